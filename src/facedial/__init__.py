@@ -1,0 +1,32 @@
+"""facedial: photos of faces in, 1,024 numbers, changed and new faces out.
+
+Importing does nothing: names below are resolved on first use (PEP 562).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facedial.codes.code import Code as Code
+    from facedial.codes.edit import Edit as Edit
+    from facedial.editor import Editor as Editor
+    from facedial.editor import Portrait as Portrait
+    from facedial.faces.photo import Photo as Photo
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Code": "facedial.codes.code",
+    "Edit": "facedial.codes.edit",
+    "Editor": "facedial.editor",
+    "Photo": "facedial.faces.photo",
+    "Portrait": "facedial.editor",
+}
+__all__ = ["Code", "Edit", "Editor", "Photo", "Portrait", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'facedial' has no attribute {name!r}")

@@ -1,0 +1,171 @@
+"""CelebA's official layout: aligned 178x218 pictures and lists, in a folder, a zip or a tar."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from facedial.codes.attributes import find
+from facedial.data.item import Box, Item
+from facedial.data.labels import NAMES, PARTITIONS, LabelTable
+from facedial.data.places import Entry, Place, Reader, entries, is_archive, is_picture
+from facedial.errors import BadRequest
+
+PICTURES = "img_align_celeba"
+ATTRIBUTE_LIST = "list_attr_celeba"
+PERSON_LIST = "identity_CelebA"
+SPLIT_LIST = "list_eval_partition"
+LANDMARK_LIST = "list_landmarks_align_celeba"
+LISTS = (ATTRIBUTE_LIST, PERSON_LIST, SPLIT_LIST, LANDMARK_LIST)
+# the square of the 178x218 picture in which the face lies as `head` wants it: median eyes at 0.51
+# of the height, 0.22 of the side apart
+HEAD_BOX: Box = (0, 20, 178, 198)
+
+Words = dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Celeba:
+    """CelebA as it is handed out; its pictures are aligned already.
+
+    So the `head` crop is rows 20 to 198 of a picture, resized by Lanczos: aligning again by five
+    landmarks would resample twice.  For the other frames a picture is a photo like any other.
+    """
+
+    found: tuple[Entry, ...]
+    lists: Mapping[str, Place]
+    names: tuple[str, ...]
+    kind: str = "celeba"
+    frame: str = ""
+    pick: Literal["largest", "central"] = "central"
+
+    def mark(self) -> str:
+        """Sizes or checksums of the pictures; the lists count by what they say."""
+        return ",".join(entry.mark for entry in self.found)
+
+    def items(self) -> Iterator[Item]:
+        """The pictures by name; split and person official, attributes 0 or 1."""
+        with Reader() as reader:
+            read = {name: _words(reader, place, name) for name, place in self.lists.items()}
+        people, splits = read.get(PERSON_LIST, {}), read.get(SPLIT_LIST, {})
+        marks, points = read.get(ATTRIBUTE_LIST, {}), read.get(LANDMARK_LIST, {})
+        columns = [NAMES.index(find(name).name) for name in marks.get("", [])]
+        for entry in self.found:
+            file = _base(entry.name)
+            yield Item(
+                file,
+                entry.place,
+                person=_one(people, file, PERSON_LIST),
+                split=_split(_one(splits, file, SPLIT_LIST)),
+                landmarks=_points(points.get(file), file),
+                attributes=_attributes(columns, marks.get(file), file),
+                head_box=HEAD_BOX,
+                extra={"number": Path(file).stem.lstrip("0")},
+            )
+
+
+def is_one(paths: Sequence[Path]) -> bool:
+    """Whether there is a folder `img_align_celeba` or one of CelebA's lists."""
+    if not all(path.is_dir() or is_archive(path) for path in paths):
+        return False
+    names = [entry.name for path in paths for entry in entries(path)]
+    return any(_list(name) or f"{PICTURES}/" in name for name in names)
+
+
+def open_source(paths: Sequence[Path], labels: LabelTable | None, *, ready: bool) -> Celeba:
+    """Open CelebA: pictures, or `img_align_celeba.zip` with them, and lists as .txt or .csv.
+
+    Raises `BadRequest` when there are no pictures, when nothing tells people apart, and for labels
+    besides its lists.
+    """
+    if labels is not None or ready:
+        raise BadRequest("CelebA's own lists are its labels; leave --labels and --ready away")
+    found: list[Entry] = []
+    lists: dict[str, Place] = {}
+    for path in paths:
+        inside = entries(path)
+        if path.is_dir():
+            packed = [entry for entry in inside if _base(entry.name) == f"{PICTURES}.zip"]
+            inside += [one for entry in packed for one in entries(Path(entry.place.path))]
+        found += [entry for entry in inside if is_picture(entry.name)]
+        lists |= {name: entry.place for entry in inside if (name := _list(entry.name))}
+    where = ", ".join(map(str, paths))
+    if not found:
+        raise BadRequest(f"no pictures in {where}")
+    if PERSON_LIST not in lists and SPLIT_LIST not in lists:
+        raise BadRequest(
+            f"{where} has neither {PERSON_LIST}.txt nor {SPLIT_LIST}.txt: "
+            "without them one person would fall into several splits"
+        )
+    found.sort(key=lambda entry: _base(entry.name))
+    return Celeba(tuple(found), lists, tuple(path.name for path in paths))
+
+
+def _base(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
+
+
+def _list(name: str) -> str:
+    """Which of CelebA's lists a file is, "" when none."""
+    stem, _, kind = _base(name).rpartition(".")
+    return stem if stem in LISTS and kind in ("txt", "csv") else ""
+
+
+def _words(reader: Reader, place: Place, name: str) -> Words:
+    """Words of each picture's line, by the picture; those of the header under ""."""
+    try:
+        lines = reader.read(place).decode("ascii").splitlines()
+    except UnicodeDecodeError as wrong:
+        raise BadRequest(f"CelebA's list {name} is no plain text") from wrong
+    words: Words = {}
+    for line in lines:
+        first, *rest = line.replace(",", " ").split() or [""]
+        if is_picture(first):
+            words[first] = rest
+        elif first and not first.isdigit():  # a lone number counts the lines that follow
+            words[""] = rest if first == "image_id" else [first, *rest]
+    return words
+
+
+def _one(table: Words, file: str, name: str) -> str:
+    words = table.get(file)
+    if words is None:
+        return ""
+    if len(words) != 1:
+        raise BadRequest(f"CelebA's list {name} has {len(words)} values for {file}, not one")
+    return words[0]
+
+
+def _split(word: str) -> str:
+    if word and word not in PARTITIONS:
+        raise BadRequest(f"CelebA's list {SPLIT_LIST} has a part {word!r}; 0, 1, 2 were expected")
+    return PARTITIONS.get(word, "")
+
+
+def _numbers(words: list[str], count: int, file: str, name: str) -> npt.NDArray[np.float64]:
+    try:
+        numbers = np.array([float(word) for word in words])
+    except ValueError as wrong:
+        raise BadRequest(f"CelebA's list {name} has no numbers for {file}") from wrong
+    if len(numbers) != count:
+        raise BadRequest(f"CelebA's list {name} has {len(numbers)} values for {file}, not {count}")
+    return numbers
+
+
+def _attributes(
+    columns: list[int], words: list[str] | None, file: str
+) -> npt.NDArray[np.float32] | None:
+    if words is None:
+        return None
+    values = np.full(len(NAMES), np.nan, np.float32)
+    # -1 is absent, 1 is present
+    values[columns] = _numbers(words, len(columns), file, ATTRIBUTE_LIST) > 0
+    return values
+
+
+def _points(words: list[str] | None, file: str) -> npt.NDArray[np.float64] | None:
+    # CelebA's "left" eye and mouth corner are the image's left ones, as ours
+    return None if words is None else _numbers(words, 10, file, LANDMARK_LIST).reshape(5, 2)

@@ -1,0 +1,75 @@
+"""Any folder or archive of pictures, with an optional table of labels."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from facedial.data.item import Item
+from facedial.data.labels import LabelTable
+from facedial.data.places import Entry, Place, entries, is_archive, is_picture
+from facedial.errors import BadRequest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Folder:
+    """Pictures as they lie; each shows its own person unless the labels name one.
+
+    `ready`: they are square crops already, only resized.
+    """
+
+    found: tuple[Entry, ...]
+    names: tuple[str, ...]
+    labels: LabelTable | None = None
+    ready: bool = False
+    kind: str = "folder"
+    frame: str = ""
+    pick: Literal["largest", "central"] = "largest"
+
+    def mark(self) -> str:
+        """Sizes or checksums of the files."""
+        return ",".join(entry.mark for entry in self.found)
+
+    def items(self) -> Iterator[Item]:
+        """The pictures by path below the folder."""
+        for entry in self.found:
+            label = None if self.labels is None else self.labels.find(entry.name)
+            if label is None:
+                yield Item(entry.name, entry.place, ready=self.ready)
+                continue
+            yield Item(
+                entry.name,
+                entry.place,
+                label.person,
+                label.split,
+                label.landmarks,
+                label.attributes,
+                self.ready,
+                extra=label.extra,
+            )
+
+
+def is_one(paths: Sequence[Path]) -> bool:
+    """Whether these are folders, archives or single pictures: anything that can hold pictures."""
+    return all(path.is_dir() or is_archive(path) or is_picture(path.name) for path in paths)
+
+
+def open_source(paths: Sequence[Path], labels: LabelTable | None, *, ready: bool) -> Folder:
+    """Open folders, archives and single pictures; of several, each name begins with its source.
+
+    Raises `BadRequest` when there are no pictures, or when the labels speak of none of them.
+    """
+    found: list[Entry] = []
+    for path in paths:
+        if path.is_file() and is_picture(path.name):
+            found.append(Entry(path.name, Place(str(path)), str(path.stat().st_size)))
+            continue
+        prefix = f"{path.name}/" if len(paths) > 1 else ""
+        inside = [entry for entry in entries(path) if is_picture(entry.name)]
+        found += [Entry(prefix + entry.name, entry.place, entry.mark) for entry in inside]
+    if not found:
+        raise BadRequest(f"no pictures in {', '.join(map(str, paths))}")
+    found.sort(key=lambda entry: entry.name)
+    if labels is not None:
+        labels.check(entry.name for entry in found)
+    return Folder(tuple(found), tuple(path.name for path in paths), labels, ready)

@@ -1,0 +1,176 @@
+"""A store: one memory-mapped array of crops and a Parquet index, ready for training."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facedial.data import tables
+from facedial.data.item import SPLITS
+from facedial.data.labels import NAMES
+from facedial.errors import BadRequest, BadStore
+
+FORMAT = 1
+PIXELS, INDEX, FACTS = "pixels.u8", "index.parquet", "store.json"
+COLUMNS = ("file", "person", "split", "landmarks", "inside", "to_photo", "photo_size", *NAMES)
+
+Float32 = npt.NDArray[np.float32]
+Texts = npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Store:
+    """N prepared crops; row i of every array speaks of the same crop.
+
+    `pixels`: read-only uint8 [N, S, S, 3], mapped, not loaded.  `landmarks`: float32 [N, 5, 2] in
+    crop pixels.  `attributes`: float32 [N, 40] in 0..1, CelebA's order.  `inside`: float32 [N],
+    share of the crop inside its photo.  `to_photo`: float64 [N, 2, 3], crop pixel to photo pixel,
+    and `photo_size`: int32 [N, 2], width and height (0 unknown).  Unknown numbers are NaN.
+    `extra`: other columns of the labels as text.  `skipped`: (file, reason) left out when made.
+    A store pickles as its path, so that data loaders in other processes map it anew.
+    """
+
+    path: Path
+    frame: str
+    size: int
+    kind: str
+    pixels: npt.NDArray[np.uint8]
+    file: list[str]
+    person: Texts
+    split: Texts
+    landmarks: Float32
+    attributes: Float32
+    inside: Float32
+    to_photo: npt.NDArray[np.float64]
+    photo_size: npt.NDArray[np.int32]
+    extra: Mapping[str, Texts]
+    skipped: tuple[tuple[str, str], ...]
+
+    @staticmethod
+    def open(path: str | Path) -> "Store":
+        """Open the store in folder `path`; raises `BadStore` with what is wrong and what to do."""
+        path = Path(path)
+        facts = read_facts(path)
+        count, size = int(facts["count"]), int(facts["size"])
+        for name in (PIXELS, INDEX):
+            if not (path / name).is_file():
+                raise BadStore(f"the store {path} lacks {name}; prepare it again")
+        wanted, got = count * size * size * 3, (path / PIXELS).stat().st_size
+        if wanted != got:
+            raise BadStore(
+                f"{path / PIXELS} has {got} bytes, not {wanted}; prepare the store again"
+            )
+        index = _index(path)
+        if index.num_rows != count:
+            raise BadStore(f"the index of {path} has {index.num_rows} rows, not {count}")
+        missing = [name for name in COLUMNS if name not in index.column_names]
+        if missing:
+            raise BadStore(f"the index of {path} lacks the column {missing[0]}; prepare it again")
+        return Store(
+            path=path,
+            frame=str(facts["frame"]),
+            size=size,
+            kind=str(facts["kind"]),
+            pixels=np.memmap(path / PIXELS, np.uint8, "r", shape=(count, size, size, 3)),
+            file=index.column("file").to_pylist(),
+            person=_texts(index, "person"),
+            split=_texts(index, "split"),
+            landmarks=_numbers(index, "landmarks").astype(np.float32).reshape(count, 5, 2),
+            attributes=np.stack([_numbers(index, name) for name in NAMES], axis=1),
+            inside=_numbers(index, "inside"),
+            to_photo=_numbers(index, "to_photo").reshape(count, 2, 3),
+            photo_size=_numbers(index, "photo_size").reshape(count, 2),
+            extra={n: _texts(index, n) for n in index.column_names if n not in COLUMNS},
+            skipped=tuple((str(file), str(why)) for file, why in facts["skipped"]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Store.open, (self.path,))
+
+    def where(self, split: str) -> npt.NDArray[np.int64]:
+        """Rows of `train`, `val` or `test`, ascending; raises `BadRequest` for another name."""
+        if split not in SPLITS:
+            raise BadRequest(f"no split named {split!r}; there are {', '.join(SPLITS)}")
+        return np.flatnonzero(self.split == split).astype(np.int64)
+
+    def known(self, row: int) -> npt.NDArray[np.bool_]:
+        """Where the crop shows its photo and not the photo's edge repeated: bool [S, S].
+
+        All True when it is not known where in a photo the crop lay.
+        """
+        matrix = self.to_photo[row]
+        if not np.isfinite(matrix).all() or not self.photo_size[row].all():
+            return np.ones((self.size, self.size), np.bool_)
+        grid = np.arange(self.size)
+        x = matrix[0, 0] * grid[None, :] + matrix[0, 1] * grid[:, None] + matrix[0, 2]
+        y = matrix[1, 0] * grid[None, :] + matrix[1, 1] * grid[:, None] + matrix[1, 2]
+        width, height = self.photo_size[row]
+        inside: npt.NDArray[np.bool_] = (
+            (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+        )
+        return inside
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """`store.json` of the store in `path`; raises `BadStore` if there is none that can be read."""
+    if not path.is_dir():
+        raise BadStore(f"there is no store {path}; `facedial prepare` makes one")
+    if not (path / FACTS).is_file():
+        raise BadStore(f"{path} is not a store (no {FACTS}), or its preparing did not finish")
+    try:
+        facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
+        found = facts["format"]
+        if found == FORMAT:
+            _ = [facts[name] for name in ("count", "size", "frame", "kind", "skipped", "plan")]
+    except (OSError, ValueError, KeyError, TypeError) as wrong:
+        raise BadStore(f"{path / FACTS} is damaged; prepare the store again") from wrong
+    if found != FORMAT:
+        raise BadStore(
+            f"the store {path} has format {found}, this version reads {FORMAT}; prepare it again"
+        )
+    return dict(facts)
+
+
+def write_index(path: Path, columns: Mapping[str, Any], extra: Mapping[str, list[str]]) -> None:
+    """Write `index.parquet`: `columns` by `COLUMNS`, the 40 under `attributes`; `extra` is text."""
+    pa = tables.arrow()
+
+    def fixed(values: npt.NDArray[Any], width: int) -> Any:
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), width)
+
+    attributes = columns["attributes"]
+    index = {
+        **{name: pa.array(columns[name], pa.string()) for name in ("file", "person", "split")},
+        "landmarks": fixed(columns["landmarks"], 10),
+        "inside": pa.array(columns["inside"]),
+        "to_photo": fixed(columns["to_photo"], 6),
+        "photo_size": fixed(columns["photo_size"], 2),
+        **{name: pa.array(attributes[:, place]) for place, name in enumerate(NAMES)},
+        **{name: pa.array(cells, pa.string()) for name, cells in extra.items()},
+    }
+    tables.write_parquet(path / INDEX, index)
+
+
+def _index(path: Path) -> Any:
+    try:
+        return tables.open_parquet(path / INDEX).read()
+    except BadRequest as wrong:
+        raise BadStore(f"the store's index is damaged: {wrong}") from wrong
+
+
+def _texts(index: Any, name: str) -> Texts:
+    return np.array(index.column(name).to_pylist(), dtype=np.str_)
+
+
+def _numbers(index: Any, name: str) -> npt.NDArray[Any]:
+    column = index.column(name).combine_chunks()
+    values = column.flatten() if hasattr(column, "flatten") and column.type.num_fields else column
+    numbers: npt.NDArray[Any] = values.to_numpy(zero_copy_only=False)
+    return numbers

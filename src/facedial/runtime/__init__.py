@@ -1,0 +1,1 @@
+"""Bundles and sessions: models ready to use. The only room that knows onnxruntime."""

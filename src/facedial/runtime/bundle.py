@@ -1,0 +1,201 @@
+"""A bundle: a folder of facts and graphs, checked when opened, its sessions made when first used."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedial.errors import BadBundle, UnknownName
+from facedial.folder import nearest
+from facedial.runtime.session import Session
+
+FORMAT = 1
+DEFAULT = "facedial"
+LARGEST_BATCH = 32
+
+
+def home() -> Path:
+    """The folder of the bundles that came with the package."""
+    return Path(str(resources.files("facedial"))) / "bundles"
+
+
+def installed() -> list[str]:
+    """Names of the bundles that came with the package."""
+    return sorted(path.parent.name for path in home().glob("*/bundle.json"))
+
+
+@dataclass(slots=True)
+class Bundle:
+    """A model ready to use. Pixels are uint8 RGB [N, S, S, 3]; codes float32 [N, D].
+
+    Use as a context manager, or `close` it; sessions are made on first use, one for each graph.
+    """
+
+    path: Path
+    facts: Mapping[str, Any]
+    threads: int | None = None
+    _sessions: dict[str, Session] = field(default_factory=dict)
+
+    @staticmethod
+    def open(path: str | Path | None = None, *, threads: int | None = None) -> "Bundle":
+        """Open a bundle by folder, by the name of an installed one, or the default (None).
+
+        `threads`: processor threads of each session; None lets the runtime choose.
+        Raises `BadBundle` when files are missing or changed or the format is unknown, `UnknownName`
+        for a bare name that is not installed.
+        """
+        folder = _find(path)
+        try:
+            facts = json.loads((folder / "bundle.json").read_text())
+        except FileNotFoundError as error:
+            raise BadBundle(
+                f"{folder} is no bundle: it has no bundle.json; give the folder that "
+                "`facedial export` wrote"
+            ) from error
+        except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+            raise BadBundle(f"{folder / 'bundle.json'} cannot be read ({error})") from error
+        if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+            found = facts.get("format") if isinstance(facts, dict) else "none"
+            raise BadBundle(
+                f"{folder} has bundle format {found}, this version reads format {FORMAT}; "
+                "update facedial or export the model again"
+            )
+        for name, expected in facts.get("files", {}).items():
+            _check(folder / name, expected)
+        return Bundle(path=folder, facts=facts, threads=threads)
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def space(self) -> str:
+        """Id of the code space: codes of other spaces are refused."""
+        return str(self.facts["space"])
+
+    @property
+    def side(self) -> int:
+        """Pixels along a crop's side."""
+        return int(self.facts["side"])
+
+    def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Crops uint8 [N, S, S, 3] -> codes float32 [N, D]."""
+        return self._run("autoencoder-encode", pixels)
+
+    def decode(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Codes float32 [N, D] -> pictures float32 [N, S, S, 3], 0..255, neither clipped nor rounded."""
+        return self._run("autoencoder-decode", np.asarray(codes, np.float32))
+
+    def locate(self, patches: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Patches uint8 [N, 64, 64, 3] -> five landmarks each [N, 5, 2], (x, y) in patch pixels."""
+        return self._run("landmarks", patches).astype(np.float64)
+
+    def read(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Crops uint8 [N, S, S, 3] -> probabilities of the 40 attributes [N, 40]."""
+        return self._run("reader", pixels)
+
+    def file(self, name: str) -> Path:
+        """Path of one of the bundle's checked files; raises `BadBundle` when it has none such."""
+        if name not in self.facts.get("files", {}):
+            raise BadBundle(f"{self.path} holds no {name}; export the model again")
+        return self.path / name
+
+    def megabytes(self) -> float:
+        """Size of all files in millions of bytes."""
+        return sum(f.stat().st_size for f in self.path.iterdir() if f.is_file()) / 1e6
+
+    def prove(self) -> dict[str, float]:
+        """Run every graph on its golden inputs: graph -> largest difference, relative to the range.
+
+        Raises `BadBundle` when one differs by more than 2e-3.
+        """
+        differences: dict[str, float] = {}
+        for path in sorted(self.path.glob("*-golden.npz")):
+            with np.load(path) as golden:
+                numbers = {key: golden[key] for key in golden.files}
+            graphs = {key.rpartition(".")[0] for key in numbers}
+            for graph in sorted(graphs):
+                own = {
+                    k.rpartition(".")[2]: v for k, v in numbers.items() if k.startswith(graph + ".")
+                }
+                session = self._session(graph)
+                wanted = own[session.output].astype(np.float32)
+                given = own[session.input]
+                found = session(given.astype(np.float32) if given.dtype.kind == "f" else given)
+                span = max(float(np.ptp(wanted)), 1e-6)
+                differences[graph] = float(np.abs(found - wanted).max()) / span
+                if differences[graph] > 2e-3:
+                    raise BadBundle(
+                        f"{graph} of {self.path} gives other numbers than when it was exported "
+                        f"(off by {differences[graph]:.2g} of the range); reinstall facedial"
+                    )
+        return differences
+
+    def close(self) -> None:
+        """Free the sessions; a later call opens them again."""
+        self._sessions.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _session(self, graph: str) -> Session:
+        if graph not in self._sessions:
+            self._sessions[graph] = Session(self.file(graph + ".onnx"), threads=self.threads)
+        return self._sessions[graph]
+
+    def _run(self, graph: str, values: NDArray[Any]) -> NDArray[np.float32]:
+        session = self._session(graph)
+        if len(values) <= LARGEST_BATCH:
+            return session(values)
+        parts = [
+            session(values[i : i + LARGEST_BATCH]) for i in range(0, len(values), LARGEST_BATCH)
+        ]
+        return np.concatenate(parts)
+
+
+def _find(path: str | Path | None) -> Path:
+    if path is None:
+        folder = home() / DEFAULT
+        if not folder.exists():
+            raise BadBundle(f"the package came without its model ({folder}); reinstall facedial")
+        return folder
+    folder = Path(path)
+    if folder.exists():
+        return folder
+    if len(folder.parts) == 1:
+        if str(path) in installed():
+            return home() / str(path)
+        raise UnknownName(nearest(str(path), installed(), "model"))
+    raise BadBundle(
+        f"{folder} does not exist; give a bundle's folder or a name of `facedial models`"
+    )
+
+
+def _check(path: Path, expected: str) -> None:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BadBundle(
+            f"{path} is missing or cannot be read; reinstall or export again"
+        ) from error
+    if found != expected:
+        raise BadBundle(
+            f"{path} was changed or damaged (SHA-256 {found[:12]}…, expected {expected[:12]}…); "
+            "reinstall facedial or export the model again"
+        )

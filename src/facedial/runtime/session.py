@@ -1,0 +1,36 @@
+"""One graph, opened once, called with one array."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from facedial.errors import BadBundle
+
+
+class Session:
+    """A graph with one input and one output on the processor."""
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        """Open the graph; `threads` None lets the runtime choose. Raises `BadBundle` when it cannot."""
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        # Spinning threads would make two sessions in one process fight for two cores.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the runtime's errors share no base class
+            raise BadBundle(f"{path} cannot be opened by onnxruntime ({error})") from error
+        self.input = self._session.get_inputs()[0].name
+        self.output = self._session.get_outputs()[0].name
+
+    def __call__(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Run on a batch: [N, ...] -> float32 [N, ...]."""
+        result: NDArray[np.float32] = self._session.run([self.output], {self.input: values})[0]
+        return result

@@ -1,0 +1,152 @@
+"""Numbers that judge pictures and readings, each with its source; and how far they can be trusted."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+UInt8 = NDArray[np.uint8]
+Doubles = NDArray[np.float64]
+
+LUMA = np.array([0.299, 0.587, 0.114])  # BT.601
+WINDOW, SIGMA = 11, 1.5
+RESAMPLES = 1000
+BLOCK = 32  # pictures at once: their float64 maps stay in the cache
+
+
+def psnr(one: UInt8, other: UInt8) -> Doubles:
+    """Peak signal-to-noise ratio in dB of each pair, over all pixels and channels, peak 255.
+
+    `one`, `other`: uint8 [N, H, W, 3]. Returns [N]; infinite where a pair is equal.
+    """
+    _check_pairs(one, other)
+    errors = np.array(
+        [((a.astype(np.float64) - b) ** 2).mean() for a, b in zip(one, other, strict=True)]
+    )
+    with np.errstate(divide="ignore"):
+        return np.asarray(10 * np.log10(255.0**2 / errors.reshape(len(one))))
+
+
+def luma(pictures: UInt8) -> Doubles:
+    """Luma [N, H, W] in 0..255, not rounded, of uint8 [N, H, W, 3]."""
+    return np.asarray(pictures @ LUMA)
+
+
+def ssim(one: UInt8, other: UInt8) -> Doubles:
+    """Structural similarity of each pair, on luma; 1 where a pair is equal.
+
+    `one`, `other`: uint8 [N, H, W, 3], sides of 11 or more. Returns [N]. Gaussian window 11x11,
+    sigma 1.5, population moments, mean over windows that lie inside. Wang et al. 2004, eq. 13.
+    """
+    _check_pairs(one, other)
+    blocks = [
+        _ssim(luma(one[start : start + BLOCK]), luma(other[start : start + BLOCK]))
+        for start in range(0, len(one), BLOCK)
+    ]
+    return np.concatenate(blocks) if blocks else np.zeros(0)
+
+
+def sharpness(pictures: UInt8) -> Doubles:
+    """Variance of the Laplacian (4 neighbours) of luma in 0..1, for each picture.
+
+    `pictures`: uint8 [N, H, W, 3]. Returns [N]. Pech-Pacheco et al. 2000. It counts grain and
+    edges alike, so compare it with real pictures' own, never alone.
+    """
+    values = []
+    for picture in pictures:
+        y = luma(picture) / 255
+        bend = y[:-2, 1:-1] + y[2:, 1:-1] + y[1:-1, :-2] + y[1:-1, 2:] - 4 * y[1:-1, 1:-1]
+        values.append(bend.var())
+    return np.array(values, np.float64)
+
+
+def auc(values: ArrayLike, truth: ArrayLike) -> float:
+    """Area under the ROC curve: how often a positive reads above a negative, ties half.
+
+    `values`: [N], higher = more likely; `truth`: bool [N]. Mann and Whitney 1947, by mean ranks.
+    Raises `ValueError` when one class is missing.
+    """
+    values, truth = np.asarray(values), np.asarray(truth, bool)
+    positives = int(truth.sum())
+    negatives = len(truth) - positives
+    if not positives or not negatives:
+        raise ValueError(f"an AUC needs both classes, found {positives} of {len(truth)} positive")
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    rank = count.cumsum() - (count - 1) / 2  # mean rank of each distinct value, from 1
+    wins = rank[place][truth].sum() - positives * (positives + 1) / 2
+    return float(wins / (positives * negatives))
+
+
+def interval(
+    statistic: Callable[[NDArray[np.int64]], float],
+    count: int,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> tuple[float, float]:
+    """95 % interval of `statistic` over `count` rows: percentiles of a bootstrap (Efron 1979).
+
+    `statistic` takes row indices [count], drawn with replacement, and may return NaN where it is
+    not defined (an AUC of one class); those draws are left out. One seed, one interval.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = [statistic(rng.integers(0, count, count)) for _ in range(resamples)]
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def mean_interval(
+    values: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean of `values` [N].
+
+    `groups` [N]: who or what rows belong to; people are then drawn, not pictures, since five
+    pictures of one person say less than five of five people.
+    """
+    values = np.asarray(values, np.float64)
+    places = np.arange(len(values))
+    if groups is not None:
+        _, places = np.unique(np.asarray(groups), return_inverse=True)
+    counts = np.bincount(places).astype(np.float64)
+    sums = np.bincount(places, weights=values)
+    rng = np.random.default_rng(seed)
+    means = np.empty(resamples)
+    for i in range(resamples):
+        times = np.bincount(rng.integers(0, len(sums), len(sums)), minlength=len(sums))
+        means[i] = (times @ sums) / (times @ counts)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _check_pairs(one: UInt8, other: UInt8) -> None:
+    if one.shape != other.shape or one.ndim != 4 or one.shape[-1] != 3:
+        raise ValueError(f"expected two uint8 [N, H, W, 3], found {one.shape} and {other.shape}")
+    if one.dtype != np.uint8 or other.dtype != np.uint8:
+        raise ValueError(f"expected uint8 pictures, found {one.dtype} and {other.dtype}")
+
+
+def _ssim(a: Doubles, b: Doubles) -> Doubles:
+    stable_mean, stable_variance = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    mean_a, mean_b = _smooth(a), _smooth(b)
+    var_a = _smooth(a * a) - mean_a**2
+    var_b = _smooth(b * b) - mean_b**2
+    both = _smooth(a * b) - mean_a * mean_b
+    likeness = (2 * mean_a * mean_b + stable_mean) * (2 * both + stable_variance)
+    scale = (mean_a**2 + mean_b**2 + stable_mean) * (var_a + var_b + stable_variance)
+    return np.asarray((likeness / scale).mean(axis=(1, 2)))
+
+
+def _smooth(values: Doubles) -> Doubles:
+    """Gaussian window over [N, H, W], only where it lies inside: [N, H - 10, W - 10]."""
+    offsets = np.arange(WINDOW) - WINDOW // 2
+    weights = np.exp(-0.5 * (offsets / SIGMA) ** 2)
+    weights /= weights.sum()
+    height, width = (side - WINDOW + 1 for side in values.shape[1:])
+    if min(height, width) < 1:
+        raise ValueError(f"SSIM needs sides of {WINDOW} or more, found {values.shape[1:]}")
+    down = sum(w * values[:, i : i + height] for i, w in enumerate(weights))
+    return np.asarray(sum(w * down[:, :, i : i + width] for i, w in enumerate(weights)))
