@@ -1,0 +1,167 @@
+"""A code with the model it belongs to, and files of many codes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedial.codes.arrays import load_arrays
+from facedial.errors import BadRequest, CodeSpaceMismatch, FacedialError
+
+Floats = NDArray[np.float32]
+
+FORMAT = 1  # of the .npz and .parquet files below
+
+
+class InSpace(Protocol):
+    """Anything stamped with the id of a model: codes, directions, learned directions, priors."""
+
+    @property
+    def space(self) -> str:
+        """Id of the code space, the model's."""
+
+
+def check_same_space(*things: InSpace) -> None:
+    """Raise `CodeSpaceMismatch` unless all `things` belong to one model."""
+    spaces = list(dict.fromkeys(t.space for t in things))
+    if len(spaces) > 1:
+        raise CodeSpaceMismatch(
+            f"codes of two models cannot be mixed: found {' and '.join(map(repr, spaces))}; "
+            "encode all photos with the same model"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Code:
+    """One face: `values` float32 [D], whitened (1 = one standard deviation); `space`, its model.
+
+    Raises `BadRequest` when the values are not one row of finite numbers.
+    """
+
+    values: Floats
+    space: str
+
+    def __post_init__(self) -> None:
+        values = np.ascontiguousarray(self.values, dtype=np.float32)
+        if values.ndim != 1 or not np.isfinite(values).all():
+            raise BadRequest(f"a code is one row of finite numbers, found shape {values.shape}")
+        object.__setattr__(self, "values", values)
+
+    def moved(self, step: Floats) -> "Code":
+        """This code plus `step`, float32 [D]."""
+        return Code(self.values + step, self.space)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CodeTable:
+    """Many faces of one model: `values` float32 [N, D]; `names` [N], one a row (file names).
+
+    Raises `BadRequest` when numbers and names do not go together.
+    """
+
+    values: Floats
+    space: str
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        values = np.ascontiguousarray(self.values, dtype=np.float32)
+        if values.ndim != 2 or not np.isfinite(values).all():
+            raise BadRequest(f"codes are finite numbers [N, D], found shape {values.shape}")
+        if len(self.names) != len(values):
+            raise BadRequest(f"{len(values)} codes cannot carry {len(self.names)} names")
+        object.__setattr__(self, "values", values)
+
+    @staticmethod
+    def of(codes: Sequence[Code], names: Sequence[str]) -> "CodeTable":
+        """The table of `codes`, at least one; raises `CodeSpaceMismatch` for two models."""
+        if not codes:
+            raise BadRequest("a table of codes needs at least one code")
+        check_same_space(*codes)
+        return CodeTable(np.stack([c.values for c in codes]), codes[0].space, tuple(names))
+
+    def code(self, row: int) -> Code:
+        """Row `row` as a code."""
+        return Code(self.values[row], self.space)
+
+
+def save_codes(path: str | Path, table: CodeTable) -> None:
+    """Write `table` to a `.npz` or, with pyarrow, a `.parquet` file; values stay exact.
+
+    Raises `BadRequest` for another suffix, `FacedialError` when the file cannot be written.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".npz":
+            np.savez(
+                path,
+                format=np.int64(FORMAT),
+                values=table.values,
+                space=np.array(table.space),
+                names=np.array(table.names, dtype=np.str_),
+            )
+        elif path.suffix == ".parquet":
+            _save_parquet(path, table)
+        else:
+            raise BadRequest(f"codes are written as .npz or .parquet, not {path.name!r}")
+    except OSError as error:
+        raise FacedialError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def load_codes(path: str | Path) -> CodeTable:
+    """Read what `save_codes` wrote.
+
+    Raises `BadRequest` when the file is missing, of another kind or damaged.
+    """
+    path = Path(path)
+    if path.suffix not in (".npz", ".parquet"):
+        raise BadRequest(f"codes are read from .npz or .parquet, not {path.name!r}")
+    if not path.is_file():
+        raise BadRequest(f"no codes file {path}")
+    if path.suffix == ".parquet":
+        return _load_parquet(path)
+    try:
+        file = load_arrays(path)
+        names = tuple(str(name) for name in file["names"])
+        return CodeTable(file["values"], str(file["space"]), names)
+    except (OSError, KeyError, ValueError) as error:
+        raise BadRequest(
+            f"{path.name} is not a file of codes; make one with `facedial encode`"
+        ) from error
+
+
+def _arrow() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise BadRequest(
+            ".parquet needs pyarrow: pip install 'facedial[train]', or use a .npz file"
+        ) from error
+    return pyarrow
+
+
+def _save_parquet(path: Path, table: CodeTable) -> None:
+    arrow = _arrow()
+    rows = arrow.FixedSizeListArray.from_arrays(
+        arrow.array(table.values.ravel()), table.values.shape[1]
+    )
+    columns = arrow.table({"name": arrow.array(table.names, arrow.string()), "code": rows})
+    facts = {"facedial.space": table.space, "facedial.format": str(FORMAT)}
+    arrow.parquet.write_table(columns.replace_schema_metadata(facts), path)
+
+
+def _load_parquet(path: Path) -> CodeTable:
+    arrow = _arrow()
+    try:
+        columns = arrow.parquet.read_table(path)
+        rows = columns["code"].combine_chunks()
+        size = rows.type.list_size
+        values = rows.flatten().to_numpy(zero_copy_only=False).reshape(-1, size)
+        space = columns.schema.metadata[b"facedial.space"].decode()
+        return CodeTable(values, space, tuple(columns["name"].to_pylist()))
+    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BadRequest(
+            f"{path.name} is not a file of codes; make one with `facedial encode`"
+        ) from error

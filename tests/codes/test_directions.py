@@ -1,0 +1,243 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from facedial.codes.code import Code, Floats
+from facedial.codes.directions import Directions, fit_directions, still
+from facedial.codes.edit import Edit
+from facedial.codes.moments import fit_moments
+from facedial.errors import BadBundle, BadRequest, CodeSpaceMismatch, UnknownName
+
+from .conftest import NAMES, SPACE, World
+
+names = st.sampled_from(NAMES)
+shifts = st.dictionaries(names, st.floats(-3, 3), max_size=3)
+targets = st.dictionaries(names, st.floats(-0.5, 1.5), min_size=1, max_size=3)
+rows = st.integers(0, 100)
+
+
+def code(world: World, row: int) -> Code:
+    return Code(world.codes[row], SPACE)
+
+
+@given(rows, targets, st.sets(names))
+def test_zero_edit_is_exactly_nothing(
+    world: World, directions: Directions, row: int, asked: dict[str, float], kept: set[str]
+) -> None:
+    for edit in (
+        Edit(keep=frozenset(kept)),
+        Edit(asked, strength=0),
+        Edit(shifts=dict.fromkeys(asked, 0)),
+    ):
+        step = directions.steps(code(world, row), edit)
+        assert step.dtype == np.float32 and not step.any()
+        assert np.array_equal(code(world, row).moved(step).values, world.codes[row])
+
+
+@given(rows, shifts, shifts, st.sets(names, max_size=2))
+def test_shifts_add_and_commute(
+    world: World,
+    directions: Directions,
+    row: int,
+    one: dict[str, float],
+    other: dict[str, float],
+    kept: set[str],
+) -> None:
+    free = kept - one.keys() - other.keys()
+    both = {n: one.get(n, 0) + other.get(n, 0) for n in {**one, **other}}
+    assume(all(abs(v) <= 5 for v in both.values()))
+
+    def step(start: Code, amounts: dict[str, float]) -> Floats:
+        return directions.steps(start, Edit(shifts=amounts, keep=frozenset(free)))
+
+    start = code(world, row)
+    there = start.moved(step(start, one))
+    there = there.moved(step(there, other))
+    back = start.moved(step(start, other))
+    back = back.moved(step(back, one))
+    assert_allclose(there.values, back.values, atol=1e-4)
+    assert_allclose(there.values, start.moved(step(start, both)).values, atol=1e-4)
+
+
+@given(rows, targets, shifts, st.floats(0, 3))
+def test_strength_scales_the_step(
+    world: World,
+    directions: Directions,
+    row: int,
+    asked: dict[str, float],
+    added: dict[str, float],
+    strength: float,
+) -> None:
+    added = {n: v for n, v in added.items() if n not in asked}
+    whole = directions.steps(code(world, row), Edit(asked, added))
+    part = directions.steps(code(world, row), Edit(asked, added, strength=strength))
+    assert_allclose(part, strength * whole, atol=1e-4, rtol=1e-5)
+
+
+@given(rows, targets, shifts, st.sets(names, max_size=2))
+def test_all_targets_are_reached_at_once_and_kept_readings_stay(
+    world: World,
+    directions: Directions,
+    row: int,
+    asked: dict[str, float],
+    added: dict[str, float],
+    kept: set[str],
+) -> None:
+    added = {n: v for n, v in added.items() if n not in asked}
+    kept -= asked.keys() | added.keys()
+    start = code(world, row)
+    step = directions.steps(start, Edit(asked, added, frozenset(kept)))
+    after, before = directions.readings(start.moved(step)), directions.readings(start)
+    assert_allclose([after[n] for n in asked], list(asked.values()), atol=1e-3)
+    assert_allclose([after[n] for n in kept], [before[n] for n in kept], atol=1e-3)
+
+
+@given(rows, names, st.floats(-5, 5), st.floats(-5, 5))
+def test_a_shift_moves_its_own_reading_by_that_many_deviations(
+    world: World, directions: Directions, row: int, name: str, low: float, high: float
+) -> None:
+    low, high = sorted((low, high))
+    start = code(world, row)
+
+    def after(amount: float) -> float:
+        step = directions.steps(start, Edit(shifts={name: amount}))
+        return directions.readings(start.moved(step))[name]
+
+    assert after(high) >= after(low) - 1e-4  # monotone in the amount
+    sd = directions.sd[directions.index(name)]
+    assert after(high) - after(low) == pytest.approx((high - low) * sd, abs=1e-3)
+
+
+def test_readings_are_zero_without_and_one_with_on_average(
+    world: World, directions: Directions
+) -> None:
+    readings = directions.read(world.codes)
+    for k in range(len(NAMES)):
+        has = world.labels[:, k] > 0.5
+        assert readings[~has, k].mean() == pytest.approx(0, abs=1e-4)
+        assert readings[has, k].mean() == pytest.approx(1, abs=1e-4)
+    assert_allclose(readings.std(axis=0), directions.sd, rtol=1e-3)
+
+
+def test_directions_are_unit_and_move_their_own_reading_up(directions: Directions) -> None:
+    assert_allclose(np.linalg.norm(directions.unit, axis=1), 1, atol=1e-6)
+    assert (directions.gain > 0).all()
+    moved = directions.moves(directions.unit[0])
+    assert moved["Male"] == pytest.approx(float(directions.gain[0] / directions.sd[0]))
+
+
+def test_glasses_do_not_carry_sex_and_age(world: World, directions: Directions) -> None:
+    # the plain difference of means does: in this world men and older people wear them
+    has = world.labels[:, 3] > 0.5
+    plain = world.codes[has].mean(axis=0) - world.codes[~has].mean(axis=0)
+    ours = directions.unit[3]
+
+    def carried(step: Floats) -> float:
+        moves = directions.moves(step)
+        return (abs(moves["Male"]) + abs(moves["Young"])) / moves["Eyeglasses"]
+
+    assert carried(ours) < 0.5 * carried(plain)
+
+
+def test_the_order_of_training_rows_does_not_matter(world: World, directions: Directions) -> None:
+    order = np.random.default_rng(0).permutation(len(world.codes))
+    shuffled = fit_directions(world.codes[order], world.labels[order], NAMES, space=SPACE)
+    assert_allclose(shuffled.unit, directions.unit, atol=1e-4)
+    assert_allclose(shuffled.read_weights, directions.read_weights, atol=1e-4)
+    assert_allclose(shuffled.read_bias, directions.read_bias, atol=1e-4)
+
+
+def test_moments_equal_numpys(world: World) -> None:
+    m = fit_moments(world.codes, world.labels, NAMES)
+    joint = np.cov(np.hstack([world.codes, world.labels]).T.astype(np.float64), bias=True)
+    dim = world.codes.shape[1]
+    assert_allclose(m.cov, joint[:dim, :dim], atol=1e-5)
+    assert_allclose(m.cross, joint[dim:, :dim], atol=1e-5)
+    assert_allclose(m.label_cov, joint[dim:, dim:], atol=1e-6)
+
+
+def test_rows_without_labels_count_as_not_there(world: World) -> None:
+    labels = world.labels.copy()
+    labels[3000:] = np.nan
+    some = fit_moments(world.codes, labels, NAMES)
+    half = fit_moments(world.codes[:3000], world.labels[:3000], NAMES)
+    assert_allclose(some.cross, half.cross, atol=1e-6)
+    assert_allclose(some.label_cov, half.label_cov, atol=1e-6)
+    assert_allclose(some.label_mean, half.label_mean, atol=1e-6)
+
+
+def test_half_the_labels_give_nearly_the_same_directions(
+    world: World, directions: Directions
+) -> None:
+    labels = world.labels.copy()
+    labels[np.random.default_rng(1).random(labels.shape) < 0.5] = np.nan
+    half = fit_directions(world.codes, labels, NAMES, space=SPACE)
+    assert ((half.unit * directions.unit).sum(axis=1) > 0.95).all()
+    assert_allclose(half.gain, directions.gain, rtol=0.1)
+
+
+def test_labels_that_cannot_be_learned_from_are_refused(world: World) -> None:
+    labels = world.labels.copy()
+    labels[:, 4] = 0
+    with pytest.raises(BadRequest, match="Bald needs people with and without"):
+        fit_directions(world.codes, labels, NAMES, space=SPACE)
+    with pytest.raises(BadRequest, match="found"):
+        fit_directions(world.codes, labels[:10], NAMES, space=SPACE)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5))
+def test_still_removes_exactly_what_moves_the_readings(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    step, weights = rng.standard_normal(12), rng.standard_normal((count, 12))
+    once = still(step, weights)
+    assert_allclose(weights @ once, 0, atol=1e-8)
+    assert_allclose(still(once, weights), once, atol=1e-8)  # a projection
+    assert once @ (step - once) == pytest.approx(0, abs=1e-8)  # orthogonal: the smallest change
+
+
+def test_what_cannot_be_done_is_refused(world: World, directions: Directions) -> None:
+    start = code(world, 0)
+    with pytest.raises(UnknownName, match="did you mean Smiling"):
+        directions.steps(start, Edit({"Smilling": 1}))
+    with pytest.raises(UnknownName):
+        directions.steps(start, Edit(keep=frozenset({"nobody"})))
+    with pytest.raises(CodeSpaceMismatch):
+        directions.steps(Code(world.codes[0], "another"), Edit({"Smiling": 1}))
+    twins = Directions(
+        names=("a", "b"),
+        space=SPACE,
+        unit=np.repeat(directions.unit[:1], 2, axis=0),
+        read_weights=np.repeat(directions.read_weights[:1], 2, axis=0),
+        read_bias=np.zeros(2, np.float32),
+        sd=np.repeat(directions.sd[:1], 2),
+    )
+    with pytest.raises(BadRequest, match="keep fewer"):
+        twins.steps(start, Edit({"a": 1}, keep=frozenset({"b"})))
+    with pytest.raises(BadRequest, match="together: a, b"):
+        twins.steps(start, Edit({"a": 1, "b": 0}))
+    with pytest.raises(BadRequest, match="both change and be kept"):
+        twins.steps(start, Edit({"a": 1}, keep=frozenset({"A"})))
+
+
+def test_directions_come_back_from_a_file(
+    tmp_path: Path, world: World, directions: Directions
+) -> None:
+    directions.save(tmp_path / "d.npz")
+    loaded = Directions.load(tmp_path / "d.npz")
+    assert (loaded.names, loaded.space) == (directions.names, directions.space)
+    assert_allclose(loaded.read(world.codes), directions.read(world.codes), atol=0.01)
+    assert_allclose(np.linalg.norm(loaded.unit, axis=1), 1, atol=1e-6)
+    start = code(world, 0)
+    after = loaded.readings(start.moved(loaded.steps(start, Edit({"Bald": 1}))))
+    assert after["Bald"] == pytest.approx(1, abs=1e-4)  # exact on its own, rounded, numbers
+    (tmp_path / "bad.npz").write_bytes((tmp_path / "d.npz").read_bytes()[:300])
+    for name in ("bad.npz", "missing.npz"):
+        with pytest.raises(BadBundle, match="cannot read directions"):
+            Directions.load(tmp_path / name)
+    np.savez(tmp_path / "newer.npz", format=np.int64(99))
+    with pytest.raises(BadBundle, match="format 99"):
+        Directions.load(tmp_path / "newer.npz")
