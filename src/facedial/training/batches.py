@@ -1,0 +1,68 @@
+"""Crops of several stores as one collection, and batches drawn from it by seed alone."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facedial.data.store import Store
+from facedial.errors import BadStore
+
+
+class Crops:
+    """All pictures of the chosen splits in several stores, addressed 0..n-1."""
+
+    def __init__(self, stores: Sequence[Store], splits: Sequence[str], size: int = 128) -> None:
+        self.stores = list(stores)
+        rows = []
+        for number, store in enumerate(self.stores):
+            if store.size != size:
+                raise BadStore(
+                    f"{store.path} holds {store.size}-px crops, this recipe needs {size}; "
+                    f"prepare it again with --size {size}"
+                )
+            inside = np.flatnonzero(np.isin(store.split, list(splits)))
+            rows.append(np.stack([np.full(len(inside), number), inside], 1))
+        self.rows: NDArray[np.int64] = np.concatenate(rows) if rows else np.zeros((0, 2), np.int64)
+        if len(self.rows) == 0:
+            raise BadStore(f"the stores hold no pictures of the split {' or '.join(splits)}")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """uint8 [n, S, S, 3] of the addressed pictures."""
+        return np.stack([self.stores[s].pixels[i] for s, i in self.rows[chosen]])
+
+    def gather(self, name: str, chosen: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Column `attributes` [n, 40] or `landmarks` [n, 5, 2] of the addressed pictures."""
+        rows = self.rows if chosen is None else self.rows[chosen]
+        tables = [getattr(store, name) for store in self.stores]
+        return np.stack([tables[s][i] for s, i in rows]).astype(np.float32)
+
+    def draw(self, count: int, seed: int) -> NDArray[np.int64]:
+        """`count` addresses, uniformly, by `seed` alone."""
+        return np.random.default_rng(seed).integers(0, len(self), count)
+
+    def spread(self, count: int) -> NDArray[np.int64]:
+        """At most `count` addresses, evenly over the collection: the same ones every time."""
+        return np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64))
+
+    def blocks(self, size: int = 512) -> Iterator[NDArray[np.int64]]:
+        """All addresses in order, in blocks."""
+        for start in range(0, len(self), size):
+            yield np.arange(start, min(start + size, len(self)))
+
+
+def pictures(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """uint8 [N, S, S, 3] -> float32 [N, 3, S, S] in 0..1."""
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 255
+
+
+def grid(rows: Sequence[Tensor]) -> NDArray[np.uint8]:
+    """Rows of pictures, each [n, 3, S, S] in 0..1, as one picture uint8 [H, W, 3]."""
+    lines = [torch.cat(list(row.clamp(0, 1)), 2) for row in rows]
+    whole = torch.cat(lines, 1).permute(1, 2, 0)
+    return (whole * 255).round().byte().cpu().numpy()

@@ -1,0 +1,190 @@
+"""From a run to a bundle: ONNX graphs with one byte a weight, checked number by number.
+
+Weights are rounded to int8 first and the rounded network is what torch runs for the golden numbers,
+so the comparison with ONNX sees only arithmetic. In the graph a weight is Cast(int8) * scale, which
+the runtime folds once when a session opens.
+"""
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from facedial.errors import BadBundle, BadRun
+
+# A tensor below this many numbers stays float32: its bytes do not matter, its error might.
+SMALLEST_ROUNDED = 2048
+SHARED = "linear.bin"
+
+
+def space_of(basis: Tensor) -> str:
+    """Name of the code space that `basis` [6144, D] spans: a hash, so that no two models share it."""
+    digest = hashlib.sha256(basis.detach().cpu().half().numpy().tobytes()).hexdigest()
+    return f"fd{basis.shape[1]}-{digest[:10]}"
+
+
+def rounded(weight: Tensor, axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Symmetric int8 of `weight` with one scale for each slice along `axis`; scale broadcasts."""
+    values = weight.detach().cpu().float().numpy()
+    others = tuple(i for i in range(values.ndim) if i != axis)
+    scale = np.maximum(np.abs(values).max(axis=others, keepdims=True), 1e-12) / 127
+    return np.clip(np.rint(values / scale), -127, 127).astype(np.int8), scale.astype(np.float32)
+
+
+def round_network(network: nn.Module, axes: Mapping[str, int]) -> dict[str, int]:
+    """Replace every large weight of `network` by what one byte a weight leaves of it.
+
+    `axes` names tensors whose scales do not run along axis 0 (output channels). Returns the names
+    of all that were rounded, with their axes.
+    """
+    done = {}
+    for name, value in network.state_dict().items():
+        large = value.dim() >= 2 and value.numel() >= SMALLEST_ROUNDED
+        if value.dtype == torch.float32 and large:
+            done[name] = axes.get(name, 0)
+            whole, scale = rounded(value, done[name])
+            value.copy_(torch.from_numpy(whole.astype(np.float32) * scale))
+    return done
+
+
+def write(
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    names: tuple[Sequence[str], Sequence[str]],
+    path: Path,
+    axes: Mapping[str, int],
+    shared: Sequence[str] = (),
+) -> dict[str, NDArray[Any]]:
+    """Export `module` to `path` with a dynamic batch and int8 weights; returns its golden numbers.
+
+    `names`: names of inputs and of outputs. `axes`: what `round_network` returned. `shared`:
+    weights whose bytes lie in `linear.bin` beside the graph, so that several graphs hold them once.
+    The golden numbers are the inputs and what torch makes of them. Raises `BadRun` when a weight to
+    share is not in the graph.
+    """
+    module.eval()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        batch = torch.export.Dim.DYNAMIC
+        program = torch.onnx.export(
+            module,
+            inputs,
+            dynamo=True,
+            input_names=list(names[0]),
+            output_names=list(names[1]),
+            dynamic_shapes=tuple({0: batch} for _ in inputs),
+            verbose=False,
+        )
+        outputs = module(*inputs)
+    assert program is not None
+    model = program.model_proto
+    _store_bytes(model, axes, shared, path.parent)
+    for node in model.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    model.graph.ClearField("value_info")
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(model.SerializeToString())
+    onnx.checker.check_model(temporary)
+    os.replace(temporary, path)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    golden = {f"{path.stem}.{n}": v.numpy() for n, v in zip(names[0], inputs, strict=True)}
+    golden |= {f"{path.stem}.{n}": v.numpy() for n, v in zip(names[1], outputs, strict=True)}
+    return golden
+
+
+def _store_bytes(
+    model: onnx.ModelProto, axes: Mapping[str, int], shared: Sequence[str], folder: Path
+) -> None:
+    graph = model.graph
+    kept, nodes, missing = [], [], set(shared)
+    for tensor in graph.initializer:
+        name = tensor.name
+        ending = next((known for known in axes if name.endswith(known)), None)
+        if ending is None:
+            kept.append(tensor)
+            continue
+        values = torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        whole, scale = rounded(values, axes[ending])
+        small = numpy_helper.from_array(whole, name + ".int8")
+        if ending in shared:
+            missing.discard(ending)
+            (folder / SHARED).write_bytes(whole.tobytes())
+            small = TensorProto(name=name + ".int8", data_type=TensorProto.INT8, dims=whole.shape)
+            small.data_location = TensorProto.EXTERNAL
+            for key, value in (("location", SHARED), ("offset", "0"), ("length", str(whole.size))):
+                small.external_data.add(key=key, value=value)
+        kept += [small, numpy_helper.from_array(scale, name + ".scale")]
+        nodes += [
+            helper.make_node("Cast", [name + ".int8"], [name + ".float"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [name + ".float", name + ".scale"], [name]),
+        ]
+    if missing:
+        raise BadRun(f"the exporter lost the shared weights {sorted(missing)}")
+    everything = [*nodes, *graph.node]
+    del graph.initializer[:]
+    del graph.node[:]
+    graph.initializer.extend(kept)
+    graph.node.extend(everything)
+
+
+def take_weights(network: nn.Module, bundle: Path, part: str) -> str:
+    """Fill `network` from the graphs `part`*.onnx of a bundle, dequantised; returns the code space.
+
+    Raises `BadBundle` when the bundle has no such part, or one of other sizes.
+    """
+    state: dict[str, Tensor] = {}
+    for path in sorted(bundle.glob(f"{part}*.onnx")):
+        model = onnx.load(path)
+        found = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+        for name, value in found.items():
+            plain = name.removesuffix(".int8")
+            if plain != name:
+                value = value.astype(np.float32) * found[plain + ".scale"]
+            state[plain.removeprefix("network.")] = torch.from_numpy(np.array(value))
+    if not state:
+        raise BadBundle(f"{bundle} holds no {part} to go on from")
+    wanted = network.state_dict()
+    for name, value in wanted.items():
+        if name in state and state[name].shape != value.shape:
+            found_shape = tuple(state[name].shape)
+            raise BadBundle(f"{name} of {bundle} is {found_shape}, not {tuple(value.shape)}")
+        # Counters of batch norm are of no consequence and not in a graph.
+        if name not in state and not name.endswith("num_batches_tracked"):
+            raise BadBundle(f"{bundle} lacks the weight {name}, so it cannot be gone on from")
+    network.load_state_dict({k: v for k, v in state.items() if k in wanted}, strict=False)
+    facts = json.loads((bundle / "bundle.json").read_text())
+    return str(facts.get("space", ""))
+
+
+def write_facts(out: Path, facts: Mapping[str, Any]) -> None:
+    """Merge `facts` into `bundle.json`, renew every file's SHA-256, and write it whole."""
+    path = out / "bundle.json"
+    old = json.loads(path.read_text()) if path.exists() else {}
+    merged = {**old, **facts, "format": 1}
+    merged["parts"] = {**old.get("parts", {}), **facts.get("parts", {})}
+    merged["files"] = {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(out.iterdir())
+        if file.suffix not in (".json", ".part") and file.is_file()
+    }
+    temporary = out / "bundle.json.part"
+    temporary.write_text(json.dumps(merged, indent=1, sort_keys=True) + "\n")
+    os.replace(temporary, path)
+
+
+def save_golden(path: Path, golden: Mapping[str, NDArray[Any]]) -> None:
+    """Write golden numbers, keys `graph.input` and `graph.output`, as `.npz`, floats in half."""
+    halves = {k: v.astype(np.float16) if v.dtype.kind == "f" else v for k, v in golden.items()}
+    with path.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **halves)

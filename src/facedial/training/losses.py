@@ -1,0 +1,29 @@
+"""Loss functions: zero at equality, mean over the batch, differentiable away from it."""
+
+import torch
+from torch import Tensor
+
+
+def squared(output: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error over everything."""
+    return (output - target).square().mean()
+
+
+def wing(output: Tensor, target: Tensor, width: float = 3.0, curvature: float = 0.5) -> Tensor:
+    """Wing loss on distances in pixels: logarithmic below `width`, linear above (Feng 2018, eq. 5)."""
+    distance = (output - target).abs()
+    shift = width - width * torch.log1p(torch.tensor(width / curvature))
+    near = width * torch.log1p(distance / curvature)
+    loss: Tensor = torch.where(distance < width, near, distance - shift.to(distance)).mean()
+    return loss
+
+
+def masked_binary(logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross-entropy in nats of soft targets in 0..1; NaN targets count for nothing."""
+    known = ~torch.isnan(targets)
+    wanted = torch.where(known, targets, torch.zeros_like(targets))
+    each = torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    # The entropy of a soft target is its floor; without it the loss is zero at equality.
+    floor = torch.special.entr(wanted) + torch.special.entr(1 - wanted)
+    loss: Tensor = ((each - floor) * known).sum() / known.sum().clamp_min(1)
+    return loss

@@ -1,0 +1,86 @@
+"""Five landmarks in a 64-px patch: a small residual network with heat maps read by their centre."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+PATCH = 64
+CELLS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Channels at 32x32, 16x16, 8x8 and 4x4."""
+
+    widths: tuple[int, int, int, int] = (24, 48, 96, 128)
+
+
+class Block(nn.Module):
+    """Residual block with batch norm: x + bn(conv(relu(bn(conv(x)))))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, width, H, W] -> the same."""
+        return F.relu(x + self.body(x))
+
+
+def _halve(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+class Landmarks(nn.Module):
+    """RGB patch [N, 3, 64, 64] in 0..1 -> points [N, 5, 2], (x, y) in patch pixels.
+
+    A point is the centre of mass of its heat map plus a correction from the whole patch, so that
+    points may lie beyond the outermost cells.
+    """
+
+    cells: Tensor
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        a, b, c, d = config.widths
+        self.at32 = _halve(3, a)
+        self.at16 = nn.Sequential(_halve(a, b), Block(b))
+        self.at8 = nn.Sequential(_halve(b, c), Block(c))
+        self.at4 = nn.Sequential(_halve(c, d), Block(d))
+        self.up8 = nn.Conv2d(d, c, 1)
+        self.up16 = nn.Conv2d(c, b, 1)
+        self.merge8 = Block(c)
+        self.merge16 = Block(b)
+        self.heat = nn.Conv2d(b, 5, 1)
+        self.correction = nn.Linear(d, 10)
+        nn.init.zeros_(self.correction.weight)
+        nn.init.zeros_(self.correction.bias)
+        line = (torch.arange(CELLS) + 0.5) * (PATCH / CELLS) - 0.5
+        grid = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1).reshape(-1, 2)
+        self.register_buffer("cells", grid, persistent=False)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Points of each patch."""
+        x16 = self.at16(self.at32((patches - 0.45) / 0.25))
+        x8 = self.at8(x16)
+        x4 = self.at4(x8)
+        up8 = F.interpolate(self.up8(x4), scale_factor=2.0, mode="nearest")
+        y8 = self.merge8(F.relu(x8 + up8))
+        up16 = F.interpolate(self.up16(y8), scale_factor=2.0, mode="nearest")
+        y16 = self.merge16(F.relu(x16 + up16))
+        heat = self.heat(y16).float().flatten(2).softmax(-1)
+        shift = self.correction(x4.mean((2, 3))).float().view(-1, 5, 2)
+        points: Tensor = heat @ self.cells + shift
+        return points

@@ -1,0 +1,71 @@
+"""Runs into a bundle: each run's part, the card, the facts, and the proof that ONNX agrees with torch."""
+
+import dataclasses
+import datetime
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from facedial import __version__
+from facedial.errors import BadRequest
+from facedial.runtime.bundle import Bundle
+from facedial.training import export, start
+
+LICENCE = "weights: non-commercial research (trained on research data sets); code: Apache-2.0"
+
+
+def publish(runs: Sequence[Path], out: Path, card: Path | None = None) -> dict[str, float]:
+    """Write the parts of `runs` into the bundle folder `out`; parts of other runs in it stay.
+
+    Everything is made in a temporary folder, proved there against the golden numbers, and only
+    then moved. Returns graph -> largest difference from torch, relative to the range.
+    Raises `BadBundle` when a graph differs and `BadRun` for a folder that is no run.
+    """
+    if card is not None and not card.is_file():
+        raise BadRequest(f"the card {card} does not exist")
+    opened = [(run, *start.opened(run)) for run in runs]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as name:
+        work = Path(name) / out.name
+        if out.exists():
+            shutil.copytree(out, work)
+        else:
+            work.mkdir()
+        for run, recipe_name, recipe, settings in opened:
+            facts = recipe.export(run, settings, work)
+            top = {key: facts.pop(key) for key in ("space", "dimensions", "side") if key in facts}
+            facts["settings"] = dataclasses.asdict(settings)
+            facts["commit"] = _commit()
+            export.write_facts(work, {**top, "parts": {recipe_name: facts}})
+        if card is not None:
+            shutil.copyfile(card, work / "CARD.md")
+        made = datetime.date.today().isoformat()
+        export.write_facts(work, {"made": made, "version": __version__, "licence": LICENCE})
+        with Bundle.open(work) as bundle:
+            differences = bundle.prove()
+        _replace(work, out)
+    return differences
+
+
+def _replace(work: Path, out: Path) -> None:
+    """Put `work` in the place of `out` by renames, so that `out` is never half of each."""
+    old = work.parent / "old"
+    if out.exists():
+        out.rename(old)
+    work.rename(out)
+
+
+def _commit() -> str | None:
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()

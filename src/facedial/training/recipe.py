@@ -1,0 +1,129 @@
+"""What a recipe is: settings, a task made from them, and what a finished run adds to a bundle."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facedial.data.store import Store
+from facedial.errors import BadRequest, UnknownName
+from facedial.folder import nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How a task is trained: batch size per device, peak rate, EMA memory in steps."""
+
+    batch: int = 16
+    rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.99)
+    memory: int = 400
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise BadRequest(f"pace.batch must be at least 1, got {self.batch}")
+        if not 0 < self.rate < 1:
+            raise BadRequest(f"pace.rate must lie in (0, 1), got {self.rate}")
+
+
+class Task(Protocol):
+    """What the loop trains: a network, its loss on a step's batch, its score, its sheet."""
+
+    @property
+    def network(self) -> nn.Module:
+        """What is trained."""
+
+    @property
+    def pace(self) -> Pace:
+        """How."""
+
+    def loss(self, network: nn.Module, batch: int, seed: int) -> Tensor:
+        """Scalar loss of `batch` pictures drawn by `seed` alone, so that a resumed step repeats."""
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """Figures on validation people; the first is the one to raise."""
+
+    def sheet(self, network: nn.Module) -> NDArray[np.uint8]:
+        """Picture [H, W, 3] that shows what the network does now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a recipe starts from: stores, the run's folder, device, and a bundle to go on from."""
+
+    stores: Sequence[Store]
+    run: Path
+    device: torch.device
+    init: Path | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a model is trained and what it adds to a bundle.
+
+    `settings` is a frozen dataclass with the defaults; `start` makes the task, fitting what is fitted
+    in closed form into the run's folder; `export` writes the run's part of a bundle and returns the
+    facts for `bundle.json`.
+    """
+
+    summary: str
+    settings: Any
+    start: Callable[[Context, Any], Task | None]
+    export: Callable[[Path, Any, Path], dict[str, Any]]
+
+
+def with_settings(settings: Any, assignments: Sequence[str]) -> Any:
+    """`settings` with `path=value` replaced; values are read as JSON, paths may be dotted.
+
+    Raises `BadRequest` for a malformed assignment and `UnknownName` for a setting that is not there.
+    """
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals or not path:
+            raise BadRequest(f"--set wants NAME=VALUE, got {assignment!r}")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        settings = _replace(settings, path.split("."), value)
+    return settings
+
+
+def _replace(settings: Any, path: list[str], value: Any) -> Any:
+    known = [field.name for field in dataclasses.fields(settings)]
+    if path[0] not in known:
+        raise UnknownName(nearest(path[0], known, "setting"))
+    old = getattr(settings, path[0])
+    if len(path) > 1:
+        if not dataclasses.is_dataclass(old):
+            raise BadRequest(f"setting {path[0]!r} has no parts, so {'.'.join(path)!r} is unknown")
+        value = _replace(old, path[1:], value)
+    elif isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    elif isinstance(old, tuple) and isinstance(value, list):
+        value = tuple(value)
+    elif type(old) is not type(value):
+        raise BadRequest(f"setting {path[0]!r} is a {type(old).__name__}, got {value!r}")
+    return dataclasses.replace(settings, **{path[0]: value})
+
+
+def from_json(default: Any, values: Mapping[str, Any]) -> Any:
+    """The dataclass like `default` that `dataclasses.asdict` turned into `values`."""
+    made = {}
+    for field in dataclasses.fields(default):
+        old = getattr(default, field.name)
+        value = values.get(field.name, old)
+        if dataclasses.is_dataclass(old):
+            value = from_json(old, value)
+        elif isinstance(old, tuple):
+            value = tuple(value)
+        made[field.name] = value
+    return type(default)(**made)

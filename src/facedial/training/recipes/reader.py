@@ -1,0 +1,170 @@
+"""The attribute reader: 40 probabilities from a crop, trained on labelled people, calibrated."""
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facedial.codes.attributes import ATTRIBUTES
+from facedial.scores import auc
+from facedial.training import export, losses, tensors
+from facedial.training.batches import Crops, grid, pictures
+from facedial.training.models import reader
+from facedial.training.recipe import Context, Pace, Recipe
+
+NAMES = tuple(attribute.name for attribute in ATTRIBUTES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Augmentation: shift in crop pixels, log scale, degrees; pictures that judge."""
+
+    model: reader.Config = field(default_factory=reader.Config)
+    pace: Pace = field(default_factory=lambda: Pace(batch=64, rate=2e-3))
+    shift: float = 4.0
+    log_scale: float = 0.06
+    turn: float = 5.0
+    light: float = 0.15
+    judged: int = 2048
+
+
+class Task:
+    """Binary cross-entropy over the attributes whose labels are known."""
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        self.network = reader.Reader(settings.model, len(NAMES)).to(context.device)
+        self.pace = settings.pace
+        self.settings = settings
+        self.device = context.device
+        self.run = context.run
+        self.crops, self.labels = self._of(context, "train")
+        judges, labels = self._of(context, "val")
+        # Machine-made labels are soft; only labels given by people may judge.
+        by_hand = np.flatnonzero((np.isnan(labels) | (labels == 0) | (labels == 1)).all(1))
+        chosen = by_hand[np.linspace(0, len(by_hand) - 1, settings.judged).astype(int)]
+        self.judged = judges.read(chosen)
+        self.judged_labels = labels[chosen]
+
+    @staticmethod
+    def _of(context: Context, split: str) -> tuple[Crops, NDArray[np.float32]]:
+        crops = Crops(context.stores, [split])
+        labels = crops.gather("attributes")
+        known = ~np.isnan(labels).all(1)
+        crops.rows = crops.rows[known]
+        return crops, labels[known]
+
+    def loss(self, network: nn.Module, batch: int, seed: int) -> Tensor:
+        """Nats above the labels' own entropy, mean over known labels."""
+        chosen = self.crops.draw(batch, seed)
+        whole = pictures(self.crops.read(chosen), self.device)
+        whole[::2] = whole[::2].flip(3)
+        generator = torch.Generator().manual_seed(seed)
+        whole = self._disturb(whole, generator)
+        labels = torch.from_numpy(self.labels[chosen]).to(self.device)
+        return losses.masked_binary(network(whole).float(), labels)
+
+    def _disturb(self, whole: Tensor, generator: torch.Generator) -> Tensor:
+        """Small similarities, light and contrast."""
+        n, s = len(whole), self.settings
+
+        def uniform(*shape: int) -> Tensor:
+            return (torch.rand(*shape, generator=generator) * 2 - 1).to(whole)
+
+        turn, scale = uniform(n) * s.turn * math.pi / 180, torch.exp(uniform(n) * s.log_scale)
+        cosine, sine = torch.cos(turn) * scale, torch.sin(turn) * scale
+        shift = uniform(n, 2, 1) * s.shift * 2 / whole.shape[-1]
+        linear = torch.stack([cosine, -sine, sine, cosine], 1).view(n, 2, 2)
+        grids = F.affine_grid(torch.cat([linear, shift], 2), list(whole.shape), align_corners=False)
+        moved = F.grid_sample(whole, grids, padding_mode="border", align_corners=False)
+        gain = 1 + uniform(n, 1, 1, 1) * s.light + uniform(n, 3, 1, 1) * s.light / 3
+        return (moved * gain + uniform(n, 1, 1, 1) * s.light / 2).clamp(0, 1)
+
+    @torch.no_grad()
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """Mean AUC and accuracy on validation people; each AUC goes into `reader.json`."""
+        network.eval()
+        logits = torch.cat(
+            [network(pictures(p, self.device)).cpu() for p in np.array_split(self.judged, 8)]
+        )
+        values, labels = logits.numpy(), self.judged_labels
+        aucs, right, temperatures = {}, [], {}
+        for k, name in enumerate(NAMES):
+            known = ~np.isnan(labels[:, k])
+            truth = labels[known, k] > 0.5
+            if truth.all() or not truth.any():
+                continue
+            aucs[name] = float(auc(values[known, k], truth))
+            right.append(float(((values[known, k] > 0) == truth).mean()))
+            temperatures[name] = _temperature(values[known, k], truth)
+        facts = {"auc": aucs, "temperature": temperatures}
+        (self.run / "reader.json").write_text(json.dumps(facts, indent=1) + "\n")
+        return {"auc": float(np.mean(list(aucs.values()))), "accuracy": float(np.mean(right))}
+
+    def sheet(self, network: nn.Module) -> NDArray[np.uint8]:
+        """Rows of validation crops: least to most Smiling, Eyeglasses, Male, Young, as read."""
+        rows = []
+        with torch.no_grad():
+            logits = network(pictures(self.judged[:512], self.device)).cpu().numpy()
+        for name in ("Smiling", "Eyeglasses", "Male", "Young"):
+            order = np.argsort(logits[:, NAMES.index(name)])
+            chosen = order[np.linspace(0, len(order) - 1, min(10, len(order))).astype(int)]
+            rows.append(pictures(self.judged[chosen], torch.device("cpu")))
+        return grid(rows)
+
+
+def _temperature(logits: NDArray[np.float32], truth: NDArray[np.bool_]) -> float:
+    """The temperature that minimises cross-entropy, over a fixed range (Guo 2017)."""
+    candidates = np.exp(np.linspace(-1, 1, 41))
+    signs = np.where(truth, 1.0, -1.0)
+    costs = [np.logaddexp(0, -signs * logits / t).mean() for t in candidates]
+    return float(candidates[int(np.argmin(costs))])
+
+
+def start(context: Context, settings: Settings) -> Task:
+    """A fresh network, or that of a bundle."""
+    task = Task(settings, context)
+    if context.init is not None:
+        export.take_weights(task.network, context.init, "reader")
+    return task
+
+
+class _Read(nn.Module):
+    def __init__(self, network: reader.Reader, temperature: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("temperature", temperature)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        logits = self.network(pixels.permute(0, 3, 1, 2).float() / 255)
+        return torch.sigmoid(logits / self.temperature)
+
+
+def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
+    """Write `reader.onnx` and its golden numbers into the bundle folder `out`."""
+    network = reader.Reader(settings.model, len(NAMES)).eval()
+    state, facts = tensors.load(run / "best.safetensors")
+    network.load_state_dict(state)
+    axes = export.round_network(network, {})
+    learnt = json.loads((run / "reader.json").read_text())
+    temperature = torch.tensor([learnt["temperature"].get(name, 1.0) for name in NAMES])
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (2, 128, 128, 3), generator=generator, dtype=torch.uint8)
+    names = (["pixels"], ["probabilities"])
+    golden = export.write(_Read(network, temperature), (pixels,), names, out / "reader.onnx", axes)
+    export.save_golden(out / "reader-golden.npz", golden)
+    return {**facts, "attributes": {name: {"auc": learnt["auc"].get(name)} for name in NAMES}}
+
+
+RECIPE = Recipe(
+    summary="40 attributes of a face from its small picture, calibrated",
+    settings=Settings(),
+    start=start,
+    export=finish,
+)

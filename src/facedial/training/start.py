@@ -1,0 +1,123 @@
+"""Start or resume a run: settings checked, data opened, devices set up, then the loop."""
+
+import dataclasses
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from facedial import __version__, folder
+from facedial.data.store import Store
+from facedial.errors import BadRequest, BadRun
+from facedial.training import loop
+from facedial.training.recipe import Context, Recipe, from_json, with_settings
+
+RECIPES = "facedial.training.recipes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One call of `facedial train`."""
+
+    recipe: str
+    stores: tuple[Path, ...]
+    run: Path
+    minutes: float | None = None
+    steps: int | None = None
+    assignments: tuple[str, ...] = ()
+    init: Path | None = None
+    seed: int = 0
+    save_every_s: float = 180
+    log_every: int = 50
+    devices: int = 1
+    num_nodes: int = 1
+    precision: str = "auto"
+
+
+def run(order: Order) -> None:
+    """Train as ordered; raises `BadRun` when the folder holds another run."""
+    recipe = recipe_named(order.recipe)
+    settings = with_settings(recipe.settings, order.assignments)
+    stores = [Store.open(path) for path in order.stores]
+    _claim(order, settings)
+    precision = order.precision
+    if precision == "auto":
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        precision = loop.fastest_precision(device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Fabric's hints on this machine's other accelerators
+        fabric = Fabric(
+            devices=order.devices,
+            num_nodes=order.num_nodes,
+            precision=precision,  # type: ignore[arg-type]
+        )
+        fabric.launch()
+    torch.manual_seed(order.seed)
+    task = recipe.start(
+        Context(
+            stores=stores, run=order.run, device=fabric.device, init=order.init, seed=order.seed
+        ),
+        settings,
+    )
+    if task is None:
+        return
+    if order.minutes is None and order.steps is None:
+        raise BadRequest("a training needs --minutes or --steps to know its end")
+    budget = loop.Budget(
+        minutes=None if order.steps is not None else order.minutes,
+        steps=order.steps,
+        save_every_s=order.save_every_s,
+        log_every=order.log_every,
+    )
+    loop.train(task, order.run, budget, fabric, seed=order.seed)
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of that name; raises `UnknownName` with the nearest."""
+    recipe: Recipe = folder.load(RECIPES, name, "recipe").RECIPE
+    return recipe
+
+
+def opened(run: Path) -> tuple[str, Recipe, Any]:
+    """Recipe name, recipe and settings of an existing run; raises `BadRun` when it is none."""
+    path = run / "run.json"
+    try:
+        facts = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise BadRun(f"{run} is no run: it has no run.json; train first") from error
+    except json.JSONDecodeError as error:
+        raise BadRun(f"{path} is damaged ({error})") from error
+    recipe = recipe_named(facts["recipe"])
+    return facts["recipe"], recipe, from_json(recipe.settings, facts["settings"])
+
+
+def _claim(order: Order, settings: Any) -> None:
+    order.run.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "recipe": order.recipe,
+        "settings": dataclasses.asdict(settings),
+        "seed": order.seed,
+        "stores": [path.name for path in order.stores],
+        "version": __version__,
+    }
+    facts = json.loads(json.dumps(facts))
+    path = order.run / "run.json"
+    if path.exists():
+        old = json.loads(path.read_text())
+        for key in ("recipe", "settings", "seed"):
+            if old.get(key) != facts[key]:
+                raise BadRun(
+                    f"{order.run} holds a run with {key} {old.get(key)}, asked for {facts[key]}; "
+                    "resume with the same or choose another -o"
+                )
+        return
+    if any(order.run.iterdir()):
+        raise BadRun(f"{order.run} is not empty and holds no run; choose another -o")
+    temporary = path.with_name("run.json.part")
+    temporary.write_text(json.dumps(facts, indent=1) + "\n")
+    os.replace(temporary, path)

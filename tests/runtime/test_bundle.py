@@ -1,0 +1,126 @@
+"""Laws of bundles: golden numbers, batches, threads, damage."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from facedial.errors import BadBundle, UnknownName
+from facedial.runtime import bundle
+from facedial.runtime.bundle import Bundle
+
+
+@pytest.fixture(scope="module")
+def opened() -> Bundle:
+    return Bundle.open()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundle.home() / bundle.DEFAULT, tmp_path / "copy"))
+
+
+def codes(count: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((count, 1024)).astype(np.float32)
+
+
+def test_golden_numbers_agree(opened: Bundle) -> None:
+    differences = opened.prove()
+    assert set(differences) == {
+        "autoencoder-decode",
+        "autoencoder-encode",
+        "landmarks",
+        "reader",
+    }
+    assert max(differences.values()) < 2e-3
+
+
+def test_a_batch_is_its_singles(opened: Bundle) -> None:
+    many = codes(bundle.LARGEST_BATCH + 3)
+    together = opened.decode(many)
+    alone = np.concatenate([opened.decode(row[None]) for row in many])
+    assert together.shape == (len(many), 128, 128, 3)
+    assert_allclose(together, alone, atol=0.02)  # of 255: sums in another order
+
+
+def test_thread_counts_agree(opened: Bundle) -> None:
+    with Bundle.open(threads=1) as one, Bundle.open(threads=2) as two:
+        assert_allclose(one.decode(codes(2)), two.decode(codes(2)), atol=0.02)
+
+
+def test_codes_are_white_on_their_range(opened: Bundle) -> None:
+    """The linear map's range: what is drawn from a code's base has, encoded again, much of it."""
+    wanted = 0.5 * codes(8)
+    drawn = np.clip(np.rint(opened.decode(wanted)), 0, 255).astype(np.uint8)
+    found = opened.encode(drawn)
+    agree = [np.corrcoef(a[:64], b[:64])[0, 1] for a, b in zip(wanted, found, strict=True)]
+    assert min(agree) > 0.97
+
+
+def test_encoding_twice_gives_the_same_bits(opened: Bundle) -> None:
+    crops = np.random.default_rng(1).integers(0, 256, (2, 128, 128, 3), dtype=np.uint8)
+    assert np.array_equal(opened.encode(crops), opened.encode(crops))
+
+
+def test_mirrored_crops_have_codes_of_equal_length(opened: Bundle) -> None:
+    """Fitted on mirrors too, each component is even or odd: mirroring changes only signs."""
+    crop = np.clip(opened.decode(0.5 * codes(1)), 0, 255).astype(np.uint8)
+    both = opened.encode(np.concatenate([crop, crop[:, :, ::-1]]))
+    assert_allclose(np.abs(both[0, :32]), np.abs(both[1, :32]), atol=0.15)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["linear.bin", "autoencoder-decode.onnx", "landmarks.onnx", "directions.npz", "CARD.md"],
+)
+def test_a_flipped_byte_is_refused_by_name(copy: Path, name: str) -> None:
+    data = bytearray((copy / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / name).write_bytes(bytes(data))
+    with pytest.raises(BadBundle, match=rf"{name} was changed or damaged"):
+        Bundle.open(copy)
+
+
+def test_a_missing_file_is_refused_by_name(copy: Path) -> None:
+    (copy / "reader.onnx").unlink()
+    with pytest.raises(BadBundle, match=r"reader\.onnx is missing"):
+        Bundle.open(copy)
+
+
+def test_an_unknown_format_is_refused(copy: Path) -> None:
+    facts = json.loads((copy / "bundle.json").read_text())
+    (copy / "bundle.json").write_text(json.dumps({**facts, "format": 99}))
+    with pytest.raises(BadBundle, match="bundle format 99, this version reads format 1"):
+        Bundle.open(copy)
+
+
+def test_wrong_folders_and_names(tmp_path: Path) -> None:
+    with pytest.raises(BadBundle, match="is no bundle"):
+        Bundle.open(tmp_path)
+    with pytest.raises(BadBundle, match="does not exist"):
+        Bundle.open(tmp_path / "nowhere")
+    with pytest.raises(UnknownName, match="did you mean facedial"):
+        Bundle.open("facedal")
+
+
+def test_weights_fit_their_limit() -> None:
+    """At most 30 MB ship in all (the first model: 15 MB)."""
+    sizes = [Bundle.open(name).megabytes() for name in bundle.installed()]
+    assert sum(sizes) < 15
+
+
+def test_the_card_has_its_headings(opened: Bundle) -> None:
+    card = (opened.path / "CARD.md").read_text()
+    for heading in (
+        "Data and consent",
+        "Under-represented",
+        "Figures",
+        "Failures",
+        "Intended use",
+        "Refused uses",
+        "Recipe",
+    ):
+        assert f"## {heading}" in card

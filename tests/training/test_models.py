@@ -1,0 +1,158 @@
+"""Laws of networks and losses."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from facedial.errors import BadRun
+from facedial.training import losses
+from facedial.training.models import landmarks, reader, renderer, small_picture
+
+
+def pictures(count: int, seed: int = 0) -> torch.Tensor:
+    """Smooth random pictures [N, 3, 128, 128] in 0..1."""
+    coarse = torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(coarse, size=(128, 128), mode="bilinear")
+
+
+def fitted(dimensions: int = 6, count: int = 12) -> small_picture.LinearMap:
+    moments = small_picture.Moments(torch.device("cpu"))
+    moments.add(pictures(count))
+    linear = small_picture.LinearMap(dimensions)
+    for buffer, value in zip(
+        (linear.mean, linear.basis, linear.deviation), moments.solve(dimensions), strict=True
+    ):
+        buffer.copy_(value)
+    return linear
+
+
+def test_small_picture_error_is_picture_error() -> None:
+    """On flat pictures, where nothing is lost, squared errors agree number by number of RGB."""
+    one, other = torch.rand(2, 1, 3, 1, 1).expand(2, 1, 3, 128, 128)
+    small = (small_picture.shrink(one) - small_picture.shrink(other)).square().sum()
+    # A flat YCbCr error has cross terms between Cb and Cr in RGB; weights hold for each alone.
+    for axis in range(3):
+        ycc = torch.zeros(3)
+        ycc[axis] = 0.1
+        rgb = (small_picture.TO_RGB @ ycc)[None, :, None, None]
+        moved = small_picture.shrink(one + rgb) - small_picture.shrink(one)
+        # 6,144 numbers stand for 3 * 128 * 128: a luma number for four pixels of three colours.
+        assert_close(moved.square().sum() * 12, rgb.square().sum() * 128 * 128, rtol=1e-3, atol=0)
+    assert torch.isfinite(small)
+
+
+def test_linear_map_is_exact_on_its_range() -> None:
+    linear = fitted()
+    codes = torch.randn(5, 6)
+    luma, chroma = linear.planes(codes)
+    weight = torch.tensor(small_picture.CHROMA_WEIGHT)[:, None, None]
+    flat = torch.cat(
+        [(luma * small_picture.LUMA_WEIGHT).flatten(1), (chroma * weight).flatten(1)], 1
+    )
+    assert_close((flat - linear.mean) @ linear.basis / linear.deviation, codes, atol=1e-3, rtol=0)
+
+
+def test_codes_of_the_fitted_pictures_are_white() -> None:
+    linear = fitted()
+    both = torch.cat([pictures(12), pictures(12).flip(3)])
+    codes = linear.encode(both)
+    assert_close(codes.mean(0), torch.zeros(6), atol=1e-3, rtol=0)
+    assert_close(codes.T @ codes / len(codes), torch.eye(6), atol=1e-3, rtol=0)
+
+
+def test_few_and_many_pictures_give_the_same_components(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decomposing pictures and decomposing their covariance agree (a small stand-in for 6,144)."""
+    few = fitted()
+    monkeypatch.setattr(small_picture, "MANY", 5)
+    moments = small_picture.Moments(torch.device("cpu"))
+    moments.add(pictures(12))
+    assert moments.products is not None
+    # eigh of 6144 x 6144 takes a minute; its action on the found basis says as much.
+    order = small_picture.mirror_order()
+    mean = (moments.sum / 12).float()
+    shifted = mean - 0.3
+    covariance = moments.products / 12 - torch.outer(shifted, shifted)
+    difference = (mean - mean[order]) / 2
+    covariance = (covariance + covariance[order][:, order]) / 2
+    covariance += torch.outer(difference, difference)
+    assert_close(covariance @ few.basis, few.basis * few.deviation**2, atol=2e-3, rtol=1e-2)
+
+
+def test_mirroring_a_crop_is_reordering_its_small_picture() -> None:
+    x = pictures(2)
+    order = small_picture.mirror_order()
+    assert_close(small_picture.shrink(x.flip(3)), small_picture.shrink(x)[:, order])
+
+
+def test_too_many_dimensions_are_refused() -> None:
+    with pytest.raises(BadRun, match="12 pictures cannot carry codes of 24 numbers"):
+        fitted(24)
+
+
+def test_haar_planes_are_orthonormal() -> None:
+    kernel = renderer.haar_kernel().reshape(48, 48)
+    assert_close(kernel @ kernel.T, torch.eye(48))
+    network = renderer.Renderer(renderer.Config(width=8))
+    x = torch.rand(2, 3, 128, 128)
+    assert_close(network.unpack(network.pack(x)), x)
+
+
+def test_a_new_renderer_draws_the_base() -> None:
+    network = renderer.Renderer(renderer.Config(width=8))
+    x = torch.rand(2, 3, 128, 128)
+    assert_close(network(x), x)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        (renderer.Renderer(renderer.Config(width=8)), (2, 3, 128, 128)),
+        (landmarks.Landmarks(landmarks.Config()), (4, 3, 64, 64)),
+        (reader.Reader(reader.Config()), (4, 3, 128, 128)),
+    ],
+)
+def test_every_parameter_gets_gradient(network: torch.nn.Module, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        # Blocks that start at zero pass no gradient inward in their very first step.
+        parameter.data += 0.02 * torch.randn_like(parameter)
+    network(torch.rand(*shape)).square().sum().backward()
+    silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not silent
+
+
+def test_landmarks_lie_in_the_patch_at_first() -> None:
+    network = landmarks.Landmarks(landmarks.Config()).eval()
+    points = network(torch.rand(3, 3, 64, 64))
+    assert points.shape == (3, 5, 2)
+    assert points.min() > 0
+    assert points.max() < 63
+
+
+@given(st.integers(1, 4), st.integers(1, 6))
+def test_losses_are_zero_at_equality_and_finite_elsewhere(n: int, k: int) -> None:
+    for loss in (losses.squared, losses.wing):
+        x = torch.randn(n, k)
+        assert float(loss(x, x)) == pytest.approx(0, abs=1e-6)
+        y = (x + 10).requires_grad_()
+        loss(y, x).backward()
+        assert torch.isfinite(y.grad).all()
+        assert_close(loss(torch.cat([y, y]), torch.cat([x, x])), loss(y, x))
+
+
+def test_wing_is_continuous_at_its_width() -> None:
+    near, far = (losses.wing(torch.tensor([d]), torch.zeros(1)) for d in (2.9999, 3.0001))
+    assert_close(near, far, atol=1e-3, rtol=0)
+
+
+def test_masked_binary_ignores_unknown_labels_and_vanishes_at_the_target() -> None:
+    targets = torch.tensor([[0.3, float("nan"), 0.9]])
+    exact = torch.logit(torch.tensor([[0.3, 0.5, 0.9]]))
+    assert float(losses.masked_binary(exact, targets)) == pytest.approx(0, abs=1e-6)
+    other = exact.clone()
+    other[0, 1] = 50
+    assert_close(losses.masked_binary(other, targets), losses.masked_binary(exact, targets))
+    hard = losses.masked_binary(torch.zeros(1, 1), torch.ones(1, 1))
+    assert float(hard) == pytest.approx(0.693147, abs=1e-5)  # ln 2

@@ -1,0 +1,186 @@
+"""Laws of runs: learning, stopping, resuming, exporting, going on from a bundle."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facedial import folder
+from facedial.data.store import Store
+from facedial.errors import BadBundle, BadRequest, BadRun, BadStore, UnknownName
+from facedial.runtime.bundle import Bundle
+from facedial.training import export, loop, publish, start, tensors
+from facedial.training.recipe import Context, from_json, with_settings
+from facedial.training.recipes import autoencoder
+
+TINY = ("dimensions=6", "drawing.width=8", "pace.batch=4", "judged=8")
+RECIPES = folder.names(start.RECIPES)
+
+
+def order(store: Path, run: Path, **changes: object) -> start.Order:
+    facts: dict[str, object] = {
+        "recipe": "autoencoder",
+        "stores": (store,),
+        "run": run,
+        "steps": 6,
+        "assignments": TINY,
+        "precision": "32-true",
+        "log_every": 1,
+    }
+    return start.Order(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def finished(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "tiny"
+    start.run(order(store, run))
+    return run
+
+
+def lines(run: Path, key: str) -> dict[int, float]:
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return {row["step"]: row[key] for row in rows if key in row}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_settings_survive_json_and_refuse_nonsense(name: str) -> None:
+    recipe = start.recipe_named(name)
+    assert recipe.summary
+    import dataclasses
+
+    values = json.loads(json.dumps(dataclasses.asdict(recipe.settings)))
+    assert from_json(recipe.settings, values) == recipe.settings
+    with pytest.raises(UnknownName, match="setting"):
+        with_settings(recipe.settings, ["no_such_thing=1"])
+    with pytest.raises(BadRequest, match="NAME=VALUE"):
+        with_settings(recipe.settings, ["seven"])
+
+
+def test_settings_keep_their_kinds() -> None:
+    changed = with_settings(autoencoder.Settings(), ["pace.rate=0.5", "dimensions=7"])
+    assert (changed.pace.rate, changed.dimensions) == (0.5, 7)
+    with pytest.raises(BadRequest, match="'dimensions' is a int, got 'many'"):
+        with_settings(autoencoder.Settings(), ["dimensions=many"])
+    with pytest.raises(BadRequest, match="rate must lie in"):
+        with_settings(autoencoder.Settings(), ["pace.rate=7.0"])
+
+
+def test_eight_faces_are_overfitted(store: Path, tmp_path: Path) -> None:
+    """A real training: the renderer draws what four numbers of a code cannot carry by far."""
+    settings = with_settings(
+        autoencoder.Settings(),
+        ["dimensions=4", "drawing.width=16", "pace.batch=8", "pace.rate=4e-3", "code_noise=0.0"],
+    )
+    context = Context(stores=[Store.open(store)], run=tmp_path, device=torch.device("cpu"))
+    task = autoencoder.start(context, settings)
+    task.crops.rows = task.crops.rows[:8]
+    before = float(task.loss(task.network, 8, seed=1).detach())
+    from lightning_fabric import Fabric
+
+    fabric = Fabric(accelerator="cpu", devices=1)
+    loop.train(task, tmp_path, loop.Budget(steps=300, save_every_s=1e9), fabric)
+    after = float(task.loss(task.network, 8, seed=1).detach())
+    assert after < 0.4 * before, (before, after)
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(store: Path, tmp_path: Path) -> None:
+    """SIGKILL at a step nobody chose; afterwards the same losses as without it."""
+    steps = 14
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    start.run(order(store, whole, steps=steps))
+    arguments = [sys.executable, "-m", "facedial", "train", "autoencoder", "--data", str(store)]
+    arguments += ["-o", str(killed), "--steps", str(steps), "--precision", "32-true"]
+    arguments += ["--save-every", "0", "--log-every", "1"]
+    arguments += [part for text in TINY for part in ("--set", text)]
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE)  # noqa: S603
+    deadline = time.monotonic() + 120
+    while not (killed / "last.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(float(np.random.default_rng().uniform(0, 1.0)))
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert (killed / "last.safetensors").exists()
+    start.run(order(store, killed, steps=steps))
+    wanted, found = lines(whole, "last_loss"), lines(killed, "last_loss")
+    assert sorted(found) == sorted(wanted)
+    for step, loss in wanted.items():
+        assert found[step] == pytest.approx(loss, rel=1e-4), step
+
+
+def test_the_same_seed_gives_the_same_losses(store: Path, finished: Path, tmp_path: Path) -> None:
+    start.run(order(store, tmp_path / "again"))
+    again, first = lines(tmp_path / "again", "last_loss"), lines(finished, "last_loss")
+    assert [again[s] for s in range(1, 6)] == pytest.approx([first[s] for s in range(1, 6)])
+
+
+def test_a_run_leaves_curves_sheets_and_scores(finished: Path) -> None:
+    for name in ("curves.png", "sheet.png", "best.safetensors", "last.safetensors", "run.json"):
+        assert (finished / name).stat().st_size > 0
+    facts = tensors.load(finished / "best.safetensors")[1]
+    assert facts["step"] == 6
+    assert facts["scores"]["psnr"] > 5
+
+
+def test_export_agrees_with_torch_and_can_be_gone_on_from(
+    store: Path, finished: Path, drawn: np.ndarray, tmp_path: Path
+) -> None:
+    out = tmp_path / "bundle"
+    differences = publish.publish([finished], out)
+    assert set(differences) == {"autoencoder-encode", "autoencoder-decode"}
+    assert max(differences.values()) < 2e-3
+    network = autoencoder.Autoencoder(start.opened(finished)[2])
+    space = export.take_weights(network, out, "autoencoder")
+    with Bundle.open(out) as bundle:
+        assert bundle.space == space
+        codes = bundle.encode(drawn[:3])
+        with torch.no_grad():
+            pictures = network.decode(torch.from_numpy(codes)).permute(0, 2, 3, 1) * 255
+        np.testing.assert_allclose(bundle.decode(codes), pictures.numpy(), atol=0.05)
+    onward = tmp_path / "onward"
+    start.run(order(store, onward, init=out, steps=2))
+    assert tensors.load(onward / "linear.safetensors")[1]["space"] == space
+    with pytest.raises(BadBundle, match="holds no reader"):
+        export.take_weights(network, out, "reader")
+
+
+def test_rounding_twice_changes_nothing() -> None:
+    network = torch.nn.Linear(100, 80)
+    export.round_network(network, {})
+    once = network.weight.detach().clone()
+    export.round_network(network, {})
+    assert torch.equal(network.weight, once)
+
+
+def test_foreign_and_damaged_folders_are_refused(
+    store: Path, finished: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BadRun, match="holds a run with settings"):
+        start.run(order(store, finished, assignments=("dimensions=5",)))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("keep me")
+    with pytest.raises(BadRun, match="is not empty and holds no run"):
+        start.run(order(store, tmp_path / "full"))
+    with pytest.raises(BadRun, match=r"has no run\.json"):
+        start.opened(tmp_path)
+    with pytest.raises(BadStore):
+        start.run(order(tmp_path, tmp_path / "r"))
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"not tensors")
+    with pytest.raises(BadRun, match="is damaged"):
+        tensors.load(broken)
+
+
+def test_a_run_must_know_its_end(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="--minutes or --steps"):
+        start.run(order(store, tmp_path / "r", steps=None))
+
+
+def test_precision_is_measured() -> None:
+    assert loop.fastest_precision(torch.device("cpu")) in ("bf16-mixed", "32-true")
