@@ -118,14 +118,17 @@ def test_every_parameter_gets_gradient(network: torch.nn.Module, shape: tuple[in
     for parameter in network.parameters():
         # Blocks that start at zero pass no gradient inward in their very first step.
         parameter.data += 0.02 * torch.randn_like(parameter)
-    network(torch.rand(*shape)).square().sum().backward()
+    output = network(torch.rand(*shape))
+    parts = output if isinstance(output, tuple) else (output,)
+    sum(part.square().sum() for part in parts).backward()
     silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert not silent
 
 
 def test_landmarks_lie_in_the_patch_at_first() -> None:
     network = landmarks.Landmarks(landmarks.Config()).eval()
-    points = network(torch.rand(3, 3, 64, 64))
+    points, heat = network(torch.rand(3, 3, 64, 64))
+    assert heat.shape == (3, 5, 256)
     assert points.shape == (3, 5, 2)
     assert points.min() > 0
     assert points.max() < 63
@@ -156,3 +159,18 @@ def test_masked_binary_ignores_unknown_labels_and_vanishes_at_the_target() -> No
     assert_close(losses.masked_binary(other, targets), losses.masked_binary(exact, targets))
     hard = losses.masked_binary(torch.zeros(1, 1), torch.ones(1, 1))
     assert float(hard) == pytest.approx(0.693147, abs=1e-5)  # ln 2
+
+
+def test_divergence_is_zero_at_the_target_and_never_negative() -> None:
+    target = torch.tensor([[0.2, 0.3, 0.5], [0.0, 1.0, 0.0]])
+    exact = torch.log(target.clamp_min(1e-30))
+    assert float(losses.divergence(exact, target)) == pytest.approx(0, abs=1e-6)
+    assert float(losses.divergence(torch.randn(2, 3), target)) > 0
+
+
+def test_the_centre_of_a_heat_map_is_its_point() -> None:
+    points = torch.rand(7, 5, 2) * 59 + 2  # between the outermost cells' middles
+    heat = landmarks.heat_of(points)
+    assert_close(heat.sum(-1), torch.ones(7, 5))
+    network = landmarks.Landmarks(landmarks.Config())
+    assert_close(heat @ network.cells, points, atol=1e-4, rtol=0)

@@ -184,3 +184,14 @@ def test_a_run_must_know_its_end(store: Path, tmp_path: Path) -> None:
 
 def test_precision_is_measured() -> None:
     assert loop.fastest_precision(torch.device("cpu")) in ("bf16-mixed", "32-true")
+
+
+def test_pca_is_a_model_like_any_other(store: Path, drawn: np.ndarray, tmp_path: Path) -> None:
+    run, out = tmp_path / "pca", tmp_path / "bundle"
+    start.run(order(store, run, recipe="pca", assignments=("dimensions=12",), steps=None))
+    publish.publish([run], out)
+    with Bundle.open(out) as bundle:
+        again = bundle.decode(bundle.encode(drawn[:4]))
+    error = np.square(again - drawn[:4]).mean()
+    assert error < 0.5 * np.square(drawn[:4] - drawn.mean(0)).mean()
+    assert bundle.space.startswith("pca12-")

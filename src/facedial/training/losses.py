@@ -27,3 +27,11 @@ def masked_binary(logits: Tensor, targets: Tensor) -> Tensor:
     floor = torch.special.entr(wanted) + torch.special.entr(1 - wanted)
     loss: Tensor = ((each - floor) * known).sum() / known.sum().clamp_min(1)
     return loss
+
+
+def divergence(logits: Tensor, target: Tensor) -> Tensor:
+    """Kullback-Leibler divergence in nats of softmax(`logits`) from `target`, over the last axis."""
+    floor = torch.special.entr(target).sum(-1)
+    each = -(target * logits.log_softmax(-1)).sum(-1) - floor
+    loss: Tensor = each.mean()
+    return loss

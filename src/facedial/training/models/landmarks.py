@@ -44,10 +44,10 @@ def _halve(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class Landmarks(nn.Module):
-    """RGB patch [N, 3, 64, 64] in 0..1 -> points [N, 5, 2], (x, y) in patch pixels.
+    """RGB patch [N, 3, 64, 64] in 0..1 -> points [N, 5, 2], (x, y) in patch pixels, and heat maps.
 
     A point is the centre of mass of its heat map plus a correction from the whole patch, so that
-    points may lie beyond the outermost cells.
+    points may lie beyond the outermost cells. Heat maps are logits [N, 5, 256] over 16x16 cells.
     """
 
     cells: Tensor
@@ -71,8 +71,8 @@ class Landmarks(nn.Module):
         grid = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1).reshape(-1, 2)
         self.register_buffer("cells", grid, persistent=False)
 
-    def forward(self, patches: Tensor) -> Tensor:
-        """Points of each patch."""
+    def forward(self, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """Points and heat maps of each patch."""
         x16 = self.at16(self.at32((patches - 0.45) / 0.25))
         x8 = self.at8(x16)
         x4 = self.at4(x8)
@@ -80,7 +80,18 @@ class Landmarks(nn.Module):
         y8 = self.merge8(F.relu(x8 + up8))
         up16 = F.interpolate(self.up16(y8), scale_factor=2.0, mode="nearest")
         y16 = self.merge16(F.relu(x16 + up16))
-        heat = self.heat(y16).float().flatten(2).softmax(-1)
+        heat: Tensor = self.heat(y16).float().flatten(2)
         shift = self.correction(x4.mean((2, 3))).float().view(-1, 5, 2)
-        points: Tensor = heat @ self.cells + shift
-        return points
+        return heat.softmax(-1) @ self.cells + shift, heat
+
+
+def heat_of(points: Tensor) -> Tensor:
+    """Heat maps [N, 5, 256] whose centre of mass is the point: bilinear weights of four cells.
+
+    `points`: [N, 5, 2] in patch pixels; those beyond the outermost cells are moved onto them.
+    """
+    cell = (points + 0.5) / (PATCH / CELLS) - 0.5
+    line = torch.arange(CELLS).to(points)
+    # A tent of one cell's width on each axis; their product sums to one.
+    tent = (1 - (cell.clamp(0, CELLS - 1)[..., None] - line).abs()).clamp_min(0)
+    return (tent[..., 1, :, None] * tent[..., 0, None, :]).flatten(-2)

@@ -160,8 +160,8 @@ def _fit_codes(network: Autoencoder, task: Task, run: Path, space: str) -> None:
         ]
     )
     with np.errstate(invalid="ignore"):
-        both = ((labels > 0.5).any(0)) & ((labels <= 0.5).any(0))
-    names = [name for name, usable in zip(NAMES, both, strict=True) if usable]
+        both = np.any(labels > 0.5, axis=0) & np.any(labels <= 0.5, axis=0)
+    names = [name for name, usable in zip(NAMES, list(both), strict=True) if usable]
     if not names:
         log.warning(
             "no labels with people on both sides, so no directions and no prior were fitted"

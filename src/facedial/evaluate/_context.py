@@ -1,0 +1,80 @@
+"""What metrics measure: a model, stores of people it has and has not seen, and the baseline."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedial.codes.pca import BLOCK, Pca, fit_pca
+from facedial.data.store import Store
+from facedial.editor import FRAME, Editor
+from facedial.errors import BadStore
+
+UInt8 = NDArray[np.uint8]
+UNSEEN, SEEN = "test", "train"
+SPLITS = {"unseen": UNSEEN, "train": SEEN}
+
+
+@dataclass(slots=True)
+class Context:
+    """An evaluation: editor of the model, stores, folder for what is slow to make, seed, counts."""
+
+    editor: Editor
+    stores: Sequence[Store]
+    work: Path
+    seed: int = 0
+    most: int = 4000
+    threads: int = 1
+    _pca: Pca | None = field(default=None)
+
+    @property
+    def head(self) -> list[Store]:
+        """Stores on the head frame at the model's size."""
+        side = self.editor.bundle.side
+        return [s for s in self.stores if s.frame == FRAME and s.size == side]
+
+    @staticmethod
+    def data(store: Store, group: str) -> str:
+        """Name of a store's group of people in the figures, e.g. `celeba-head/unseen`."""
+        return f"{store.path.name}-{store.frame}/{group}"
+
+    def rows(self, store: Store, group: str) -> NDArray[np.int64]:
+        """At most `most` rows of a group (`unseen`, `train`), evenly spread, the same every time."""
+        found = store.where(SPLITS[group])
+        if len(found) <= self.most:
+            return found
+        return found[np.linspace(0, len(found) - 1, self.most).astype(np.int64)]
+
+    def pca(self) -> Pca:
+        """PCA-1024 fitted on the training people of all head stores, kept in `work`."""
+        if self._pca is None:
+            stores = self.head
+            if not stores:
+                raise BadStore("an evaluation needs at least one store on the head frame")
+            count = sum(len(s.where(SEEN)) for s in stores)
+            path = self.work / f"pca-{self.editor.bundle.facts['dimensions']}-of-{count}.npz"
+            if not path.exists():
+                self.work.mkdir(parents=True, exist_ok=True)
+                fitted = fit_pca(
+                    lambda: training_blocks(stores),
+                    self.editor.bundle.side,
+                    int(self.editor.bundle.facts["dimensions"]),
+                    rng=np.random.default_rng(self.seed),
+                )
+                fitted.save(path)
+            self._pca = Pca.load(path)
+        return self._pca
+
+
+def training_blocks(stores: Sequence[Store]) -> Iterator[UInt8]:
+    """Crops of the training people of all stores, in blocks."""
+    for store in stores:
+        yield from blocks(store, store.where(SEEN))
+
+
+def blocks(store: Store, rows: NDArray[np.int64], size: int = BLOCK) -> Iterable[UInt8]:
+    """Pixels of `rows` in blocks."""
+    for start in range(0, len(rows), size):
+        yield store.pixels[rows[start : start + size]]

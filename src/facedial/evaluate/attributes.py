@@ -1,0 +1,42 @@
+"""Attributes: AUC and accuracy of the reader on people it has not seen, whose labels people gave."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from facedial import scores
+from facedial.codes.attributes import ATTRIBUTES
+from facedial.evaluate._context import Context, blocks
+from facedial.evaluate._figures import Goal, Row
+
+GOALS = (Goal("attribute_auc", must=0.85, aim=0.90),)
+
+
+def measure(context: Context) -> Iterator[Row]:
+    """`attribute_auc` and `attribute_accuracy`: means over attributes, then each attribute alone."""
+    bundle = context.editor.bundle
+    for store in context.head:
+        rows = context.rows(store, "unseen")
+        labels = store.attributes[rows]
+        if len(rows) == 0 or not np.isin(labels, (0.0, 1.0)).all():
+            continue
+        data = context.data(store, "unseen")
+        crops = list(blocks(store, rows, 64))
+        reader = np.concatenate([bundle.read(block) for block in crops])
+        codes = np.concatenate([bundle.encode(block) for block in crops])
+        for model, values in (
+            ("facedial", reader),
+            ("facedial-linear", context.editor.directions.read(codes)[:, : len(ATTRIBUTES)]),
+        ):
+            aucs = {
+                a.name: scores.auc(values[:, k], labels[:, k] > 0.5)
+                for k, a in enumerate(ATTRIBUTES)
+                if 0 < labels[:, k].mean() < 1
+            }
+            mean = float(np.mean(list(aucs.values())))
+            yield Row("attribute_auc", model, data, mean, f"mean over {len(aucs)}", len(rows))
+            right = float(((values > 0.5) == (labels > 0.5)).mean())
+            yield Row("attribute_accuracy", model, data, right, "share", len(rows))
+            if model == "facedial":
+                for name, value in aucs.items():
+                    yield Row("attribute_auc", model, f"{data}/{name}", float(value), "", len(rows))

@@ -1,0 +1,90 @@
+"""What using costs: seconds and milliseconds of verbs and calls, megabytes of weights."""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from facedial.codes.edit import Edit
+from facedial.editor import Editor
+from facedial.evaluate._context import Context
+from facedial.evaluate._figures import Goal, Row
+from facedial.faces import sheet
+from facedial.faces.photo import Photo
+
+SIDE = 1000
+EDIT = Edit(targets={"Smiling": 1.0})
+CALL = [sys.executable, "-m", "facedial"]
+
+GOALS = (
+    Goal("weights_mb", must=15, aim=10, lower=True),
+    Goal("import_s", must=0.3, aim=0.1, lower=True),
+    Goal("help_s", must=0.3, aim=0.1, lower=True),
+    Goal("edit_cold_s", must=2, aim=0.8, lower=True),
+    Goal("edit_warm_ms", must=250, aim=80, lower=True),
+)
+
+
+def measure(context: Context) -> Iterator[Row]:
+    """Median seconds of five processes, median milliseconds of twenty calls; sizes in MB."""
+    bundle = context.editor.bundle
+    yield Row("weights_mb", "facedial", "bundle", bundle.megabytes(), "MB", 1)
+    yield _seconds("import_s", [sys.executable, "-c", "import facedial"])
+    yield _seconds("help_s", [*CALL, "--help"])
+    crop = sheet.resized(_face(context), (SIDE // 2, SIDE // 2))
+    photo = Photo(np.pad(crop, ((SIDE // 4,) * 2,) * 2 + ((0, 0),), "edge"), "bench", None)
+    with tempfile.TemporaryDirectory() as folder:
+        source, result = Path(folder) / "in.jpg", Path(folder) / "out.jpg"
+        photo.save(source)
+        arguments = ["edit", str(source), "--set", "Smiling=1", "-o", str(result), "--overwrite"]
+        model = ["--model", str(bundle.path)]
+        yield _seconds("edit_cold_s", [*CALL, *arguments, *model])
+        yield _milliseconds("edit_warm_ms", lambda: _edit(context.editor, source, result))
+    portrait = context.editor.read(photo)[0]
+    yield _milliseconds("render_ms", lambda: context.editor.render(portrait, EDIT))
+    with Editor.open(bundle.path, threads=1) as single:
+        codes = portrait.code.values[None]
+        yield _milliseconds("decode_ms", lambda: single.bundle.decode(codes))
+    pixels = np.repeat(portrait.crop.pixels[None], 32, 0)
+    batch = _milliseconds("encode_per_s", lambda: bundle.encode(pixels))
+    yield Row("encode_per_s", "facedial", "head crops", 32_000 / batch.value, "crops/s", 20)
+    start = time.perf_counter()
+    context.editor.decode(context.editor.generate(100, seed=0))
+    yield Row("generate_100_s", "facedial", "", time.perf_counter() - start, "s", 1)
+
+
+def _face(context: Context) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """A crop in which the finder finds a face: of the first store's unseen people."""
+    store = context.head[0]
+    return np.asarray(store.pixels[context.rows(store, "unseen")[0]])
+
+
+def _edit(editor: Editor, source: Path, result: Path) -> None:
+    """All of `facedial edit` but the opening of the model: read, find, encode, render, write."""
+    photo = Photo.open(source)
+    editor.render(editor.read(photo)[0], EDIT).save(result, overwrite=True)
+
+
+def _seconds(metric: str, arguments: list[str]) -> Row:
+    times = []
+    for _ in range(6):
+        start = time.perf_counter()
+        subprocess.run(arguments, check=True, capture_output=True)  # noqa: S603
+        times.append(time.perf_counter() - start)
+    # The first process warms the disk's cache; it is not what a user meets the second time.
+    return Row(metric, "facedial", "process", statistics.median(times[1:]), "s", 5)
+
+
+def _milliseconds(metric: str, call: Callable[[], object]) -> Row:
+    call()
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        call()
+        times.append((time.perf_counter() - start) * 1000)
+    return Row(metric, "facedial", "1 megapixel", statistics.median(times), "ms", 20)

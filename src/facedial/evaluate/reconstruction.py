@@ -1,0 +1,89 @@
+"""Reconstruction from a code: PSNR (mean of dB over pictures) and SSIM, ours and PCA's."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedial import scores
+from facedial.codes.code import Code
+from facedial.evaluate._context import SPLITS, Context, blocks
+from facedial.evaluate._figures import Goal, Picture, Row
+from facedial.faces import sheet
+from facedial.strips import in_bytes
+
+UInt8 = NDArray[np.uint8]
+SHOWN = 12
+
+GOALS = (
+    Goal("psnr_gain", must=1.7, aim=2.2, data="celeba-head/unseen"),
+    Goal("psnr_drop_to_unseen", must=0.6, aim=0.3, lower=True),
+    Goal("byte_loss_db", must=0.2, aim=0.05, lower=True),
+)
+
+
+def models(context: Context) -> dict[str, Callable[[UInt8], UInt8]]:
+    """Model name -> reconstruction of crops uint8 [N, S, S, 3] from their codes, uint8."""
+    bundle, pca = context.editor.bundle, context.pca()
+
+    def rounded(crops: UInt8) -> UInt8:
+        codes = bundle.encode(crops)
+        whole = [in_bytes(Code(row, bundle.space)).values for row in codes]
+        return _pixels(bundle.decode(np.stack(whole)))
+
+    return {
+        "facedial": lambda crops: _pixels(bundle.decode(bundle.encode(crops))),
+        "facedial-bytes": rounded,
+        "pca-1024": lambda crops: _pixels(pca.decode(pca.encode(crops))),
+    }
+
+
+def measure(context: Context) -> Iterator[Row]:
+    """`psnr`, `ssim` for each model, store and group; `psnr_gain` over PCA, `byte_loss_db`,
+    and by how much training people are drawn better than unseen ones.
+    """
+    for store in context.head:
+        means: dict[str, float] = {}
+        for group in SPLITS:
+            rows, data = context.rows(store, group), context.data(store, group)
+            if len(rows) == 0:
+                continue
+            psnr: dict[str, NDArray[np.float64]] = {}
+            for name, reconstruct in models(context).items():
+                found = [
+                    (scores.psnr(b, drawn), scores.ssim(b, drawn))
+                    for b in blocks(store, rows, 64)
+                    for drawn in [reconstruct(b)]
+                ]
+                psnr[name] = np.concatenate([pair[0] for pair in found])
+                yield Row.of("psnr", name, data, psnr[name], "dB")
+                ssim = np.concatenate([pair[1] for pair in found])
+                yield Row.of("ssim", name, data, ssim, "")
+            gain = psnr["facedial"] - psnr["pca-1024"]
+            yield Row.of("psnr_gain", "facedial", data, gain, "dB over pca-1024")
+            loss = psnr["facedial"] - psnr["facedial-bytes"]
+            yield Row.of("byte_loss_db", "facedial", data, loss, "dB")
+            means[group] = float(psnr["facedial"].mean())
+        if len(means) == len(SPLITS):
+            drop = means["train"] - means["unseen"]
+            yield Row(
+                "psnr_drop_to_unseen", "facedial", f"{store.path.name}-{store.frame}", drop, "dB", 2
+            )
+
+
+def show(context: Context) -> Iterator[Picture]:
+    """Unseen people of each store: crop, PCA-1024, facedial."""
+    for store in context.head:
+        rows = context.rows(store, "unseen")
+        if len(rows) == 0:
+            continue
+        chosen = rows[np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(np.int64)]
+        crops = store.pixels[chosen]
+        drawn = models(context)
+        lines = [*crops, *drawn["pca-1024"](crops), *drawn["facedial"](crops)]
+        title = f"{context.data(store, 'unseen')}: crop, PCA-1024, facedial"
+        yield Picture(title, sheet.grid(lines, len(crops)))
+
+
+def _pixels(values: NDArray[np.float32]) -> UInt8:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -1,0 +1,91 @@
+"""Any Pillow picture as RGB in sRGB, its transparency laid on white."""
+
+import io
+import logging
+
+import numpy as np
+from PIL import Image, ImageCms
+
+log = logging.getLogger(__name__)
+
+PROFILE_SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+FULL_SCALES = (1.0, 255.0, 65535.0, 4294967295.0)  # of floats, 8, 16 and 32 bits
+
+
+def to_srgb(image: Image.Image) -> Image.Image:
+    """`image`, of any mode, as mode RGB.
+
+    An embedded ICC profile is obeyed (relative colorimetric); without one sRGB is assumed.
+    Numbers wider than a byte are scaled by the range that their mode or their largest implies.
+    Raises `ValueError` for a mode that Pillow cannot convert.
+    """
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith(("I", "F")):
+        return _narrowed(image).convert("RGB")
+    if image.mode == "LAB":
+        return _from_lab(image)
+    alpha = None
+    if image.has_transparency_data:
+        grey = image.mode in ("L", "LA", "La")
+        image = (image.convert("LA") if grey else image).convert("RGBA")
+        alpha = image.getchannel("A")
+        image = image.getchannel("R") if grey else image.convert("RGB")
+    if image.mode not in ("RGB", "L", "CMYK"):
+        image = image.convert("RGB")
+    if isinstance(profile, bytes) and profile:
+        image = _by_profile(image, profile)
+    image = image.convert("RGB")
+    if alpha is not None:
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
+    return image
+
+
+def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
+    """`image` in sRGB, or unchanged where the profile is damaged or of another kind of picture."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        space = PROFILE_SPACES.get(source.profile.xcolor_space.strip())
+        if space != image.mode or _is_srgb(source):
+            return image
+        converted = ImageCms.profileToProfile(
+            image,
+            source,
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
+        log.warning("colour profile ignored: %s", error)
+        return image
+    return image if converted is None else converted
+
+
+def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
+    """Whether a conversion would only add rounding."""
+    description = profile.profile.profile_description
+    return description is not None and "srgb" in description.lower()
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    """CIE L*a*b* (from TIFF), which Pillow converts by its colour engine only."""
+    converted = ImageCms.profileToProfile(
+        image,
+        ImageCms.createProfile("LAB"),
+        ImageCms.createProfile("sRGB"),
+        outputMode="RGB",
+    )
+    return image.convert("RGB") if converted is None else converted
+
+
+def _narrowed(image: Image.Image) -> Image.Image:
+    """16-bit, 32-bit and float greys as mode L."""
+    values = np.asarray(image, np.float32)
+    if image.mode.startswith("I;16"):
+        full = 65535.0
+    else:
+        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+        scales = FULL_SCALES if image.mode == "F" else FULL_SCALES[1:]
+        largest = float(values.max(initial=0.0))
+        full = next((scale for scale in scales if largest <= scale), largest)
+    return Image.fromarray(np.rint(np.clip(values / full, 0.0, 1.0) * 255.0).astype(np.uint8))

@@ -1,0 +1,82 @@
+"""Pictures side by side: strips, grids and moving pictures."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from facedial.errors import BadRequest, FacedialError
+
+Pixels = NDArray[np.uint8]
+PAPER = 255
+
+
+def grid(pictures: Sequence[Pixels], columns: int, *, gap: int = 2) -> Pixels:
+    """Pictures uint8 [S, S, 3] of one size in rows of `columns` on white; the last row may be short."""
+    if not pictures or columns < 1:
+        raise BadRequest("a grid needs at least one picture and one column")
+    height, width = pictures[0].shape[:2]
+    rows = -(-len(pictures) // columns)
+    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, 3)
+    whole = np.full(shape, PAPER, np.uint8)
+    for i, picture in enumerate(pictures):
+        y, x = i // columns * (height + gap), i % columns * (width + gap)
+        whole[y : y + height, x : x + width] = picture
+    return whole
+
+
+def stack(parts: Sequence[Pixels], *, gap: int = 8) -> Pixels:
+    """Pictures of any width under one another, centred on white."""
+    width = max(part.shape[1] for part in parts)
+    whole = np.full((sum(p.shape[0] + gap for p in parts) - gap, width, 3), PAPER, np.uint8)
+    y = 0
+    for part in parts:
+        x = (width - part.shape[1]) // 2
+        whole[y : y + part.shape[0], x : x + part.shape[1]] = part
+        y += part.shape[0] + gap
+    return whole
+
+
+def caption(text: str, width: int, *, height: int = 22) -> Pixels:
+    """A line of text as a picture uint8 [height, width, 3]."""
+    image = Image.new("RGB", (width, height), (PAPER,) * 3)
+    font = ImageFont.load_default(size=height * 0.62)
+    ImageDraw.Draw(image).text((4, height / 2), text, fill=(40, 40, 40), font=font, anchor="lm")
+    return np.asarray(image)
+
+
+def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Picture of (width, height) by Lanczos."""
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+
+def save_frames(
+    frames: Sequence[Pixels], path: Path, *, per_s: float, overwrite: bool = False
+) -> None:
+    """A moving picture by its ending: .gif, .webp, .png (animated); written whole or not at all.
+
+    Raises `BadRequest` for another ending or an output that exists.
+    """
+    kinds = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
+    if path.suffix.lower() not in kinds:
+        raise BadRequest(f"{path} must end in one of {', '.join(kinds)}, or be a folder for frames")
+    if path.exists() and not overwrite:
+        raise BadRequest(f"{path} exists; give another -o, or --overwrite")
+    images = [Image.fromarray(frame) for frame in frames]
+    temporary = path.with_name(path.name + ".part")
+    try:
+        images[0].save(
+            temporary,
+            format=kinds[path.suffix.lower()],
+            save_all=True,
+            append_images=images[1:],
+            duration=round(1000 / per_s),
+            loop=0,
+        )
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise FacedialError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,98 @@
+"""PCA of whole crops: the baseline as a model of its own, fitted in closed form."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facedial.codes.pca import Pca, fit_pca
+from facedial.errors import BadRun
+from facedial.training import export
+from facedial.training.batches import Crops
+from facedial.training.recipe import Context, Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Numbers in a code; multiplications by the covariance before the last projection."""
+
+    dimensions: int = 1024
+    passes: int = 2
+
+
+def start(context: Context, settings: Settings) -> None:
+    """Fit into `pca.npz` of the run, once; there is nothing to train."""
+    path = context.run / "pca.npz"
+    if path.exists():
+        return
+    crops = Crops(context.stores, ["train"], context.stores[0].size)
+    fit_pca(
+        lambda: (crops.read(block) for block in crops.blocks()),
+        context.stores[0].size,
+        settings.dimensions,
+        rng=np.random.default_rng(context.seed),
+        passes=settings.passes,
+    ).save(path)
+
+
+class _Map(nn.Module):
+    """Both directions hold the same basis, so that a bundle keeps its bytes once."""
+
+    def __init__(self, pca: Pca) -> None:
+        super().__init__()
+        self.side = pca.side
+        self.register_buffer("mean", torch.from_numpy(pca.mean))
+        self.register_buffer("basis", torch.from_numpy(pca.basis))
+        self.register_buffer("deviation", torch.from_numpy(pca.deviation))
+
+    mean: Tensor
+    basis: Tensor
+    deviation: Tensor
+
+
+class _Encode(_Map):
+    def forward(self, pixels: Tensor) -> Tensor:
+        flat = pixels.reshape(pixels.shape[0], -1).float() / 255 - self.mean
+        codes: Tensor = flat @ self.basis / self.deviation
+        return codes
+
+
+class _Decode(_Map):
+    def forward(self, codes: Tensor) -> Tensor:
+        flat = (self.basis @ (codes * self.deviation).T).T + self.mean
+        return (flat * 255).reshape(-1, self.side, self.side, 3)
+
+
+def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
+    """Write the two graphs into the bundle folder `out`."""
+    path = run / "pca.npz"
+    if not path.exists():
+        raise BadRun(f"{run} has no {path.name}; finish the run before exporting it")
+    pca = Pca.load(path)
+    space = export.space_of(torch.from_numpy(pca.basis)).replace("fd", "pca", 1)
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randn(1, settings.dimensions, generator=generator).half().float()
+    size = (1, pca.side, pca.side, 3)
+    pixels = torch.randint(0, 256, size, generator=generator, dtype=torch.uint8)
+    golden: dict[str, NDArray[Any]] = {}
+    for part, module, inputs, names in (
+        ("encode", _Encode(pca), (pixels,), (["pixels"], ["codes"])),
+        ("decode", _Decode(pca), (codes,), (["codes"], ["pixels"])),
+    ):
+        axes = export.round_network(module, {"basis": 1})
+        graph = out / f"autoencoder-{part}.onnx"
+        golden |= export.write(module, inputs, names, graph, axes, ["basis"])
+    export.save_golden(out / "autoencoder-golden.npz", golden)
+    return {"space": space, "dimensions": settings.dimensions, "side": pca.side}
+
+
+RECIPE = Recipe(
+    summary="PCA of whole crops, fitted in closed form: the baseline",
+    settings=Settings(),
+    start=start,
+    export=finish,
+)

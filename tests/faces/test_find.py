@@ -1,0 +1,268 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from facedial.errors import BadRequest, NoFaceFound
+from facedial.faces import (
+    HEAD_TEMPLATE,
+    LADDER,
+    LANDMARK_PATCH,
+    PATCH_TEMPLATE,
+    Detection,
+    Photo,
+    face_from_eyes,
+    find,
+    locate,
+    patch_of,
+)
+from facedial.faces.face import overlap, strongest
+from facedial.faces.find import Look, Rung, _show
+from facedial.faces.geometry import apply, fit_similarity, scale_of
+from facedial.faces.landmarks import plausible
+
+from .ramp_faces import RampDetector, RampLandmarks, face_points, ramp_photo, seen, tilt
+
+SIZE = (500, 420)
+PHOTO = ramp_photo(*SIZE)
+LARGE = (2200, 1700)
+
+
+def found(faces, photo=PHOTO, **how):
+    size = photo.size
+    detector, landmarks = RampDetector(size, faces, **how), RampLandmarks(size, faces)
+    return find(photo, detector, landmarks), detector, landmarks
+
+
+@pytest.mark.parametrize(
+    ("rung", "face", "how"),
+    [
+        ("as it is", ((240, 200), 60.0), {}),
+        ("closer", ((240, 200), 20.0), {}),
+        ("padded", ((250, 200), 90.0), {"air": 0.55}),
+        ("turned 30", ((240, 200), 60.0, 38.0), {}),
+        ("turned 30", ((240, 200), 60.0, -45.0), {}),
+        ("turned 60", ((240, 200), 60.0, 72.0), {}),
+        ("turned 60", ((240, 200), 60.0, -60.0), {}),
+        ("lower threshold", ((240, 200), 60.0), {"score": 0.4}),
+    ],
+)
+def test_each_rung_finds_what_those_below_miss(rung, face, how):
+    points = face_points(*face)
+    names = [r.name for r in LADDER]
+    below = LADDER[: names.index(rung)]
+    detector, landmarks = RampDetector(SIZE, [points], **how), RampLandmarks(SIZE, [points])
+    if below:
+        with pytest.raises(NoFaceFound):
+            find(PHOTO, detector, landmarks, ladder=below)
+    for ladder in (LADDER[: len(below) + 1], LADDER):
+        faces = find(PHOTO, detector, landmarks, ladder=ladder)
+        assert len(faces) == 1
+        assert_allclose(faces[0].landmarks, points, atol=0.6)
+        side = 2.41 * face[1]
+        assert_allclose(faces[0].box[2:] - faces[0].box[:2], side, rtol=0.03)
+        assert faces[0].score == pytest.approx(how.get("score", 0.9))
+    # The network is shown faces that are almost upright, and upright in its second look.
+    assert all(abs(t) <= 21 for t in landmarks.tilts)
+    assert abs(landmarks.tilts[-1]) < 1
+
+
+def test_later_rungs_run_only_where_needed():
+    _, detector, _ = found([face_points((240, 200), 60.0)])
+    assert len(detector.shapes) == 1
+    _, detector, _ = found([face_points((240, 200), 20.0)])
+    assert len(detector.shapes) == 2
+    with pytest.raises(NoFaceFound):
+        found([face_points((240, 200), 60.0)], score=0.1)
+
+
+def test_no_look_is_taken_twice():
+    detector = RampDetector(SIZE, [face_points((240, 200), 60.0)], score=0.1)
+    with pytest.raises(NoFaceFound):
+        find(PHOTO, detector, RampLandmarks(SIZE, detector.faces))
+    assert len(detector.shapes) == len({look for rung in LADDER for look in rung.looks}) == 8
+
+
+def test_large_photos_are_looked_at_small_and_found_in_photo_pixels():
+    photo = ramp_photo(*LARGE)
+    points = face_points((1200, 800), 400.0, 8.0)
+    faces, detector, _ = found([points], photo)
+    assert len(detector.shapes) == 1
+    assert np.prod(detector.shapes[0]) <= 1.01e6
+    assert_allclose(faces[0].landmarks, points, atol=4)
+    small = face_points((1200, 800), 38.0)
+    faces, detector, _ = found([small], photo)
+    assert len(detector.shapes) == 2
+    assert max(np.prod(shape) for shape in detector.shapes) <= 4.04e6
+    assert_allclose(faces[0].landmarks, small, atol=4)
+
+
+def test_all_faces_are_kept_largest_first():
+    faces = [face_points((120, 120), 40.0), face_points((340, 250), 70.0)]
+    got, _, _ = found(faces)
+    assert_allclose([f.landmarks for f in got], [faces[1], faces[0]], atol=0.6)
+
+
+def test_no_face_is_one_sentence():
+    with pytest.raises(NoFaceFound, match=r"^no face found in ramp \(500x420\), .* eyes$"):
+        found([])
+
+
+def test_one_face_found_twice_is_one_face():
+    points = face_points((240, 200), 60.0)
+
+    def detector(pixels):
+        one = RampDetector(SIZE, [points])(pixels)[0]
+        return [
+            Detection(one.box, 0.8),
+            Detection(one.box + 4, 0.9),
+            Detection(
+                one.box + np.array([70, 0, 70, 0]), 0.7
+            ),  # overlaps little, leads to the same face
+        ]
+
+    faces = find(PHOTO, detector, RampLandmarks(SIZE, [points]))
+    assert [face.score for face in faces] == [0.9]
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        np.full((5, 2), 31.5),
+        np.full((5, 2), np.nan),
+        PATCH_TEMPLATE * [-1, 1] + [63, 0],
+        PATCH_TEMPLATE * [1, -1] + [0, 63],
+        PATCH_TEMPLATE * 0.05,
+        PATCH_TEMPLATE * [1, 0] + [0, 30],
+    ],
+)
+def test_degenerate_landmarks_are_no_face(points):
+    detector = RampDetector(SIZE, [face_points((240, 200), 60.0)])
+    with pytest.raises(NoFaceFound):
+        find(PHOTO, detector, lambda patches: np.repeat(points[None], len(patches), axis=0))
+
+
+@given(st.floats(10, 90), st.floats(-180, 180))
+def test_any_similar_face_is_plausible(eyes_px, turn):
+    assert plausible(face_points((240, 200), eyes_px, turn))
+
+
+def test_eyes_too_near_are_no_face():
+    assert plausible(face_points((50, 50), 4.1))
+    assert not plausible(face_points((50, 50), 3.9))
+
+
+def test_a_mirrored_photo_mirrors_faces():
+    points = face_points((150, 200), 60.0, 5.0)
+    swapped = points[[1, 0, 2, 4, 3]] * [-1, 1] + [SIZE[0] - 1, 0]
+    (face,), _, _ = found([points])
+    (mirrored,), _, _ = found([swapped])
+    x0, y0, x1, y1 = face.box
+    assert_allclose(mirrored.box, [SIZE[0] - x1, y0, SIZE[0] - x0, y1], atol=0.3)
+    assert_allclose(mirrored.landmarks, swapped, atol=0.6)
+
+
+@settings(max_examples=25)
+@given(st.floats(-90, 90), st.floats(0, 0.6), st.sampled_from([2e4, 1e5, 1e6]), st.floats(0.5, 2.0))
+def test_a_look_knows_where_it_looks(angle, pad, pixels, enlarge):
+    photo = ramp_photo(160, 130)
+    picture, to_photo = _show(photo.pixels, Look(pixels, enlarge, pad, angle))
+    assert picture.shape[0] * picture.shape[1] <= pixels * 1.05
+    assert scale_of(to_photo) >= 0.98 / enlarge
+    truth = seen(picture, photo.size)
+    points = np.array([[40.0, 30.0], [120.0, 100.0], [80.0, 65.0]])
+    from_photo = fit_similarity(apply(truth, points), points)
+    there = apply(from_photo, points)
+    assert_allclose(apply(to_photo, there), points, atol=1.5)  # Pillow's bilinear rounds down
+
+
+def test_a_look_of_a_photo_as_it_is_copies_nothing_away():
+    picture, to_photo = _show(PHOTO.pixels, Look())
+    assert_array_equal(picture, PHOTO.pixels)
+    assert_allclose(to_photo, [[1, 0, 0], [0, 1, 0]])
+
+
+@settings(max_examples=25)
+@given(st.floats(-180, 180), st.floats(20, 90))
+def test_locate_is_exact_with_an_exact_network(turn, eyes_px):
+    points = face_points((240, 200), eyes_px, turn)
+    landmarks = RampLandmarks(SIZE, [points])
+    box = np.array([240 - eyes_px, 200 - eyes_px, 240 + eyes_px, 200 + eyes_px])
+    got = locate(PHOTO.pixels, box, landmarks, angle=turn + 15)
+    assert_allclose(got, points, atol=0.02 * eyes_px)
+    assert len(landmarks.tilts) == 2
+    assert abs(landmarks.tilts[0] + 15) < 2
+    assert abs(landmarks.tilts[1]) < 1
+
+
+def test_the_patch_is_upright_and_centred():
+    box = np.array([100.0, 50.0, 180.0, 130.0])
+    to_photo = patch_of(box)
+    assert_allclose(apply(to_photo, np.full(2, 31.5)), [139.5, 89.5])
+    assert_allclose(to_photo[:, :2], np.eye(2) * 1.3 * 80 / LANDMARK_PATCH)
+    quarter = apply(patch_of(box, 90.0), np.array([[31.5, 31.5], [63.5, 31.5]]))
+    assert_allclose(quarter[1] - quarter[0], [0, 52], atol=1e-9)  # the patch's right points down
+
+
+def test_the_patch_template_is_as_described():
+    assert_allclose(PATCH_TEMPLATE[:2].mean(axis=0), [31.5, 26.0])
+    assert_allclose(PATCH_TEMPLATE[1] - PATCH_TEMPLATE[0], [19.2, 0.0])
+
+
+@given(st.floats(4.5, 100), st.floats(-89, 89), st.booleans())
+def test_a_face_from_eyes_has_those_eyes(eyes_px, turn, swapped):
+    points = face_points((240, 200), eyes_px, turn)
+    face = face_from_eyes(PHOTO, points[1::-1] if swapped else points[:2])
+    assert_allclose(face.landmarks, points, atol=1e-6)
+    assert face.score == 1.0
+
+
+def test_a_face_from_eyes_has_the_box_of_a_found_one():
+    (face,), _, _ = found([face_points((240, 200), 60.0)])
+    assert overlap(face.box, face_from_eyes(PHOTO, face.landmarks[:2]).box) > 0.9
+
+
+@pytest.mark.parametrize(
+    "eyes",
+    [
+        [[10, 10], [12, 10]],
+        [[10, 10], [600, 10]],
+        [[-5, 10], [60, 10]],
+        [[np.nan, 10], [60, 10]],
+        [[10, 10], [60, 10], [80, 10]],
+    ],
+)
+def test_eyes_that_cannot_be(eyes):
+    with pytest.raises(BadRequest, match="eye"):
+        face_from_eyes(PHOTO, np.array(eyes, float))
+
+
+def test_strongest_keeps_different_faces():
+    boxes = np.array([[0.0, 0.0, 10.0, 10.0], [1.0, 0.0, 11.0, 10.0], [20.0, 0.0, 30.0, 10.0]])
+    kept = strongest(
+        [Detection(box, score) for box, score in zip(boxes, (0.5, 0.9, 0.7), strict=True)]
+    )
+    assert [d.score for d in kept] == [0.9, 0.7]
+
+
+def test_overlap_by_hand():
+    a = np.array([0.0, 0.0, 10.0, 10.0])
+    assert overlap(a, a) == 1.0
+    assert overlap(a, a + np.array([5, 0, 5, 0])) == pytest.approx(50 / 150)
+    assert overlap(a, a + 10) == 0.0
+
+
+def test_another_ladder():
+    points = face_points((240, 200), 60.0, 180.0)
+    detector, landmarks = RampDetector(SIZE, [points]), RampLandmarks(SIZE, [points])
+    upside_down = (Rung("upside down", (Look(angle=180.0),), 0.5),)
+    (face,) = find(PHOTO, detector, landmarks, ladder=upside_down)
+    assert_allclose(face.landmarks, points, atol=0.6)
+    assert abs(abs(tilt(face.landmarks)) - 180) < 1
+
+
+def test_the_smallest_photo():
+    photo = Photo(np.zeros((16, 16, 3), np.uint8))
+    with pytest.raises(NoFaceFound):
+        find(photo, lambda _: [], lambda patches: HEAD_TEMPLATE[None])
