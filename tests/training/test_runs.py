@@ -161,7 +161,7 @@ def test_rounding_twice_changes_nothing() -> None:
 def test_foreign_and_damaged_folders_are_refused(
     store: Path, finished: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(BadRun, match="holds a run with settings"):
+    with pytest.raises(BadRun, match=r"another settings \(dimensions 6, asked for 5"):
         start.run(order(store, finished, assignments=("dimensions=5",)))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("keep me")

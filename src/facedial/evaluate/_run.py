@@ -1,6 +1,7 @@
 """One evaluation: every metric in turn, then the table, the JSON and the page."""
 
 import logging
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,6 @@ class Order:
     only: tuple[str, ...] = ()
     most: int = 4000
     seed: int = 0
-    threads: int = 2
     model: str | None = None
 
 
@@ -54,7 +54,7 @@ def run(order: Order) -> Iterator[str]:
             pictures += list(module.show(context)) if hasattr(module, "show") else []
             log.info("%s took %.0f s", name, time.perf_counter() - start)
     goals = [goal for module in modules for goal in getattr(module, "GOALS", ())]
-    figures = Figures(RanOn.here(order.threads), rows, pictures)
+    figures = Figures(RanOn.here(os.cpu_count() or 1), rows, pictures)
     written = figures.save(order.out, goals)
     for i, picture in enumerate(pictures):
         path = order.out / f"sheet-{i}.png"

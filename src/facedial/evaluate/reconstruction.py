@@ -48,6 +48,7 @@ def measure(context: Context) -> Iterator[Row]:
             rows, data = context.rows(store, group), context.data(store, group)
             if len(rows) == 0:
                 continue
+            people = store.person[rows]
             psnr: dict[str, NDArray[np.float64]] = {}
             for name, reconstruct in models(context).items():
                 found = [
@@ -56,13 +57,13 @@ def measure(context: Context) -> Iterator[Row]:
                     for drawn in [reconstruct(b)]
                 ]
                 psnr[name] = np.concatenate([pair[0] for pair in found])
-                yield Row.of("psnr", name, data, psnr[name], "dB")
+                yield Row.of("psnr", name, data, psnr[name], "dB", people)
                 ssim = np.concatenate([pair[1] for pair in found])
-                yield Row.of("ssim", name, data, ssim, "")
+                yield Row.of("ssim", name, data, ssim, "", people)
             gain = psnr["facedial"] - psnr["pca-1024"]
-            yield Row.of("psnr_gain", "facedial", data, gain, "dB over pca-1024")
+            yield Row.of("psnr_gain", "facedial", data, gain, "dB over pca-1024", people)
             loss = psnr["facedial"] - psnr["facedial-bytes"]
-            yield Row.of("byte_loss_db", "facedial", data, loss, "dB")
+            yield Row.of("byte_loss_db", "facedial", data, loss, "dB", people)
             means[group] = float(psnr["facedial"].mean())
         if len(means) == len(SPLITS):
             drop = means["train"] - means["unseen"]

@@ -39,8 +39,15 @@ class Crops:
     def gather(self, name: str, chosen: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Column `attributes` [n, 40] or `landmarks` [n, 5, 2] of the addressed pictures."""
         rows = self.rows if chosen is None else self.rows[chosen]
-        tables = [getattr(store, name) for store in self.stores]
-        return np.stack([tables[s][i] for s, i in rows]).astype(np.float32)
+        found: NDArray[np.float32] | None = None
+        for number, store in enumerate(self.stores):
+            table = getattr(store, name)
+            if found is None:
+                found = np.empty((len(rows), *table.shape[1:]), np.float32)
+            mine = rows[:, 0] == number
+            found[mine] = table[rows[mine, 1]]
+        assert found is not None
+        return found
 
     def draw(self, count: int, seed: int) -> NDArray[np.int64]:
         """`count` addresses, uniformly, by `seed` alone."""

@@ -7,6 +7,7 @@ the runtime folds once when a session opens.
 
 import hashlib
 import json
+import logging
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -73,6 +74,8 @@ def write(
     share is not in the graph.
     """
     module.eval()
+    # The exporter speaks of packages that it does not need here.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         batch = torch.export.Dim.DYNAMIC

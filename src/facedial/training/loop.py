@@ -166,7 +166,8 @@ def _save(  # noqa: PLR0913 - a run's whole state
     scores = task.scores(average)
     score = next(iter(scores.values()))
     _append(run, step=step, seconds=elapsed, scores=scores)
-    log.info("step %d, %.1f min: %s", step, elapsed / 60, scores)
+    shown = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    log.info("%.1f min, step %d: %s", elapsed / 60, step, shown)
     facts = {"step": step, "seconds": elapsed, "scores": scores}
     if score > best:
         best = score

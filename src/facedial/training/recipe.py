@@ -71,13 +71,14 @@ class Recipe:
 
     `settings` is a frozen dataclass with the defaults; `start` makes the task, fitting what is fitted
     in closed form into the run's folder; `export` writes the run's part of a bundle and returns the
-    facts for `bundle.json`.
+    facts for `bundle.json`. `trained` is False for what is fitted in closed form, without a budget.
     """
 
     summary: str
     settings: Any
     start: Callable[[Context, Any], Task | None]
     export: Callable[[Path, Any, Path], dict[str, Any]]
+    trained: bool = True
 
 
 def with_settings(settings: Any, assignments: Sequence[str]) -> Any:

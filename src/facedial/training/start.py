@@ -42,7 +42,9 @@ class Order:
 def run(order: Order) -> None:
     """Train as ordered; raises `BadRun` when the folder holds another run."""
     recipe = recipe_named(order.recipe)
-    settings = with_settings(recipe.settings, order.assignments)
+    if recipe.trained and order.minutes is None and order.steps is None:
+        raise BadRequest(f"{order.recipe} needs --minutes or --steps to know its end")
+    settings = _settings(recipe, order)
     stores = [Store.open(path) for path in order.stores]
     _claim(order, settings)
     precision = order.precision
@@ -66,8 +68,6 @@ def run(order: Order) -> None:
     )
     if task is None:
         return
-    if order.minutes is None and order.steps is None:
-        raise BadRequest("a training needs --minutes or --steps to know its end")
     budget = loop.Budget(
         minutes=None if order.steps is not None else order.minutes,
         steps=order.steps,
@@ -96,6 +96,13 @@ def opened(run: Path) -> tuple[str, Recipe, Any]:
     return facts["recipe"], recipe, from_json(recipe.settings, facts["settings"])
 
 
+def _settings(recipe: Recipe, order: Order) -> Any:
+    """The settings asked for; without any, those of the run that is there to be resumed."""
+    if not order.assignments and (order.run / "run.json").exists():
+        return opened(order.run)[2]
+    return with_settings(recipe.settings, order.assignments)
+
+
 def _claim(order: Order, settings: Any) -> None:
     order.run.mkdir(parents=True, exist_ok=True)
     facts = {
@@ -112,8 +119,8 @@ def _claim(order: Order, settings: Any) -> None:
         for key in ("recipe", "settings", "seed"):
             if old.get(key) != facts[key]:
                 raise BadRun(
-                    f"{order.run} holds a run with {key} {old.get(key)}, asked for {facts[key]}; "
-                    "resume with the same or choose another -o"
+                    f"{order.run} holds a run with another {key} ({_difference(old.get(key), facts[key])}"
+                    "); resume it without --set, or choose another -o"
                 )
         return
     if any(order.run.iterdir()):
@@ -121,3 +128,11 @@ def _claim(order: Order, settings: Any) -> None:
     temporary = path.with_name("run.json.part")
     temporary.write_text(json.dumps(facts, indent=1) + "\n")
     os.replace(temporary, path)
+
+
+def _difference(old: Any, new: Any, path: str = "") -> str:
+    """`there, asked for` of every value that differs, by dotted name."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        parts = (_difference(old.get(k), new.get(k), f"{path}.{k}".strip(".")) for k in new)
+        return "; ".join(part for part in parts if part)
+    return "" if old == new else f"{path} {old}, asked for {new}".strip()

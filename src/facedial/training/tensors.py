@@ -19,6 +19,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) ->
     whole = {name: value.detach().contiguous().cpu() for name, value in tensors.items()}
     try:
         save_file(whole, temporary, {"facedial": json.dumps(facts)})
+        temporary.chmod(0o644)
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -46,8 +46,8 @@ def _halve(inputs: int, outputs: int) -> nn.Sequential:
 class Landmarks(nn.Module):
     """RGB patch [N, 3, 64, 64] in 0..1 -> points [N, 5, 2], (x, y) in patch pixels, and heat maps.
 
-    A point is the centre of mass of its heat map plus a correction from the whole patch, so that
-    points may lie beyond the outermost cells. Heat maps are logits [N, 5, 256] over 16x16 cells.
+    A point is the mean, by its heat map, of what each cell says: its own place and an offset. A
+    correction from the whole patch lets points lie beyond the outermost cells. Heat maps are logits [N, 5, 256] over 16x16 cells.
     """
 
     cells: Tensor
@@ -64,7 +64,10 @@ class Landmarks(nn.Module):
         self.merge8 = Block(c)
         self.merge16 = Block(b)
         self.heat = nn.Conv2d(b, 5, 1)
+        self.offset = nn.Conv2d(b, 10, 1)
         self.correction = nn.Linear(d, 10)
+        nn.init.zeros_(self.offset.weight)
+        nn.init.zeros_(self.offset.bias)  # type: ignore[arg-type]
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
         line = (torch.arange(CELLS) + 0.5) * (PATCH / CELLS) - 0.5
@@ -82,7 +85,8 @@ class Landmarks(nn.Module):
         y16 = self.merge16(F.relu(x16 + up16))
         heat: Tensor = self.heat(y16).float().flatten(2)
         shift = self.correction(x4.mean((2, 3))).float().view(-1, 5, 2)
-        return heat.softmax(-1) @ self.cells + shift, heat
+        place = self.offset(y16).float().view(-1, 5, 2, CELLS * CELLS) + self.cells.T
+        return (place * heat.softmax(-1)[:, :, None]).sum(-1) + shift, heat
 
 
 def heat_of(points: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from facedial.errors import BadStore
 from facedial.faces.landmarks import PATCH_TEMPLATE
 from facedial.training import export, losses, tensors
 from facedial.training.batches import Crops, grid, pictures
@@ -26,7 +27,7 @@ class Settings:
     """Ranges of augmentation: degrees, log scale, shift in patch pixels; shares of pictures."""
 
     model: landmarks.Config = field(default_factory=landmarks.Config)
-    pace: Pace = field(default_factory=lambda: Pace(batch=64, rate=2e-3))
+    pace: Pace = field(default_factory=lambda: Pace(batch=16, rate=2e-3))
     turn: float = 40.0
     log_scale: float = 0.35
     shift: float = 8.0
@@ -54,6 +55,11 @@ class Task:
         crops = Crops(context.stores, [split])
         points = crops.gather("landmarks")
         known = ~np.isnan(points).any((1, 2))
+        if not known.any():
+            raise BadStore(
+                f"the stores hold no landmarks of {split} people; prepare them with --labels that "
+                "have landmarks"
+            )
         crops.rows = crops.rows[known]
         return crops, points[known]
 

@@ -95,4 +95,5 @@ RECIPE = Recipe(
     settings=Settings(),
     start=start,
     export=finish,
+    trained=False,
 )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.codes.attributes import ATTRIBUTES
+from facedial.errors import BadStore
 from facedial.scores import auc
 from facedial.training import export, losses, tensors
 from facedial.training.batches import Crops, grid, pictures
@@ -48,6 +49,11 @@ class Task:
         judges, labels = self._of(context, "val")
         # Machine-made labels are soft; only labels given by people may judge.
         by_hand = np.flatnonzero((np.isnan(labels) | (labels == 0) | (labels == 1)).all(1))
+        if len(by_hand) == 0:
+            raise BadStore(
+                "the stores hold no validation people whose attributes are plainly 0 or 1; "
+                "prepare them with --labels given by people"
+            )
         chosen = by_hand[np.linspace(0, len(by_hand) - 1, settings.judged).astype(int)]
         self.judged = judges.read(chosen)
         self.judged_labels = labels[chosen]
@@ -57,6 +63,10 @@ class Task:
         crops = Crops(context.stores, [split])
         labels = crops.gather("attributes")
         known = ~np.isnan(labels).all(1)
+        if not known.any():
+            raise BadStore(
+                f"the stores hold no attributes of {split} people; prepare them with --labels"
+            )
         crops.rows = crops.rows[known]
         return crops, labels[known]
 

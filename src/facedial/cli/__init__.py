@@ -1,0 +1,1 @@
+"""The command line: parse, call one function, present. Verbs are files of `verbs/`."""

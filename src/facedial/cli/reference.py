@@ -1,0 +1,43 @@
+"""The reference pages of all verbs, made from their help: `python -m facedial.cli.reference FOLDER`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from facedial import folder
+from facedial.cli.entry import VERBS
+
+
+def pages() -> dict[str, str]:
+    """File name -> text of each verb's page."""
+    made = {}
+    for name in folder.names(VERBS):
+        command: click.Command = folder.load(VERBS, name, "verb").command
+        context = click.Context(
+            command, info_name=f"facedial {name}", max_content_width=96, terminal_width=96
+        )
+        made[f"{name}.md"] = f"# facedial {name}\n\n```\n{command.get_help(context)}\n```\n"
+    return made
+
+
+def main() -> None:
+    """Write the pages, or with `--check` fail when they differ from what is there."""
+    check = "--check" in sys.argv
+    target = Path(sys.argv[-1])
+    made = pages()
+    if check:
+        there = {p.name: p.read_text() for p in target.glob("*.md")}
+        if there != made:
+            changed = sorted(n for n in there.keys() | made.keys() if there.get(n) != made.get(n))
+            sys.exit(f"{', '.join(changed)} differ; run: python -m facedial.cli.reference {target}")
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    for old in target.glob("*.md"):
+        old.unlink()
+    for name, text in made.items():
+        (target / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()

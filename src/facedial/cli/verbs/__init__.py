@@ -1,0 +1,1 @@
+"""One file a verb, each with `command`; a new file is a new verb."""

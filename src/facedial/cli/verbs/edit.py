@@ -1,0 +1,89 @@
+"""`facedial edit`: photos changed and pasted back at full size."""
+
+from pathlib import Path
+
+import click
+
+from facedial.cli.batch import FACE, INPUTS, MODEL, OVERWRITE, Tally, destinations
+
+
+@click.command()
+@INPUTS
+@click.option(
+    "--set",
+    "targets",
+    multiple=True,
+    metavar="NAME=0..1",
+    help="Target on the person's own scale, up to 1.5; 0 takes away.",
+)
+@click.option(
+    "--add", "shifts", multiple=True, metavar="NAME=±x", help="Shift by standard deviations."
+)
+@click.option(
+    "--keep", multiple=True, metavar="NAME", help="Attribute whose reading must not change."
+)
+@click.option("--strength", default=1.0, show_default=True, help="Multiplies the whole change.")
+@click.option(
+    "--preset", type=click.Path(path_type=Path), help="An edit saved as JSON; options add to it."
+)
+@click.option(
+    "--direction",
+    "learned",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A direction of `facedial learn`; its name becomes an attribute.",
+)
+@FACE
+@click.option(
+    "--eyes", metavar="X,Y,X,Y", help="Left and right eye in the picture, where no face is found."
+)
+@click.option("--strip", is_flag=True, help="Save a strip: photo, reconstruction, result.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Output file, or folder for several."
+)
+@OVERWRITE
+@MODEL
+def command(
+    paths: tuple[Path, ...],
+    targets: tuple[str, ...],
+    shifts: tuple[str, ...],
+    keep: tuple[str, ...],
+    strength: float,
+    preset: Path | None,
+    learned: tuple[Path, ...],
+    face: str,
+    eyes: str | None,
+    strip: bool,
+    out: Path | None,
+    overwrite: bool,
+    model: str | None,
+) -> int:
+    """Change faces in PHOTOs; every other pixel stays what it was."""
+    from facedial import strips
+    from facedial.editor import Editor
+    from facedial.faces.photo import Photo
+
+    tally = Tally()
+    files = tally.expand(paths)
+    if eyes is not None and len(files) > 1:
+        raise click.UsageError("--eyes is for one photo")
+    with Editor.open(model) as editor:
+        editor.add_directions(learned)
+        edit = editor.parse(targets, shifts, keep, strength, preset)
+        if edit.is_zero:
+            raise click.UsageError("nothing to change; give --set NAME=0..1 or --add NAME=±x")
+        targeted = destinations(files, out, "edited", overwrite=overwrite)
+        for target, (path, attempt) in zip(targeted, tally.each(files), strict=True):
+            with attempt:
+                photo = Photo.open(path)
+                portraits = editor.portraits(photo, face, eyes)
+                result = photo
+                for portrait in portraits:
+                    result = editor.render(portrait, edit, onto=result)
+                    for name, (before, after) in editor.readings(portrait, edit).items():
+                        click.echo(f"{path.name}: {name} {before:.2f} -> {after:.2f}", err=True)
+                if strip:
+                    result = strips.of_edit(editor, portraits, result)
+                result.save(target, overwrite=overwrite)
+                click.echo(str(target))
+    return tally.finish()

@@ -1,0 +1,68 @@
+"""`facedial evaluate`: every figure, from one command."""
+
+from pathlib import Path
+
+import click
+
+from facedial.cli.batch import MODEL
+
+
+@click.command()
+@click.option(
+    "--data",
+    "stores",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A store; may be given several times.",
+)
+@click.option(
+    "--only", multiple=True, metavar="METRIC", help="Measure only this; may be given several times."
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("evaluation"),
+    show_default=True,
+    help="Folder for figures.json, figures.md and report.html.",
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    default=Path("runs/evaluate"),
+    show_default=True,
+    help="Folder for baselines that are slow to fit.",
+)
+@click.option(
+    "--most",
+    default=4000,
+    show_default=True,
+    type=click.IntRange(min=8),
+    help="At most so many people's pictures of each group.",
+)
+@click.option("--seed", default=0, show_default=True)
+@MODEL
+def command(
+    stores: tuple[Path, ...],
+    only: tuple[str, ...],
+    out: Path,
+    work: Path,
+    most: int,
+    seed: int,
+    model: str | None,
+) -> None:
+    """Measure the model and its baselines on people it has not seen: table, JSON and a page."""
+    try:
+        from facedial.evaluate import _run
+    except ImportError as error:
+        raise click.UsageError(
+            f"evaluation needs more packages ({error.name}); install them with: "
+            "pip install 'facedial[train]'"
+        ) from error
+
+    order = _run.Order(
+        stores=stores, only=only, out=out, work=work, most=most, seed=seed, model=model
+    )
+    for line in _run.run(order):
+        click.echo(line)

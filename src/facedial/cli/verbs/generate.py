@@ -1,0 +1,97 @@
+"""`facedial generate`: new faces."""
+
+from pathlib import Path
+
+import click
+
+from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture, whole
+
+
+@click.command()
+@click.option(
+    "-n",
+    "count",
+    default=16,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="How many faces.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Face i depends on the seed and i alone.",
+)
+@click.option(
+    "--set",
+    "wanted",
+    multiple=True,
+    metavar="NAME=0..1",
+    help="Attribute the faces should have (1) or not (0).",
+)
+@click.option(
+    "--prior",
+    default="gaussian",
+    show_default=True,
+    help="gaussian (learnt) or uniform (0..1, the plain autoencoders' way).",
+)
+@click.option(
+    "--temperature",
+    default=0.7,
+    show_default=True,
+    type=click.FloatRange(0, 2),
+    help="Spread of the codes; lower is plainer.",
+)
+@click.option(
+    "--grid/--single",
+    "as_grid",
+    default=True,
+    show_default=True,
+    help="One sheet, or one file a face in the folder -o.",
+)
+@click.option(
+    "--codes", type=click.Path(path_type=Path), help="Save the codes too (.npz or .parquet)."
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Default: faces.png, or the folder faces with --single.",
+)
+@OVERWRITE
+@MODEL
+def command(
+    count: int,
+    seed: int,
+    wanted: tuple[str, ...],
+    prior: str,
+    temperature: float,
+    as_grid: bool,
+    codes: Path | None,
+    out: Path | None,
+    overwrite: bool,
+    model: str | None,
+) -> None:
+    """Draw new faces, each with a code, so that they can be edited and morphed."""
+    from facedial import strips
+    from facedial.codes.code import CodeTable, save_codes
+    from facedial.editor import Editor
+
+    asked = pairs(wanted, "--set")
+    target = out or Path("faces.png" if as_grid else "faces")
+    if as_grid:
+        picture(target, overwrite=overwrite)
+    if codes is not None:
+        codes_file(codes, overwrite=overwrite)
+    with Editor.open(model) as editor:
+        drawn = editor.generate(
+            count, seed=seed, wanted=asked, prior=prior, temperature=temperature
+        )
+        written = strips.save_faces(editor, drawn, target, as_grid=as_grid, overwrite=overwrite)
+        if codes is not None:
+            names = [f"seed-{seed}-face-{i:04d}" for i in range(count)]
+            with whole(codes) as path:
+                save_codes(path, CodeTable.of(drawn, names))
+    for path in written if codes is None else [*written, codes]:
+        click.echo(str(path))

@@ -1,0 +1,89 @@
+"""`facedial train`: any recipe, resumable, within a budget of minutes or steps."""
+
+import logging
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("recipe")
+@click.option(
+    "--data",
+    "data",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A store; may be given several times.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The run's folder (default runs/RECIPE); an existing run is resumed.",
+)
+@click.option(
+    "--minutes", type=click.FloatRange(min=0), help="Budget in minutes, counted over all resumes."
+)
+@click.option("--steps", type=click.IntRange(min=1), help="Budget in steps instead of minutes.")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Change a setting of the recipe, e.g. pace.rate=5e-4.",
+)
+@click.option("--init", type=click.Path(path_type=Path), help="A bundle to go on from.")
+@click.option("--seed", default=0, show_default=True, help="Seed of weights and batches.")
+@click.option("--save-every", default=180.0, show_default=True, help="Seconds between checkpoints.")
+@click.option("--log-every", default=50, show_default=True, help="Steps between lines of the log.")
+@click.option("--devices", default=1, show_default=True, help="Devices on each node.")
+@click.option("--num-nodes", default=1, show_default=True, help="Number of nodes.")
+@click.option(
+    "--precision",
+    default="auto",
+    show_default=True,
+    help="auto measures whether bfloat16 pays here.",
+)
+def command(
+    recipe: str,
+    data: tuple[Path, ...],
+    out: Path | None,
+    minutes: float | None,
+    steps: int | None,
+    assignments: tuple[str, ...],
+    init: Path | None,
+    seed: int,
+    save_every: float,
+    log_every: int,
+    devices: int,
+    num_nodes: int,
+    precision: str,
+) -> None:
+    """Train RECIPE on stores; curves, sheets and checkpoints lie in the run's folder."""
+    try:
+        from facedial.training import start
+    except ImportError as error:
+        raise click.UsageError(
+            f"training needs more packages ({error.name}); install them with: "
+            "pip install 'facedial[train]'"
+        ) from error
+
+    logging.getLogger("facedial.training").setLevel(logging.INFO)  # scores at every checkpoint
+    order = start.Order(
+        recipe=recipe,
+        stores=data,
+        run=out or Path("runs") / recipe,
+        minutes=minutes,
+        steps=steps,
+        assignments=assignments,
+        init=init,
+        seed=seed,
+        save_every_s=save_every,
+        log_every=log_every,
+        devices=devices,
+        num_nodes=num_nodes,
+        precision=precision,
+    )
+    start.run(order)
+    click.echo(str(order.run))

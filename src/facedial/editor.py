@@ -1,0 +1,280 @@
+"""The one pipeline: photo -> face -> crop -> code -> edit -> picture -> pasted back into the photo."""
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedial.codes.attributes import ATTRIBUTES, find
+from facedial.codes.code import Code
+from facedial.codes.directions import Directions
+from facedial.codes.edit import TARGET_RANGE, Edit
+from facedial.codes.learn import Learned
+from facedial.codes.prior import GaussianPrior, Prior, UniformPrior, spread
+from facedial.errors import BadRequest, CodeSpaceMismatch
+from facedial.faces.crop import Crop, align
+from facedial.faces.face import Detector, Face
+from facedial.faces.find import face_from_eyes
+from facedial.faces.find import find as find_faces
+from facedial.faces.paste import paste_change, soft_mask
+from facedial.faces.photo import Photo
+from facedial.runtime.bundle import Bundle
+
+Pixels = NDArray[np.uint8]
+FRAME = "head"
+DRAWN_AT_ONCE = 32  # pictures of 10,000 faces in floats would not fit into memory
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portrait:
+    """A photo opened for editing: encoded once, rendered often."""
+
+    photo: Photo
+    face: Face
+    crop: Crop
+    code: Code
+
+
+@dataclass(slots=True)
+class Editor:
+    """Bundle, directions and detector, put together. Make once, pass around, close."""
+
+    bundle: Bundle
+    directions: Directions
+    detector: Detector | None = None
+    _mask: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse directions of another model."""
+        if self.directions.space != self.bundle.space:
+            raise CodeSpaceMismatch(
+                f"the directions belong to {self.directions.space}, the model to "
+                f"{self.bundle.space}; learn them again with this model"
+            )
+        self._mask = soft_mask(self.bundle.side)
+
+    @staticmethod
+    def open(path: str | Path | None = None, *, threads: int | None = None) -> "Editor":
+        """Editor of a bundle: a folder, an installed name, or the default (None)."""
+        bundle = Bundle.open(path, threads=threads)
+        return Editor(bundle, Directions.load(bundle.file("directions.npz")))
+
+    def faces(self, photo: Photo) -> list[Face]:
+        """Faces of a photo, largest first; raises `NoFaceFound`."""
+        if self.detector is None:
+            from facedial.faces.dlib_detector import DlibDetector
+
+            self.detector = DlibDetector()
+        return find_faces(photo, self.detector, self.bundle.locate)
+
+    def read(self, photo: Photo, faces: Sequence[Face] | None = None) -> list[Portrait]:
+        """Portraits of a photo's faces (all that are found, or those given), largest first."""
+        found = self.faces(photo) if faces is None else list(faces)
+        if not found:
+            return []
+        crops = [align(photo, face, FRAME, self.bundle.side) for face in found]
+        codes = self.encode(np.stack([crop.pixels for crop in crops]))
+        return [
+            Portrait(photo, face, crop, code)
+            for face, crop, code in zip(found, crops, codes, strict=True)
+        ]
+
+    def portraits(self, photo: Photo, face: str = "1", eyes: str | None = None) -> list[Portrait]:
+        """Portraits chosen as on the command line: `face` is `all` or a number, largest first.
+
+        `eyes`: "x,y,x,y" of the left and right eye in the picture, in photo pixels, instead of
+        looking for faces. Raises `BadRequest` for a number beyond the faces found.
+        """
+        if eyes is not None:
+            try:
+                points = np.array([float(part) for part in eyes.split(",")]).reshape(2, 2)
+            except ValueError as error:
+                raise BadRequest(f"--eyes wants four numbers X,Y,X,Y, got {eyes!r}") from error
+            return self.read(photo, [face_from_eyes(photo, points)])
+        if face != "all" and not face.isdecimal():
+            raise BadRequest(f"--face wants a number or 'all', got {face!r}")
+        found = self.faces(photo)
+        if face == "all":
+            return self.read(photo, found)
+        number = int(face)
+        if not 1 <= number <= len(found):
+            faces = "1 face" if len(found) == 1 else f"{len(found)} faces"
+            raise BadRequest(f"{photo.name} has {faces}, so there is no face {number}")
+        return self.read(photo, [found[number - 1]])
+
+    def add_directions(self, paths: Sequence[Path]) -> None:
+        """Take learned directions in: their names can be used like attributes."""
+        for path in paths:
+            self.directions = self.directions.with_learned(Learned.load(path))
+
+    def parse(
+        self,
+        targets: Sequence[str],
+        shifts: Sequence[str],
+        keep: Sequence[str],
+        strength: float,
+        preset: Path | None = None,
+    ) -> Edit:
+        """An edit from `NAME=amount` texts and a preset; the texts win over the preset.
+
+        Raises `UnknownName` and `BadRequest`, also for what no face's edit could reach.
+        """
+        edit = Edit.parse(targets, shifts, keep, strength=strength, known=self.directions.names)
+        if preset is not None:
+            base = _preset(preset)
+            named = {*edit.targets, *edit.shifts, *edit.keep}
+            edit = Edit(
+                targets={**_without(base.targets, named), **edit.targets},
+                shifts={**_without(base.shifts, named), **edit.shifts},
+                keep=(base.keep - named) | edit.keep,
+                strength=base.strength * strength,
+            )
+        # Whether an edit can be made does not depend on the face: told before any is looked for.
+        size = self.directions.unit.shape[1]
+        self.directions.steps(Code(np.zeros(size, np.float32), self.bundle.space), edit)
+        return edit
+
+    def encode(self, crops: Pixels) -> list[Code]:
+        """Head crops uint8 [N, S, S, 3] -> codes."""
+        return [Code(values, self.bundle.space) for values in self.bundle.encode(crops)]
+
+    def decode(self, codes: Sequence[Code]) -> Pixels:
+        """Codes -> pictures uint8 [N, S, S, 3]; raises `CodeSpaceMismatch` for another model's codes."""
+        for code in codes:
+            self._own(code)
+        side = self.bundle.side
+        pictures = np.empty((len(codes), side, side, 3), np.uint8)
+        for i in range(0, len(codes), DRAWN_AT_ONCE):
+            some = np.stack([code.values for code in codes[i : i + DRAWN_AT_ONCE]])
+            pictures[i : i + DRAWN_AT_ONCE] = _to_pixels(self.bundle.decode(some))
+        return pictures
+
+    def move(self, code: Code, edit: Edit) -> Code:
+        """The code after an edit along the directions.
+
+        A person may read beyond the scale (a broad smile 1.8). So a target of 1 or more never
+        takes away, and one of 0 or less never adds: what is there already stays.
+        """
+        self._own(code)
+        now = self.directions.readings(code)
+        targets = {name: _beyond(target, now[name]) for name, target in edit.targets.items()}
+        step = self.directions.steps(code, dataclasses.replace(edit, targets=targets))
+        return Code(code.values + step, code.space)
+
+    def readings(self, portrait: Portrait, edit: Edit) -> dict[str, tuple[float, float]]:
+        """Attribute of the edit -> its reading in the portrait, and after the edit.
+
+        0 is the mean of people without, 1 that of people with it; readings may lie beyond both.
+        """
+        before = self.directions.readings(portrait.code)
+        after = self.directions.readings(self.move(portrait.code, edit))
+        return {name: (before[name], after[name]) for name in (*edit.targets, *edit.shifts)}
+
+    def render(
+        self, portrait: Portrait, edit: Edit | Mapping[str, float], *, onto: Photo | None = None
+    ) -> Photo:
+        """The photo with the edit's *change* pasted in at full size.
+
+        A mapping is what `--set` means: attribute -> target. `onto` is the photo to paste into (that
+        of the portrait by default), so that several faces of one photo can be edited in turn. A zero
+        edit returns the same pixels, bit by bit.
+        """
+        wanted = edit if isinstance(edit, Edit) else Edit(targets=dict(edit))
+        photo = portrait.photo if onto is None else onto
+        if wanted.is_zero:
+            return photo
+        moved = self.move(portrait.code, wanted)
+        after, before = self.bundle.decode(np.stack([moved.values, portrait.code.values]))
+        # Beyond black and white the picture cannot follow, and the photo should not either.
+        change = np.clip(after, 0, 255) - np.clip(before, 0, 255)
+        return paste_change(photo, portrait.crop, change, self._mask)
+
+    def read_attributes(self, portrait: Portrait) -> dict[str, float]:
+        """Probability of each attribute in a portrait."""
+        values = self.bundle.read(portrait.crop.pixels[None])[0]
+        return {a.name: float(v) for a, v in zip(ATTRIBUTES, values, strict=True)}
+
+    def reliability(self) -> dict[str, float | None]:
+        """AUC of each attribute's reading on validation people, as the bundle states it."""
+        stated = self.bundle.facts["parts"]["reader"]["attributes"]
+        return {a.name: stated[a.name]["auc"] for a in ATTRIBUTES}
+
+    def prior(self, name: str = "gaussian") -> Prior:
+        """The prior of that name: `gaussian` (conditional) or `uniform` (the first source's)."""
+        if name == "uniform":
+            return UniformPrior(self.bundle.space, int(self.bundle.facts["dimensions"]))
+        if name == "gaussian":
+            return GaussianPrior.load(self.bundle.file("prior.npz"))
+        raise BadRequest(f"no prior named {name!r}; known: gaussian, uniform")
+
+    def generate(
+        self,
+        count: int,
+        *,
+        seed: int,
+        wanted: Mapping[str, float] | None = None,
+        prior: str = "gaussian",
+        temperature: float = 0.7,
+    ) -> list[Code]:
+        """New codes; face i depends on `seed` and i alone. `wanted`: attribute -> 0..1."""
+        asked = {find(name).name: value for name, value in (wanted or {}).items()}
+        if len(asked) < len(wanted or {}):
+            raise BadRequest("an attribute is wanted twice in two spellings; give one amount")
+        values = self.prior(prior).sample(spread(seed, count), asked, temperature)
+        return [Code(row, self.bundle.space) for row in values]
+
+    def close(self) -> None:
+        """Free the sessions."""
+        self.bundle.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _own(self, code: Code) -> None:
+        if code.space != self.bundle.space:
+            raise CodeSpaceMismatch(
+                f"the code belongs to {code.space}, the model to {self.bundle.space}; "
+                "encode the photo again with this model"
+            )
+        if len(code.values) != self.directions.unit.shape[1]:
+            raise BadRequest(
+                f"a code of {self.bundle.space} has {self.directions.unit.shape[1]} numbers, "
+                f"found {len(code.values)}; encode the photo again"
+            )
+
+
+def _preset(path: Path) -> Edit:
+    try:
+        return Edit.from_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadRequest(f"the preset {path} cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, BadRequest) as error:
+        raise BadRequest(f"the preset {path} is no edit: {error}") from error
+
+
+def _beyond(target: float, now: float) -> float:
+    """`target`, or `now` where the reading lies beyond it on the same side of the scale."""
+    if target >= 1:
+        return min(max(target, now), TARGET_RANGE[1])
+    return max(min(target, now), TARGET_RANGE[0]) if target <= 0 else target
+
+
+def _without(amounts: Mapping[str, float], others: Collection[str]) -> dict[str, float]:
+    return {name: amount for name, amount in amounts.items() if name not in others}
+
+
+def _to_pixels(values: NDArray[np.float32]) -> Pixels:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -1,0 +1,209 @@
+"""What people look at: strips of photo, reconstruction and result; sheets of faces; walks; the demo."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedial import scores
+from facedial.codes.code import Code
+from facedial.codes.edit import Edit
+from facedial.editor import FRAME, Editor, Portrait
+from facedial.errors import BadRequest, UnknownName
+from facedial.faces import sheet
+from facedial.faces.crop import FRAMES, align
+from facedial.faces.photo import SAVED, Photo
+from facedial.folder import nearest
+
+Pixels = NDArray[np.uint8]
+
+WALKS = (".gif", ".webp", ".png")
+DEMO_FACES = 16
+DEMO_EDITS = ("Smiling", "Eyeglasses", "Blond_Hair", "Male", "Young")
+BYTE_RANGE = 4.0
+
+
+def of_edit(editor: Editor, portraits: Sequence[Portrait], result: Photo) -> Photo:
+    """A row for each face: its crop of the photo, its reconstruction, its crop of the result."""
+    rows = []
+    for portrait in portraits:
+        after = align(result, portrait.face, FRAME, editor.bundle.side)
+        drawn = editor.decode([portrait.code])[0]
+        rows.append(sheet.grid([portrait.crop.pixels, drawn, after.pixels], 3))
+    return Photo(sheet.stack(rows, gap=2), "strip", None)
+
+
+def in_bytes(code: Code) -> Code:
+    """The code as one byte a number leaves it: clipped at 4 s.d., in 255 steps."""
+    steps = np.clip(np.rint(code.values / BYTE_RANGE * 127), -127, 127)
+    return Code((steps * BYTE_RANGE / 127).astype(np.float32), code.space)
+
+
+def of_reconstruction(
+    editor: Editor, portraits: Sequence[Portrait], *, as_bytes: bool = False
+) -> tuple[Photo, list[dict[str, float]]]:
+    """Crop beside reconstruction for each face, and rows with `psnr` (dB), `ssim`, `bytes`."""
+    rows, numbers = [], []
+    for portrait in portraits:
+        code = in_bytes(portrait.code) if as_bytes else portrait.code
+        drawn = editor.decode([code])[0]
+        crop = portrait.crop.pixels
+        rows.append(sheet.grid([crop, drawn], 2))
+        numbers.append(
+            {
+                "psnr": float(scores.psnr(crop[None], drawn[None])[0]),
+                "ssim": float(scores.ssim(crop[None], drawn[None])[0]),
+                "bytes": float(len(code.values) * (1 if as_bytes else 4)),
+            }
+        )
+    return Photo(sheet.stack(rows, gap=2), "strip", None), numbers
+
+
+def save_faces(
+    editor: Editor,
+    codes: Sequence[Code],
+    out: Path,
+    *,
+    as_grid: bool,
+    overwrite: bool = False,
+    names: Sequence[str] | None = None,
+) -> list[Path]:
+    """Draw codes as one sheet, or one PNG each in the folder `out`; returns what was written.
+
+    `names`: file names the codes came from, which name the PNGs. A single face may also go into
+    the file `out`. Raises `BadRequest` before anything is drawn when an output exists.
+    """
+    if not codes:
+        raise BadRequest("there are no codes to draw; encode or generate some")
+    if as_grid or (len(codes) == 1 and out.suffix.lower() in SAVED and not out.is_dir()):
+        _refuse_existing([out], overwrite=overwrite)
+        pictures = list(editor.decode(codes))
+        columns = int(np.ceil(np.sqrt(len(pictures))))
+        Photo(sheet.grid(pictures, columns), out.name, None).save(out, overwrite=overwrite)
+        return [out]
+    if out.is_file() or out.suffix.lower() in SAVED:
+        raise BadRequest(f"{out} is one file; --single needs a folder for -o")
+    paths = [out / f"{stem}.png" for stem in _stems(names, len(codes))]
+    _refuse_existing(paths, overwrite=overwrite)
+    out.mkdir(parents=True, exist_ok=True)
+    for path, picture in zip(paths, editor.decode(codes), strict=True):
+        Photo(picture, path.name, None).save(path, overwrite=overwrite)
+    return paths
+
+
+def _stems(names: Sequence[str] | None, count: int) -> list[str]:
+    """A file stem for each code: of its file's name, numbered where names repeat."""
+    if names is None:
+        return [f"face-{i:04d}" for i in range(count)]
+    stems: list[str] = []
+    for name in names:
+        # "me.jpg#2" is the second face of me.jpg
+        file, _, number = Path(name).name.partition("#")
+        stem = "-".join(part for part in (Path(file).stem or "face", number) if part)
+        candidates = (f"{stem}{end}" for end in ["", *(f"-{n}" for n in range(2, count + 2))])
+        taken = set(stems)
+        stems.append(next(one for one in candidates if one not in taken))
+    return stems
+
+
+def _refuse_existing(paths: Sequence[Path], *, overwrite: bool) -> None:
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise BadRequest(f"{path} exists; give another -o, or --overwrite")
+
+
+def check_walk(out: Path, per_s: float, *, overwrite: bool = False) -> None:
+    """Refuse what `save_walk` cannot write, before any work."""
+    if out.suffix and out.suffix.lower() not in WALKS:
+        raise BadRequest(f"{out} must end in one of {', '.join(WALKS)}, or be a folder for frames")
+    if not 1 <= per_s <= 60:
+        raise BadRequest(f"frames per second lie in 1..60, found {per_s:g}")
+    if not out.suffix and out.is_file():
+        raise BadRequest(f"{out} is a file; frames need a folder for -o")
+    _refuse_existing([out] if out.suffix else sorted(out.glob("frame-*.png")), overwrite=overwrite)
+
+
+def save_walk(
+    editor: Editor,
+    codes: Sequence[Code],
+    steps: int,
+    out: Path,
+    *,
+    per_s: float,
+    overwrite: bool = False,
+) -> None:
+    """Frames along straight lines from code to code: a moving picture, or a folder of PNGs."""
+    check_walk(out, per_s, overwrite=overwrite)
+    shares = np.linspace(0, 1, steps, dtype=np.float32)
+    walk = [
+        Code(first.values * (1 - share) + last.values * share, first.space)
+        for leg, (first, last) in enumerate(itertools.pairwise(codes))
+        for share in shares[min(leg, 1) :]  # a leg begins where the one before it ended
+    ]
+    frames = list(editor.decode(walk))
+    if out.suffix:
+        sheet.save_frames(frames, out, per_s=per_s, overwrite=overwrite)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    for i, frame in enumerate(frames):
+        Photo(frame, f"{i}", None).save(out / f"frame-{i:04d}.png", overwrite=overwrite)
+
+
+def check_frame(frame: str) -> None:
+    """Raise `UnknownName`, with the nearest, for a frame that there is not."""
+    if frame not in FRAMES:
+        raise UnknownName(nearest(frame, FRAMES, "frame"))
+
+
+def save_crops(
+    editor: Editor,
+    photo: Photo,
+    target: Path,
+    frame: str,
+    size: int,
+    face: str,
+    *,
+    overwrite: bool = False,
+) -> list[dict[str, Any]]:
+    """Save a photo's crops on a frame; rows with output, matrix (crop to photo pixels), `inside`."""
+    check_frame(frame)
+    faces = [p.face for p in editor.portraits(photo, face)] if frame == FRAME else [None]
+    ends = ["", *(f"-{number}" for number in range(2, len(faces) + 1))]
+    paths = [target.with_stem(f"{target.stem}{end}") for end in ends]
+    _refuse_existing(paths, overwrite=overwrite)
+    rows = []
+    for path, one in zip(paths, faces, strict=True):
+        crop = align(photo, one, frame, size)
+        Photo(crop.pixels, path.name, None).save(path, overwrite=overwrite)
+        row: dict[str, Any] = {"output": str(path), "inside": round(crop.inside, 4)}
+        rows.append({**row, "to_photo": crop.to_photo.round(4).tolist()})
+    return rows
+
+
+def demo(editor: Editor, subjects: Sequence[Portrait], seed: int) -> Photo:
+    """A contact sheet: new faces, and reconstructions and edits of `subjects` or of new faces."""
+    drawn = editor.generate(DEMO_FACES, seed=seed)
+    parts = [
+        sheet.caption("new faces from random codes", 8 * 130),
+        sheet.grid(list(editor.decode(drawn)), 8),
+    ]
+    if subjects:
+        pictures, codes = [p.crop.pixels for p in subjects], [p.code for p in subjects]
+    else:
+        codes = drawn[:4]
+        pictures = list(editor.decode(codes))
+    captions = " | ".join(["face", "reconstruction", *DEMO_EDITS])
+    parts.append(sheet.caption(captions, 8 * 130))
+    readings = editor.directions.read(np.stack([code.values for code in codes]))
+    for picture, code, reading in zip(pictures, codes, readings, strict=True):
+        row = [picture, editor.decode([code])[0]]
+        for name in DEMO_EDITS:
+            # Each face turns toward the other side of what it is.
+            has = reading[editor.directions.index(name)] > 0.5
+            moved = editor.move(code, Edit(targets={name: 0.0 if has else 1.0}))
+            row.append(editor.decode([moved])[0])
+        parts.append(sheet.grid(row, len(row)))
+    return Photo(sheet.stack(parts), "demo", None)

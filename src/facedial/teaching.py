@@ -1,0 +1,108 @@
+"""Learning a direction from two sets of photos: reading the sets, fitting, reporting."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from facedial.codes.attributes import key
+from facedial.codes.code import Code, CodeTable
+from facedial.codes.learn import Learned, learn
+from facedial.editor import Editor
+from facedial.errors import BadRequest
+from facedial.faces.photo import Photo
+
+
+def listed(listing: Path) -> list[Path]:
+    """Pictures of a folder, or the paths in a text file (one a line, relative to the file)."""
+    if listing.is_dir():
+        endings = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+        found = sorted(
+            p for p in listing.rglob("*") if p.suffix.lower() in endings and p.name[0] != "."
+        )
+    elif listing.is_file():
+        try:
+            lines = listing.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise BadRequest(
+                f"{listing} is no list of paths; give a folder of photos or a text file"
+            ) from error
+        found = [listing.parent / line.strip() for line in lines if line.strip()]
+    else:
+        raise BadRequest(f"{listing} does not exist; give a folder of photos or a list of paths")
+    if not found:
+        raise BadRequest(f"{listing} holds no pictures")
+    return found
+
+
+def check_wish(editor: Editor, name: str, balance: Sequence[str]) -> None:
+    """Refuse what `teach` would refuse after all photos are encoded.
+
+    Raises `BadRequest` for a name that cannot be used in an edit, `UnknownName` in `balance`.
+    """
+    if not key(name) or "=" in name:
+        raise BadRequest(f"a direction needs a name without '=', found {name!r}")
+    taken = {key(known): known for known in editor.directions.names}
+    if key(name) in taken:
+        raise BadRequest(
+            f"the model has an attribute {taken[key(name)]} already; learn under another name"
+        )
+    for one in balance:
+        editor.directions.index(one)
+
+
+def code_of(editor: Editor, path: Path) -> Code:
+    """Code of the largest face of a photo."""
+    return editor.read(Photo.open(path))[0].code
+
+
+def teach(
+    editor: Editor,
+    name: str,
+    having: Sequence[Code],
+    lacking: Sequence[Code],
+    balance: Sequence[str],
+    *,
+    plain: bool,
+    seed: int,
+) -> Learned:
+    """A direction from two sets of codes; `plain` is the difference of means alone."""
+    if not having or not lacking:
+        raise BadRequest("a direction needs faces in both sets; one of them has none")
+    tables = [
+        CodeTable.of(codes, [str(i) for i in range(len(codes))]) for codes in (having, lacking)
+    ]
+    return learn(
+        name,
+        tables[0],
+        tables[1],
+        editor.directions,
+        balance=balance,
+        method="mean" if plain else "shrunk",
+        rng=np.random.default_rng(seed),
+    )
+
+
+def described(learned: Learned) -> str:
+    """The report as text for people."""
+    report = learned.report
+    lines = [
+        f"{learned.name}: {report.n_with} faces with, {report.n_without} without",
+        f"held out ({report.folds} folds): AUC {report.auc:.3f} "
+        f"(plain difference of means {report.auc_mean:.3f})",
+        "what else one unit moves, in s.d.: "
+        + ", ".join(f"{name} {value:+.2f}" for name, value in list(report.moves.items())[:6]),
+        "who is in the sets (mean reading with / without):",
+    ]
+    lines += [
+        f"  {one.name:20} {one.with_mean:5.2f} / {one.without_mean:5.2f}" for one in report.sets[:6]
+    ]
+    shown = {one.name for one in report.sets[:6]}
+    lines += [
+        f"  {one.name:20} {one.with_mean:5.2f} / {one.without_mean:5.2f}"
+        for one in report.sets
+        if one.name in ("Male", "Young") and one.name not in shown
+    ]
+    if report.balanced:
+        lines.append(f"taken out: {', '.join(report.balanced)}")
+    return "\n".join(lines)

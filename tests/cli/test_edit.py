@@ -1,0 +1,167 @@
+"""`facedial edit`: what changes, what stays, and that the library does the same."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import facedial as library
+
+from .conftest import Facedial, read, told
+
+
+def test_command_line_and_library_agree_byte_for_byte(
+    facedial: Facedial, astronaut: Path, tmp_path: Path
+) -> None:
+    done = facedial("edit", astronaut, "--set", "smiling=1", "--add", "Male=-1", "--keep", "young")
+    assert (done.code, done.out, done.err) == (0, "astronaut-edited.png\n", "")
+    with library.Editor.open() as editor:
+        (portrait, *_) = editor.read(library.Photo.open(astronaut))
+        edit = library.Edit({"Smiling": 1}, {"Male": -1}, frozenset({"Young"}))
+        editor.render(portrait, edit).save(tmp_path / "library.png")
+    assert (tmp_path / "library.png").read_bytes() == Path("astronaut-edited.png").read_bytes()
+
+
+def test_nothing_outside_the_head_changes(facedial: Facedial, astronaut: Path) -> None:
+    facedial("edit", astronaut, "--set", "Smiling=1", "--set", "Eyeglasses=1", "-o", "out.png")
+    with library.Editor.open() as editor:
+        (portrait, *_) = editor.read(library.Photo.open(astronaut))
+    corners = np.array([[0, 0, 1], [127, 0, 1], [0, 127, 1], [127, 127, 1]])
+    seen = corners @ portrait.crop.to_photo.T
+    (x0, y0), (x1, y1) = np.floor(seen.min(axis=0)) - 1, np.ceil(seen.max(axis=0)) + 2
+    inside = np.zeros((512, 512), bool)
+    inside[max(0, int(y0)) : int(y1), max(0, int(x0)) : int(x1)] = True
+    assert inside.mean() < 0.5
+    changed = (read(Path("out.png")) != read(astronaut)).any(axis=-1)
+    assert changed.any()
+    assert not (changed & ~inside).any()
+
+
+def test_strength_zero_and_empty_edits_are_refused(facedial: Facedial, head: Path) -> None:
+    for words in ([], ["--set", "Smiling=1", "--strength", "0"], ["--keep", "Male"]):
+        told(facedial("edit", head, *words), "nothing to change", "--set", code=2)
+
+
+def test_a_shift_of_nothing_returns_the_photo(facedial: Facedial, head: Path) -> None:
+    Path("p.json").write_text('{"set": {}, "add": {"Smiling": 0}}')
+    told(facedial("edit", head, "--preset", "p.json"), "nothing to change", code=2)
+
+
+def test_add_is_a_shift_and_keep_limits_it(facedial: Facedial, head: Path) -> None:
+    pictures = []
+    for i, words in enumerate((["Smiling=1"], ["Smiling=2"], ["Smiling=1", "--keep", "Male"])):
+        assert facedial("edit", head, "--add", *words, "-o", f"{i}.png").code == 0
+        pictures.append(read(Path(f"{i}.png")))
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(pictures[0], pictures[2])
+
+
+def test_strip(facedial: Facedial, two: Path) -> None:
+    done = facedial("edit", two, "--set", "Smiling=1", "--face", "all", "--strip")
+    assert done.code == 0
+    strip = read(Path("two-edited.png"))
+    assert strip.shape == (2 * 128 + 2, 3 * 128 + 4, 3)
+    facedial("reconstruct", two, "--face", "all", "-o", "pairs.png")
+    assert np.array_equal(strip[:, :258], read(Path("pairs.png")))
+    assert not np.array_equal(strip[:, :128], strip[:, 260:])
+
+
+def test_one_face_or_all(facedial: Facedial, two: Path) -> None:
+    changed = {}
+    for face in (1, 2, "all"):
+        out = f"{face}.png"
+        assert facedial("edit", two, "--set", "Smiling=1", "--face", face, "-o", out).code == 0
+        there = (read(Path(out)) != read(two)).any(axis=(0, 2))
+        changed[face] = bool(there[:200].any()), bool(there[300:].any())
+    assert changed == {1: (True, False), 2: (False, True), "all": (True, True)}
+    told(
+        facedial("edit", two, "--set", "Smiling=1", "--face", 3, "-o", "3.png"),
+        "two.png has 2 faces, so there is no face 3",
+        code=2,
+    )
+
+
+def test_preset_and_what_wins(facedial: Facedial, head: Path) -> None:
+    preset = {"set": {"Smiling": 1}, "keep": ["Male"], "strength": 0.5}
+    Path("p.json").write_text(json.dumps(preset))
+    assert facedial("edit", head, "--preset", "p.json", "-o", "a.png").code == 0
+    words = ("--set", "Smiling=1", "--keep", "Male", "--strength", 0.5)
+    assert facedial("edit", head, *words, "-o", "b.png").code == 0
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+    # the options win over the preset, also where it keeps what they change
+    assert facedial("edit", head, "--preset", "p.json", "--add", "male=1", "-o", "c.png").code == 0
+    assert (
+        facedial("edit", head, "--preset", "p.json", "--set", "smiling=0", "-o", "d.png").code == 0
+    )
+    assert Path("d.png").read_bytes() != Path("a.png").read_bytes()
+
+
+def test_eyes_where_no_face_is_found(facedial: Facedial, head: Path) -> None:
+    with Image.open(head) as image:
+        image.transpose(Image.Transpose.ROTATE_180).save("upside-down.png")
+    words = ("edit", "upside-down.png", "--set", "Smiling=1")
+    done = facedial(*words, "--eyes", "142,173,98,172")
+    assert (done.code, done.err) == (0, "")
+    assert not np.array_equal(read(Path("upside-down-edited.png")), read(Path("upside-down.png")))
+    told(facedial(*words, "--eyes", "1,2,3", "-o", "e.png"), "--eyes wants four numbers", code=2)
+    told(facedial(*words, "--eyes", "1,2,3,nan", "-o", "e.png"), "two eyes are four", code=2)
+    told(facedial(*words, "--eyes", "1,2,900,2", "-o", "e.png"), "upside-down.png", code=2)
+    told(facedial(*words, head, "--eyes", "1,2,3,4"), "--eyes is for one photo", code=2)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "webp", "tif", "bmp"])
+def test_result_has_the_format_of_the_photo(facedial: Facedial, head: Path, ending: str) -> None:
+    with Image.open(head) as image:
+        image.save(f"me.{ending}")
+    done = facedial("edit", f"me.{ending}", "--set", "Smiling=1")
+    assert done.lines == [f"me-edited.{ending}"]
+    with Image.open(f"me-edited.{ending}") as edited, Image.open(f"me.{ending}") as photo:
+        assert (edited.format, edited.size) == (photo.format, photo.size)
+
+
+def test_batches_go_into_a_folder(facedial: Facedial, head: Path, two: Path) -> None:
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        Path(folder, "me.png").write_bytes(head.read_bytes())
+    Path("a", ".hidden.png").write_bytes(b"no picture")
+    Path("a", "notes.txt").write_bytes(b"no picture")
+    done = facedial("edit", "a", "b", two, "a/me.png", "--set", "Smiling=1", "-o", "out/deep")
+    assert (done.code, done.err) == (0, "")
+    names = ("me-edited.png", "me-2-edited.png", "two-edited.png")
+    assert done.lines == [str(Path("out/deep", name)) for name in names]
+    one = facedial("edit", head, "--set", "Smiling=1", "-o", "single")
+    assert one.lines == [str(Path("single", "head-edited.png"))]
+
+
+def test_a_batch_goes_on(facedial: Facedial, head: Path, two: Path) -> None:
+    Path("in").mkdir()
+    Path("in", "1.png").write_bytes(head.read_bytes())
+    Path("in", "2.png").write_bytes(b"no picture")
+    Path("in", "3.png").write_bytes(two.read_bytes())
+    Path("empty").mkdir()
+    done = facedial(
+        *("edit", "empty", "in", "gone.png", "--set", "Smiling=1", "--face", "2", "-o", "out")
+    )
+    assert done.code == 1
+    assert done.lines == [str(Path("out", "3-edited.png"))]
+    *sentences, summary = done.err.splitlines()
+    assert summary == "facedial: 1 of 5 done, 4 failed"
+    for sentence, name in zip(sentences, ("empty", "1.png", "2.png", "gone.png"), strict=True):
+        assert name in sentence
+
+
+def test_a_batch_reports_failures_as_json(facedial: Facedial, head: Path) -> None:
+    Path("bad.png").write_bytes(b"no picture")
+    for verb in ("attributes", "reconstruct", "align"):
+        done = facedial(verb, head, "bad.png", "--json")
+        assert done.code == 1
+        report = json.loads(done.out)
+        assert [row["input"] for row in report["results"]] == [str(head)]
+        assert [row["input"] for row in report["failed"]] == ["bad.png"]
+        assert "1 of 2 done, 1 failed" in done.err
+    done = facedial("encode", "bad.png", head, "-o", "codes.npz")
+    assert (done.code, done.lines) == (1, ["codes.npz"])
+    done = facedial("demo", head, "bad.png", "--no-show")
+    assert (done.code, done.lines) == (1, ["demo.png"])

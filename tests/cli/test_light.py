@@ -1,0 +1,112 @@
+"""What is imported when: help is light, use needs no torch, `--debug` shows where it went wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HEAVY = "numpy torch PIL onnxruntime dlib rich pyarrow lightning_fabric"
+
+LIGHT = f"""
+import sys
+HEAVY = set("{HEAVY}".split())
+import facedial
+assert not HEAVY & sys.modules.keys(), HEAVY & sys.modules.keys()
+from facedial import folder
+from facedial.cli.entry import VERBS, main
+for words in (["--help"], *([verb, "--help"] for verb in folder.names(VERBS))):
+    try:
+        main(words)
+    except SystemExit as done:
+        assert done.code == 0, words
+    assert not HEAVY & sys.modules.keys(), (words, HEAVY & sys.modules.keys())
+"""
+
+# A package that is None in `sys.modules` cannot be imported, as if it were not installed.
+WITHOUT_EXTRAS = """
+import sys
+for name in ("torch", "lightning_fabric", "pyarrow", "onnx", "safetensors", "matplotlib"):
+    sys.modules[name] = None
+import dlib
+detector = dlib.get_frontal_face_detector()
+dlib.get_frontal_face_detector = lambda: detector  # making one takes half a second
+from facedial.cli.entry import main
+photo = sys.argv[1]
+
+def run(*words):
+    print("RUN", *words, file=sys.stderr, flush=True)
+    try:
+        main(list(words))
+    except SystemExit as done:
+        print("EXIT", done.code, file=sys.stderr, flush=True)
+
+run("edit", photo, "--set", "Smiling=1")
+run("reconstruct", photo)
+run("attributes", photo, "--json")
+run("align", photo)
+run("generate", "-n", "2")
+run("morph", photo, photo, "--steps", "2")
+run("encode", photo, "-o", "c.npz")
+run("decode", "c.npz")
+run("demo", "--no-show")
+run("models", "check")
+run("learn", "x", "--with", "list.txt", "--without", "list.txt")
+run("encode", photo, "-o", "c.parquet")
+run("train", "autoencoder", "--data", "store")
+run("export", "run", "-o", "bundle")
+run("prepare", ".", "-o", "store")
+"""
+
+
+def python(folder: Path, program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 (our own text, no shell)
+        [sys.executable, "-c", program, *words],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_importing_and_helping_load_nothing_heavy(tmp_path: Path) -> None:
+    done = python(tmp_path, LIGHT)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_use_needs_no_extras_and_the_rest_names_them(tmp_path: Path, head: Path) -> None:
+    (tmp_path / "list.txt").write_text(str(head))
+    done = python(tmp_path, WITHOUT_EXTRAS, str(head))
+    assert "Traceback" not in done.stderr
+    runs = {}
+    for part in done.stderr.split("RUN ")[1:]:
+        words, _, rest = part.partition("\n")
+        *said, code = rest.splitlines()
+        runs[" ".join(words.split()[:1] + words.split()[-1:])] = (code, said)
+    assert len(runs) == 15
+    for name, (code, said) in list(runs.items())[:10]:
+        assert (code, said) == ("EXIT 0", []), name
+    for name, (code, said) in list(runs.items())[10:]:
+        assert code in ("EXIT 1", "EXIT 2"), name
+        assert len(said) == 1, name
+        if name != "learn list.txt":
+            assert "pip install 'facedial[train]'" in said[0], (name, said)
+    assert sorted(p.name for p in tmp_path.iterdir() if p.suffix == ".parquet") == []
+
+
+def test_debug_shows_the_traceback_wherever_it_stands(tmp_path: Path) -> None:
+    program = (
+        "from facedial.cli.entry import main\n"
+        "for words in (['--debug', 'generate', '--model', 'no/such'],\n"
+        "              ['attributes', 'gone.png', '--debug']):\n"
+        "    try:\n"
+        "        main(words)\n"
+        "    except SystemExit as done:\n"
+        "        print('EXIT', done.code)\n"
+        "    except Exception as error:\n"
+        "        print('RAISED', type(error).__name__)\n"
+    )
+    done = python(tmp_path, program)
+    assert done.stdout.splitlines() == ["RAISED BadBundle", "EXIT 1"]
+    assert "Traceback (most recent call last)" in done.stderr
+    assert "there is no file gone.png" in done.stderr.splitlines()[-1]

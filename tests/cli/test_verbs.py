@@ -1,0 +1,276 @@
+"""Every verb over real files: what it writes, what it says, that it can be repeated."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facedial import folder
+from facedial.cli.entry import VERBS
+from facedial.codes.attributes import ATTRIBUTES
+from facedial.codes.code import load_codes
+from facedial.editor import Editor
+from facedial.faces.photo import Photo
+
+from .conftest import Facedial, read
+
+ALL = folder.names(VERBS)
+
+
+@pytest.mark.parametrize("verb", ALL)
+@pytest.mark.parametrize("ask", ["--help", "-h"])
+def test_help_of_every_verb(facedial: Facedial, verb: str, ask: str) -> None:
+    done = facedial(verb, ask)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"Usage: facedial {verb} ")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], []])
+def test_help_lists_every_verb(facedial: Facedial, words: list[str]) -> None:
+    done = facedial(*words)
+    assert (done.code, done.err) == (0, "")
+    for verb in ALL:
+        assert f"\n  {verb} " in done.out
+
+
+def test_version(facedial: Facedial) -> None:
+    done = facedial("--version")
+    assert (done.code, done.out) == (0, "facedial, version 0.1.0\n")
+
+
+def test_reconstruct(facedial: Facedial, two: Path) -> None:
+    done = facedial("reconstruct", two, "--face", "all", "-o", "pairs.png")
+    assert done.code == 0
+    assert [line.split(":")[0] for line in done.lines] == ["pairs.png", "pairs.png"]
+    assert "4096 bytes" in done.lines[0]
+    assert read(Path("pairs.png")).shape == (2 * 128 + 2, 2 * 128 + 2, 3)
+
+
+def test_reconstruct_in_bytes_as_json(facedial: Facedial, head: Path) -> None:
+    done = facedial("reconstruct", head, "--bytes", "--json")
+    (row,) = json.loads(done.out)["results"]
+    assert (row["bytes"], row["input"], row["output"]) == (
+        1024,
+        str(head),
+        "head-reconstructed.png",
+    )
+    assert row["psnr"] > 5
+    assert -1 <= row["ssim"] <= 1
+
+
+def test_attributes(facedial: Facedial, head: Path) -> None:
+    done = facedial("attributes", head)
+    assert done.code == 0
+    assert done.lines[0] == f"{head}, face 1"
+    values = [float(line.split()[0]) for line in done.lines[1:]]
+    assert len(values) == len(ATTRIBUTES)
+    assert values == sorted(values, reverse=True)
+
+
+def test_attributes_as_json(facedial: Facedial, two: Path) -> None:
+    done = facedial("attributes", two, "--face", "all", "--json")
+    report = json.loads(done.out)
+    assert report["failed"] == []
+    assert [row["face"] for row in report["results"]] == [1, 2]
+    for row in report["results"]:
+        assert list(row["attributes"]) == [a.name for a in ATTRIBUTES]
+        assert all(0 <= value <= 1 for value in row["attributes"].values())
+        assert row["auc"].keys() == row["attributes"].keys()
+    (second,) = json.loads(facedial("attributes", two, "--face", 2, "--json").out)["results"]
+    assert second["face"] == 2
+    assert second["attributes"] == pytest.approx(report["results"][1]["attributes"], abs=1e-4)
+
+
+def test_attributes_as_csv(facedial: Facedial, head: Path, tmp_path: Path) -> None:
+    odd = tmp_path / 'a "b", c.png'
+    odd.write_bytes(head.read_bytes())
+    done = facedial("attributes", odd, "--csv")
+    import csv
+
+    heading, row = csv.reader(done.lines)
+    assert heading == ["file", "face", *(a.name for a in ATTRIBUTES)]
+    assert row[:2] == [str(odd), "1"]
+    assert len(row) == len(heading)
+
+
+def test_align(facedial: Facedial, two: Path) -> None:
+    done = facedial("align", two, "--face", "all", "--size", 96, "--json")
+    report = json.loads(done.out)
+    assert [row["output"] for row in report["results"]] == [
+        "two-aligned.png",
+        "two-aligned-2.png",
+    ]
+    for row in report["results"]:
+        assert read(Path(row["output"])).shape == (96, 96, 3)
+        assert np.array(row["to_photo"]).shape == (2, 3)
+        assert 0 < row["inside"] <= 1
+    left, right = (np.array(row["to_photo"]) @ [48, 48, 1] for row in report["results"])
+    assert left[0] < 256 < right[0]
+
+
+@pytest.mark.parametrize("frame", ["center150", "squash128"])
+def test_align_without_a_face(facedial: Facedial, frame: str) -> None:
+    Image.linear_gradient("L").save("ramp.png")
+    done = facedial("align", "ramp.png", "--frame", frame)
+    assert (done.code, done.lines) == (0, ["ramp-aligned.png"])
+    assert read(Path("ramp-aligned.png")).shape == (128, 128, 3)
+
+
+def test_encode_then_decode(facedial: Facedial, two: Path) -> None:
+    assert facedial("encode", two, "--face", "all", "-o", "codes.npz").lines == ["codes.npz"]
+    table = load_codes("codes.npz")
+    assert table.names == ("two.png", "two.png#2")
+    assert table.values.shape == (2, 1024)
+    done = facedial("decode", "codes.npz", "--single")
+    assert done.lines == [str(Path("decoded", name)) for name in ("two.png", "two-2.png")]
+    facedial("decode", "codes.npz")
+    sheet = read(Path("decoded.png"))
+    for x, line in zip((0, 130), done.lines, strict=True):
+        assert np.array_equal(sheet[:, x : x + 128], read(Path(line)))
+    with Editor.open() as editor:
+        (portrait, _) = editor.read(Photo.open(two))
+        drawn = editor.decode([portrait.code])[0]
+    # batches of one and of two may round differently
+    assert np.abs(read(Path(done.lines[0])).astype(int) - drawn).max() <= 1
+
+
+def test_parquet_keeps_codes_exactly(facedial: Facedial, head: Path) -> None:
+    pytest.importorskip("pyarrow")
+    facedial("encode", head, "-o", "codes.npz")
+    facedial("encode", head, "-o", "codes.parquet")
+    one, other = load_codes("codes.npz"), load_codes("codes.parquet")
+    assert np.array_equal(one.values, other.values)
+    assert (one.names, one.space) == (other.names, other.space)
+
+
+def test_a_single_code_may_become_a_single_file(facedial: Facedial, head: Path) -> None:
+    facedial("encode", head, "-o", "code.npz")
+    assert facedial("decode", "code.npz", "--single", "-o", "face.png").lines == ["face.png"]
+    assert read(Path("face.png")).shape == (128, 128, 3)
+
+
+def test_generate_same_seed_same_picture(facedial: Facedial) -> None:
+    for name in ("a.png", "b.png"):
+        assert facedial("generate", "-n", 4, "--seed", 7, "-o", name).lines == [name]
+    facedial("generate", "-n", 4, "--seed", 8, "-o", "c.png")
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+    assert Path("a.png").read_bytes() != Path("c.png").read_bytes()
+    assert read(Path("a.png")).shape == (258, 258, 3)
+
+
+def test_generate_single_files_and_codes(facedial: Facedial) -> None:
+    done = facedial("generate", "-n", 3, "--single", "--codes", "codes.npz", "--seed", 5)
+    names = [str(Path("faces", f"face-{i:04d}.png")) for i in range(3)]
+    assert done.lines == [*names, "codes.npz"]
+    assert load_codes("codes.npz").names == tuple(f"seed-5-face-{i:04d}" for i in range(3))
+    facedial("generate", "-n", 2, "--codes", "two.npz", "--seed", 5)
+    assert np.array_equal(load_codes("two.npz").values, load_codes("codes.npz").values[:2])
+
+
+def test_generate_with_wishes_and_priors(facedial: Facedial) -> None:
+    def codes(*words: object) -> np.ndarray:
+        done = facedial("generate", "-n", 2, "--codes", "c.npz", "--overwrite", *words)
+        assert done.code == 0, done.err
+        return load_codes("c.npz").values
+
+    plain = codes()
+    assert not np.array_equal(plain, codes("--set", "male=0", "--set", "Blond_Hair=1"))
+    uniform = codes("--prior", "uniform", "--temperature", 1)
+    assert uniform.min() >= 0
+    assert uniform.max() <= 1
+    middle = codes("--temperature", 0)
+    assert np.array_equal(middle[0], middle[1])
+
+
+def test_generated_faces_go_back_in(facedial: Facedial) -> None:
+    files = facedial("generate", "-n", 2, "--single", "--seed", 3).lines
+    eyes = "49.7,66.25,77.8,66.25"
+    for file in files:
+        done = facedial("edit", file, "--set", "Smiling=1", "--eyes", eyes, "-o", "out.png")
+        assert (done.code, done.err) == (0, "")
+        assert not np.array_equal(read(Path("out.png")), read(Path(file)))
+        Path("out.png").unlink()
+    # whether a detector sees them depends on the model; either answer is a clear one
+    done = facedial("attributes", "faces", "--json")
+    report = json.loads(done.out)
+    assert len(report["results"]) + len(report["failed"]) == 2
+    assert done.code == (1 if report["failed"] else 0)
+
+
+@pytest.mark.parametrize("name", ["walk.gif", "walk.webp", "walk.png"])
+def test_morph(facedial: Facedial, head: Path, sets: tuple[Path, Path], name: str) -> None:
+    done = facedial("morph", head, sets[0] / "warm-0.png", "--steps", 3, "-o", name)
+    assert (done.code, done.lines) == (0, [name])
+    with Image.open(name) as walk:
+        assert (walk.n_frames, walk.size) == (3, (128, 128))
+
+
+def test_morph_through_to_frames(facedial: Facedial, head: Path, two: Path) -> None:
+    done = facedial("morph", head, head, "--through", two, "--steps", 3, "-o", "frames")
+    assert done.lines == ["frames"]
+    # three frames a leg, of which the one in the middle is both legs'
+    assert sorted(p.name for p in Path("frames").iterdir()) == [
+        f"frame-{i:04d}.png" for i in range(5)
+    ]
+    first, last = read(Path("frames/frame-0000.png")), read(Path("frames/frame-0004.png"))
+    assert np.abs(first.astype(int) - last).max() <= 1
+
+
+def test_demo(facedial: Facedial, head: Path) -> None:
+    done = facedial("demo", "--no-show")
+    assert (done.code, done.lines) == (0, ["demo.png"])
+    plain = Path("demo.png").read_bytes()
+    done = facedial("demo", "--no-show")
+    assert done.code == 0
+    assert Path("demo.png").read_bytes() == plain
+    done = facedial("demo", head, "--no-show", "-o", "mine.png", "--seed", 4)
+    assert done.lines == ["mine.png"]
+    assert read(Path("mine.png")).shape[1] == 8 * 130
+
+
+def test_models(facedial: Facedial) -> None:
+    done = facedial("models")
+    assert done.code == 0
+    assert done.lines[0].startswith("facedial  ")
+    (row, *_) = json.loads(facedial("models", "list", "--json").out)
+    assert row["name"] == "facedial"
+    assert 0 < row["mb"] < 16
+    done = facedial("models", "check", "facedial")
+    assert done.code == 0
+    assert "whole, golden numbers agree" in done.out
+    assert facedial("models", "card").code == 0
+
+
+def test_learn_then_edit(facedial: Facedial, sets: tuple[Path, Path], head: Path) -> None:
+    warm, cold = sets
+    done = facedial("learn", "warmth", "--with", warm, "--without", cold)
+    assert (done.code, done.err) == (0, "")
+    assert done.lines[0] == "warmth: 5 faces with, 5 without"
+    assert done.lines[-1] == "warmth.npz"
+    words = ("edit", head, "--direction", "warmth.npz")
+    for amount in (0, 1):
+        done = facedial(*words, "--set", f"Warmth={amount}", "-o", f"{amount}.png")
+        assert (done.code, done.err) == (0, "")
+    # red minus blue in the face follows the light that was learned
+    cool, hot = (read(Path(f"{n}.png"))[70:140, 100:170].astype(float) for n in (0, 1))
+    assert (hot - cool)[..., 0].mean() > (hot - cool)[..., 2].mean()
+    assert facedial(*words, "--keep", "warmth", "--add", "Smiling=1", "-o", "k.png").code == 0
+
+
+def test_learn_from_lists_as_json(facedial: Facedial, sets: tuple[Path, Path]) -> None:
+    for name, photos in zip(("with.txt", "without.txt"), sets, strict=True):
+        Path(name).write_text("\n".join(map(str, sorted(photos.iterdir()))) + "\nnot-there.jpg\n")
+    done = facedial(
+        *("learn", "warmth", "--with", "with.txt", "--without", "without.txt", "--json"),
+        *("--balance", "Male,young", "--plain", "--save", "w.npz"),
+    )
+    assert done.code == 1
+    report = json.loads(done.out)
+    assert report["direction"] == "w.npz"
+    assert report["balanced"] == ["Male", "Young"]
+    assert 0 <= report["auc"] <= 1
+    assert (report["n_with"], report["n_without"]) == (5, 5)
+    assert [row["input"] for row in report["failed"]] == ["not-there.jpg", "not-there.jpg"]
+    assert "10 of 12 done, 2 failed" in done.err
