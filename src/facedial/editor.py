@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facedial.codes.attributes import ATTRIBUTES, find
 from facedial.codes.code import Code
 from facedial.codes.directions import Directions
-from facedial.codes.edit import TARGET_RANGE, Edit
+from facedial.codes.edit import Edit
 from facedial.codes.learn import Learned
 from facedial.codes.prior import GaussianPrior, Prior, UniformPrior, spread
 from facedial.errors import BadRequest, CodeSpaceMismatch
@@ -162,7 +162,7 @@ class Editor:
         """
         self._own(code)
         now = self.directions.readings(code)
-        targets = {name: _beyond(target, now[name]) for name, target in edit.targets.items()}
+        targets = {n: t for n, t in edit.targets.items() if not _beyond(now[n], t)}
         step = self.directions.steps(code, dataclasses.replace(edit, targets=targets))
         return Code(code.values + step, code.space)
 
@@ -265,11 +265,9 @@ def _preset(path: Path) -> Edit:
         raise BadRequest(f"the preset {path} is no edit: {error}") from error
 
 
-def _beyond(target: float, now: float) -> float:
-    """`target`, or `now` where the reading lies beyond it on the same side of the scale."""
-    if target >= 1:
-        return min(max(target, now), TARGET_RANGE[1])
-    return max(min(target, now), TARGET_RANGE[0]) if target <= 0 else target
+def _beyond(now: float, target: float) -> bool:
+    """Whether a reading has more than a target of 1 or more asks for, or less than one of 0 or less."""
+    return (target >= 1 and now > target) or (target <= 0 and now < target)
 
 
 def _without(amounts: Mapping[str, float], others: Collection[str]) -> dict[str, float]:

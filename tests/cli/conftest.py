@@ -10,7 +10,7 @@ from PIL import Image
 
 from facedial.cli.entry import main
 
-SMILE = ("--set", "Smiling=1")
+SMILE = ("--set", "Smiling=0.4")
 HEAD = (90, 20, 346, 276)  # of the astronaut, whose face is found at first look
 
 

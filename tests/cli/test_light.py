@@ -40,7 +40,7 @@ def run(*words):
     except SystemExit as done:
         print("EXIT", done.code, file=sys.stderr, flush=True)
 
-run("edit", photo, "--set", "Smiling=1")
+run("edit", photo, "--set", "Smiling=0.4")
 run("reconstruct", photo)
 run("attributes", photo, "--json")
 run("align", photo)

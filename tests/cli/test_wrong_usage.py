@@ -30,7 +30,7 @@ WRONG_EDITS = [
     (["--face", "left", *SMILE], "--face wants a number or 'all', got 'left'"),
     (["-o", "out.xyz", *SMILE], "cannot write out.xyz: use one of .png .jpg"),
     (["-o", "no/such/out.png", *SMILE], "there is no folder no/such"),
-    (["--sett", "Smiling=1"], "No such option '--sett'"),
+    (["--sett", "Smiling=0.4"], "No such option '--sett'"),
 ]
 
 
@@ -49,8 +49,8 @@ WRONG_USES = [
     (["generate", "--set", "Smiling"], "--set wants NAME=NUMBER"),
     (["generate", "--set", "Smiling=7"], "-0.5..1.5"),
     (["generate", "--set", "Smiling=nan"], "-0.5..1.5"),
-    (["generate", "--set", "Smiling=1", "--set", "smiling=0"], "twice"),
-    (["generate", "--set", "Smiling=1", "--set", "Smiling=0"], "Smiling is given twice"),
+    (["generate", "--set", "Smiling=0.4", "--set", "smiling=0"], "twice"),
+    (["generate", "--set", "Smiling=0.4", "--set", "Smiling=0"], "Smiling is given twice"),
     (["generate", "-n", "0"], "0 is not in the range"),
     (["generate", "--temperature", "3"], "3.0 is not in the range"),
     (["generate", "--temperature", "nan"], "temperature"),

@@ -19,14 +19,17 @@ SPLITS = {"unseen": UNSEEN, "train": SEEN}
 
 @dataclass(slots=True)
 class Context:
-    """An evaluation: editor of the model, stores, folder for what is slow to make, seed, counts."""
+    """An evaluation: editor of the model, stores, folder for what is slow to make, seed, counts.
+
+    `teacher`: YuNet's ONNX file, to measure landmarks against its mean over many looks.
+    """
 
     editor: Editor
     stores: Sequence[Store]
     work: Path
     seed: int = 0
     most: int = 4000
-    threads: int = 1
+    teacher: Path | None = None
     _pca: Pca | None = field(default=None)
 
     @property

@@ -28,6 +28,7 @@ class Order:
     only: tuple[str, ...] = ()
     most: int = 4000
     seed: int = 0
+    teacher: Path | None = None
     model: str | None = None
 
 
@@ -44,7 +45,12 @@ def run(order: Order) -> Iterator[str]:
     pictures: list[Picture] = []
     with Editor.open(order.model) as editor:
         context = Context(
-            editor=editor, stores=stores, work=order.work, seed=order.seed, most=order.most
+            editor=editor,
+            stores=stores,
+            work=order.work,
+            seed=order.seed,
+            most=order.most,
+            teacher=order.teacher,
         )
         for name, module in zip(names, modules, strict=True):
             start = time.perf_counter()

@@ -11,7 +11,7 @@ from facedial.errors import BadBundle
 
 
 class Session:
-    """A graph with one input and one output on the processor."""
+    """A graph with one input on the processor; called for its first output, or asked for every one."""
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         """Open the graph; `threads` None lets the runtime choose. Raises `BadBundle` when it cannot."""
@@ -27,10 +27,16 @@ class Session:
             )
         except Exception as error:  # the runtime's errors share no base class
             raise BadBundle(f"{path} cannot be opened by onnxruntime ({error})") from error
+        self.outputs = [output.name for output in self._session.get_outputs()]
         self.input = self._session.get_inputs()[0].name
-        self.output = self._session.get_outputs()[0].name
+        self.output = self.outputs[0]
 
     def __call__(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Run on a batch: [N, ...] -> float32 [N, ...]."""
         result: NDArray[np.float32] = self._session.run([self.output], {self.input: values})[0]
         return result
+
+    def every(self, values: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """Run on one array: output name -> values."""
+        found = self._session.run(None, {self.input: values})
+        return dict(zip(self.outputs, found, strict=True))

@@ -37,6 +37,9 @@ from facedial.cli.batch import FACE, INPUTS, MODEL, OVERWRITE, Tally, destinatio
 @click.option(
     "--eyes", metavar="X,Y,X,Y", help="Left and right eye in the picture, where no face is found."
 )
+@click.option(
+    "--explain", is_flag=True, help="Say on stderr how each attribute read before and after."
+)
 @click.option("--strip", is_flag=True, help="Save a strip: photo, reconstruction, result.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="Output file, or folder for several."
@@ -53,6 +56,7 @@ def command(
     learned: tuple[Path, ...],
     face: str,
     eyes: str | None,
+    explain: bool,
     strip: bool,
     out: Path | None,
     overwrite: bool,
@@ -80,8 +84,17 @@ def command(
                 result = photo
                 for portrait in portraits:
                     result = editor.render(portrait, edit, onto=result)
-                    for name, (before, after) in editor.readings(portrait, edit).items():
-                        click.echo(f"{path.name}: {name} {before:.2f} -> {after:.2f}", err=True)
+                    changes = editor.readings(portrait, edit)
+                    for name, (before, after) in changes.items():
+                        if explain:
+                            click.echo(f"{path.name}: {name} {before:.2f} -> {after:.2f}", err=True)
+                    if all(before == after for before, after in changes.values()):
+                        names = ", ".join(changes)
+                        click.echo(
+                            f"facedial: {path.name} already has what is asked for ({names}), so it "
+                            "stays as it is; --add goes further",
+                            err=True,
+                        )
                 if strip:
                     result = strips.of_edit(editor, portraits, result)
                 result.save(target, overwrite=overwrite)

@@ -41,6 +41,11 @@ from facedial.cli.batch import MODEL
     type=click.IntRange(min=8),
     help="At most so many people's pictures of each group.",
 )
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="YuNet's ONNX file: measure landmarks against its mean over many looks too.",
+)
 @click.option("--seed", default=0, show_default=True)
 @MODEL
 def command(
@@ -50,6 +55,7 @@ def command(
     work: Path,
     most: int,
     seed: int,
+    teacher: Path | None,
     model: str | None,
 ) -> None:
     """Measure the model and its baselines on people it has not seen: table, JSON and a page."""
@@ -62,7 +68,14 @@ def command(
         ) from error
 
     order = _run.Order(
-        stores=stores, only=only, out=out, work=work, most=most, seed=seed, model=model
+        stores=stores,
+        only=only,
+        out=out,
+        work=work,
+        most=most,
+        seed=seed,
+        teacher=teacher,
+        model=model,
     )
     for line in _run.run(order):
         click.echo(line)

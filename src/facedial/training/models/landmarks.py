@@ -47,7 +47,8 @@ class Landmarks(nn.Module):
     """RGB patch [N, 3, 64, 64] in 0..1 -> points [N, 5, 2], (x, y) in patch pixels, and heat maps.
 
     A point is the mean, by its heat map, of what each cell says: its own place and an offset. A
-    correction from the whole patch lets points lie beyond the outermost cells. Heat maps are logits [N, 5, 256] over 16x16 cells.
+    correction from the whole patch lets points lie beyond the outermost cells. Heat maps are logits
+    [N, 5, 256] over 16x16 cells.
     """
 
     cells: Tensor
