@@ -26,6 +26,8 @@ from facedial.errors import BadBundle, BadRun
 # A tensor below this many numbers stays float32: its bytes do not matter, its error might.
 SMALLEST_ROUNDED = 2048
 SHARED = "linear.bin"
+# Golden arrays beyond this many numbers are kept in half precision.
+LARGE = 10_000
 
 
 def space_of(basis: Tensor) -> str:
@@ -187,7 +189,10 @@ def write_facts(out: Path, facts: Mapping[str, Any]) -> None:
 
 
 def save_golden(path: Path, golden: Mapping[str, NDArray[Any]]) -> None:
-    """Write golden numbers, keys `graph.input` and `graph.output`, as `.npz`, floats in half."""
-    halves = {k: v.astype(np.float16) if v.dtype.kind == "f" else v for k, v in golden.items()}
+    """Write golden numbers, keys `graph.input` and `graph.output`, as `.npz`; pictures in half."""
+    halves = {
+        key: value.astype(np.float16) if value.dtype == np.float32 and value.size > LARGE else value
+        for key, value in golden.items()
+    }
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **halves)
