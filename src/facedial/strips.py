@@ -20,7 +20,6 @@ from facedial.folder import nearest
 
 Pixels = NDArray[np.uint8]
 
-WALKS = (".gif", ".webp", ".png")
 DEMO_FACES = 16
 DEMO_EDITS = ("Smiling", "Eyeglasses", "Blond_Hair", "Male", "Young")
 BYTE_RANGE = 4.0
@@ -117,8 +116,10 @@ def _refuse_existing(paths: Sequence[Path], *, overwrite: bool) -> None:
 
 def check_walk(out: Path, per_s: float, *, overwrite: bool = False) -> None:
     """Refuse what `save_walk` cannot write, before any work."""
-    if out.suffix and out.suffix.lower() not in WALKS:
-        raise BadRequest(f"{out} must end in one of {', '.join(WALKS)}, or be a folder for frames")
+    if out.suffix and out.suffix.lower() not in sheet.MOVING:
+        raise BadRequest(
+            f"{out} must end in one of {', '.join(sheet.MOVING)}, or be a folder for frames"
+        )
     if not 1 <= per_s <= 60:
         raise BadRequest(f"frames per second lie in 1..60, found {per_s:g}")
     if not out.suffix and out.is_file():

@@ -207,6 +207,19 @@ def test_morph(facedial: Facedial, head: Path, sets: tuple[Path, Path], name: st
         assert (walk.n_frames, walk.size) == (3, (128, 128))
 
 
+# imageio-ffmpeg leaves the pipes of its finished processes to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_morph_to_a_film(facedial: Facedial, head: Path) -> None:
+    import imageio_ffmpeg
+
+    assert facedial("morph", head, head, "--steps", 4, "-o", "walk.mp4").code == 0
+    reader = imageio_ffmpeg.read_frames("walk.mp4")
+    assert next(reader)["size"] == (128, 128)
+    assert len(list(reader)) == 4
+    assert sorted(p.name for p in Path().glob("*.mp4")) == ["walk.mp4"]
+
+
 def test_morph_through_to_frames(facedial: Facedial, head: Path, two: Path) -> None:
     done = facedial("morph", head, head, "--through", two, "--steps", 3, "-o", "frames")
     assert done.lines == ["frames"]

@@ -65,7 +65,7 @@ WRONG_USES = [
     (["encode", "HEAD", "-o", "x.txt"], "codes are written as .npz or .parquet"),
     (["attributes", "HEAD", "--json", "--csv"], "choose one of --json and --csv"),
     (["morph", "HEAD"], "Missing argument 'LAST'"),
-    (["morph", "HEAD", "HEAD", "-o", "x.avi"], "x.avi must end in one of .gif, .webp, .png"),
+    (["morph", "HEAD", "HEAD", "-o", "x.avi"], "x.avi must end in one of .gif, .webp, .png, .mp4"),
     (["morph", "HEAD", "HEAD", "--steps", "1"], "1 is not in the range"),
     (["morph", "HEAD", "HEAD", "--per-second", "nan"], "frames per second lie in 1..60"),
     (["models", "chekc"], "no action named 'chekc'"),

@@ -27,7 +27,7 @@ from facedial.cli.batch import MODEL, OVERWRITE, fresh
     type=click.Path(path_type=Path),
     default=Path("morph.webp"),
     show_default=True,
-    help=".gif, .webp, .png, or a folder for frames.",
+    help=".gif, .webp, .png, .mp4 (extra video), or a folder for frames.",
 )
 @OVERWRITE
 @MODEL
