@@ -219,7 +219,7 @@ class Editor:
         seed: int,
         wanted: Mapping[str, float] | None = None,
         prior: str = "gaussian",
-        temperature: float = 0.7,
+        temperature: float = 0.5,
     ) -> list[Code]:
         """New codes; face i depends on `seed` and i alone. `wanted`: attribute -> 0..1."""
         asked = {find(name).name: value for name, value in (wanted or {}).items()}

@@ -53,11 +53,11 @@ def test_thread_counts_agree(opened: Bundle) -> None:
 
 def test_codes_are_white_on_their_range(opened: Bundle) -> None:
     """The linear map's range: what is drawn from a code's base has, encoded again, much of it."""
-    wanted = 0.5 * codes(8)
+    wanted = 0.3 * codes(8)  # mild, so that little is clipped to black and white
     drawn = np.clip(np.rint(opened.decode(wanted)), 0, 255).astype(np.uint8)
     found = opened.encode(drawn)
     agree = [np.corrcoef(a[:64], b[:64])[0, 1] for a, b in zip(wanted, found, strict=True)]
-    assert min(agree) > 0.97
+    assert min(agree) > 0.95
 
 
 def test_encoding_twice_gives_the_same_bits(opened: Bundle) -> None:

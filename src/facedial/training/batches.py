@@ -63,6 +63,22 @@ class Crops:
             yield np.arange(start, min(start + size, len(self)))
 
 
+def labelled(stores: Sequence[Store], split: str, name: str) -> tuple[Crops, NDArray[np.float32]]:
+    """Crops of a split whose column `name` is known at least in part, and that column.
+
+    Raises `BadStore` when there are none.
+    """
+    crops = Crops(stores, [split])
+    values = crops.gather(name)
+    known = ~np.isnan(values).reshape(len(values), -1).all(1)
+    if not known.any():
+        raise BadStore(
+            f"the stores hold no {name} of {split} people; prepare them with --labels that have {name}"
+        )
+    crops.rows = crops.rows[known]
+    return crops, values[known]
+
+
 def pictures(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
     """uint8 [N, S, S, 3] -> float32 [N, 3, S, S] in 0..1."""
     return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 255

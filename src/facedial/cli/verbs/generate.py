@@ -38,7 +38,7 @@ from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture, who
 )
 @click.option(
     "--temperature",
-    default=0.7,
+    default=0.5,
     show_default=True,
     type=click.FloatRange(0, 2),
     help="Spread of the codes; lower is plainer.",

@@ -11,10 +11,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facedial.errors import BadStore
 from facedial.faces.landmarks import PATCH_TEMPLATE
 from facedial.training import export, losses, tensors
-from facedial.training.batches import Crops, grid, pictures
+from facedial.training.batches import grid, labelled, pictures
 from facedial.training.models import landmarks
 from facedial.training.recipe import Context, Pace, Recipe
 
@@ -43,25 +42,12 @@ class Task:
         self.pace = settings.pace
         self.settings = settings
         self.device = context.device
-        self.crops, self.points = self._of(context, "train")
-        judges, points = self._of(context, "val")
+        self.crops, self.points = labelled(context.stores, "train", "landmarks")
+        judges, points = labelled(context.stores, "val", "landmarks")
         chosen = judges.spread(settings.judged)
         whole = pictures(judges.read(chosen), self.device)
         generator = torch.Generator().manual_seed(1)
         self.judged = self._patches(whole, torch.from_numpy(points[chosen]), generator, 0.4)
-
-    @staticmethod
-    def _of(context: Context, split: str) -> tuple[Crops, NDArray[np.float32]]:
-        crops = Crops(context.stores, [split])
-        points = crops.gather("landmarks")
-        known = ~np.isnan(points).any((1, 2))
-        if not known.any():
-            raise BadStore(
-                f"the stores hold no landmarks of {split} people; prepare them with --labels that "
-                "have landmarks"
-            )
-        crops.rows = crops.rows[known]
-        return crops, points[known]
 
     def _patches(
         self, whole: Tensor, points: Tensor, generator: torch.Generator, strength: float
@@ -191,13 +177,18 @@ def start(context: Context, settings: Settings) -> Task:
 
 
 class _Locate(nn.Module):
+    """The network on a patch and on its mirror, averaged: what it says of one side holds for both."""
+
     def __init__(self, network: landmarks.Landmarks) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, patches: Tensor) -> Tensor:
-        points: Tensor = self.network(patches.permute(0, 3, 1, 2).float() / 255)[0]
-        return points
+        pictures = patches.permute(0, 3, 1, 2).float() / 255
+        points = self.network(pictures)[0]
+        mirrored = self.network(pictures.flip(3))[0][:, SWAPPED]
+        turned = torch.stack([landmarks.PATCH - 1 - mirrored[..., 0], mirrored[..., 1]], -1)
+        return (points + turned) / 2
 
 
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from facedial.codes.attributes import ATTRIBUTES
 from facedial.errors import BadStore
 from facedial.scores import auc
 from facedial.training import export, losses, tensors
-from facedial.training.batches import Crops, grid, pictures
+from facedial.training.batches import grid, labelled, pictures
 from facedial.training.models import reader
 from facedial.training.recipe import Context, Pace, Recipe
 
@@ -45,8 +45,8 @@ class Task:
         self.settings = settings
         self.device = context.device
         self.run = context.run
-        self.crops, self.labels = self._of(context, "train")
-        judges, labels = self._of(context, "val")
+        self.crops, self.labels = labelled(context.stores, "train", "attributes")
+        judges, labels = labelled(context.stores, "val", "attributes")
         # Machine-made labels are soft; only labels given by people may judge.
         by_hand = np.flatnonzero((np.isnan(labels) | (labels == 0) | (labels == 1)).all(1))
         if len(by_hand) == 0:
@@ -57,18 +57,6 @@ class Task:
         chosen = by_hand[np.linspace(0, len(by_hand) - 1, settings.judged).astype(int)]
         self.judged = judges.read(chosen)
         self.judged_labels = labels[chosen]
-
-    @staticmethod
-    def _of(context: Context, split: str) -> tuple[Crops, NDArray[np.float32]]:
-        crops = Crops(context.stores, [split])
-        labels = crops.gather("attributes")
-        known = ~np.isnan(labels).all(1)
-        if not known.any():
-            raise BadStore(
-                f"the stores hold no attributes of {split} people; prepare them with --labels"
-            )
-        crops.rows = crops.rows[known]
-        return crops, labels[known]
 
     def loss(self, network: nn.Module, batch: int, seed: int) -> Tensor:
         """Nats above the labels' own entropy, mean over known labels."""
