@@ -188,7 +188,8 @@ class _Locate(nn.Module):
         points = self.network(pictures)[0]
         mirrored = self.network(pictures.flip(3))[0][:, SWAPPED]
         turned = torch.stack([landmarks.PATCH - 1 - mirrored[..., 0], mirrored[..., 1]], -1)
-        return (points + turned) / 2
+        both: Tensor = (points + turned) / 2
+        return both
 
 
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
