@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made_pictures import encoded, lfw_files, picture, points_of
 
-from conftest import encoded, lfw_files, picture, points_of
 from facedial.data import prepare as preparing
 from facedial.data.places import Reader
 from facedial.data.prepare import Report, prepare

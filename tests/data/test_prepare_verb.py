@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from made_pictures import encoded, picture
 
-from conftest import encoded, picture
 from facedial.cli.entry import main
 from facedial.data.store import Store
 

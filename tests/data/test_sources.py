@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from made_pictures import celeba_files, encoded, lfw_files, picture
 from PIL import Image
 
-from conftest import celeba_files, encoded, lfw_files, picture
 from facedial import folder
 from facedial.data import sources
 from facedial.data.labels import NAMES
