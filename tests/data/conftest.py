@@ -1,5 +1,5 @@
 """Fixtures of this room, made beside the functions that tests and their workers import by name."""
 
-from made_pictures import lfw, lfw_labels
+from .made_pictures import lfw, lfw_labels
 
 __all__ = ["lfw", "lfw_labels"]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facedial.data.labels import NAMES, POINTS
+from facedial.codes.attributes import NAMES
+from facedial.data.labels import POINTS
 
 PEOPLE = {"Ada_Lovelace": 3, "Bo_Li": 1, "Carl_Gauss_Jr.": 2, "Dee": 4, "Eva_Maria_Noether": 2}
 

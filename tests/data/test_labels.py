@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facedial.codes.attributes import NAMES
 from facedial.data.item import SPLITS, split_of
-from facedial.data.labels import NAMES, LabelTable, unit_scale
+from facedial.data.labels import LabelTable, unit_scale
 from facedial.errors import BadRequest
 
 SMILING, SHADOW, MALE = NAMES.index("Smiling"), NAMES.index("5_o_Clock_Shadow"), NAMES.index("Male")

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from made_pictures import encoded, lfw_files, picture, points_of
 
 from facedial.data import prepare as preparing
 from facedial.data.places import Reader
@@ -23,6 +22,8 @@ from facedial.errors import BadRequest, FacedialError, UnknownName
 from facedial.faces.face import Face
 from facedial.faces.geometry import apply
 from facedial.faces.photo import Photo
+
+from .made_pictures import encoded, lfw_files, picture, points_of
 
 SIZE = 32
 

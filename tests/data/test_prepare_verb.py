@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from made_pictures import encoded, picture
 
 from facedial.cli.entry import main
 from facedial.data.store import Store
+
+from .made_pictures import encoded, picture
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:

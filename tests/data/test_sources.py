@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from made_pictures import celeba_files, encoded, lfw_files, picture
 from PIL import Image
 
 from facedial import folder
@@ -19,6 +18,8 @@ from facedial.data.prepare import prepare
 from facedial.data.sources import open_source
 from facedial.data.store import Store
 from facedial.errors import BadRequest, UnknownName
+
+from .made_pictures import celeba_files, encoded, lfw_files, picture
 
 LFW = {name: encoded(picture(seed)) for name, seed in lfw_files().items()}
 

@@ -55,7 +55,6 @@ class Verbs(click.Group):
 @click.pass_context
 def facedial(ctx: click.Context, debug: bool) -> None:
     """Photos of faces in, 1,024 numbers, changed and new faces out. Offline, on your computer."""
-    ctx.obj = {"debug": debug}
     logging.basicConfig(
         level=logging.INFO if debug else logging.WARNING, format="%(name)s: %(message)s"
     )

@@ -59,6 +59,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("Wearing_Necktie", "worn", "Necktie"),
     Attribute("Young", "person", "Young"),
 )
+NAMES: tuple[str, ...] = tuple(attribute.name for attribute in ATTRIBUTES)
 
 
 def key(name: str) -> str:

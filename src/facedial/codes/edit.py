@@ -6,13 +6,12 @@ import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from facedial.codes.attributes import ATTRIBUTES, match
+from facedial.codes.attributes import NAMES, match
 from facedial.errors import BadRequest, UnknownName
 
 TARGET_RANGE = (-0.5, 1.5)  # reading: 0 = people without, 1 = people with the attribute
 SHIFT_RANGE = (-5.0, 5.0)  # standard deviations of the reading over training people
 STRENGTH_RANGE = (0.0, 3.0)
-_NAMES = tuple(a.name for a in ATTRIBUTES)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Edit:
         keep: Iterable[str] = (),
         *,
         strength: float = 1.0,
-        known: Iterable[str] = _NAMES,
+        known: Iterable[str] = NAMES,
     ) -> "Edit":
         """The edit of command-line texts "NAME=AMOUNT" (`set`, `add`) and "NAME" (`keep`).
 
@@ -110,7 +109,7 @@ class Edit:
 def _spelt(name: str) -> str:
     """CelebA's spelling where `name` is one of its attributes, else `name` itself."""
     try:
-        return match(name, _NAMES)
+        return match(name, NAMES)
     except UnknownName:
         return name
 

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from facedial.codes.attributes import ATTRIBUTES
+from facedial.codes.attributes import NAMES
 from facedial.data import tables
 from facedial.data.item import Floats
 from facedial.errors import BadRequest
 
 Float32 = npt.NDArray[np.float32]
 
-NAMES = tuple(attribute.name for attribute in ATTRIBUTES)
 POINTS = ("eye_imgleft", "eye_imgright", "nose", "mouth_imgleft", "mouth_imgright")
 FILE_COLUMNS = ("file", "filename", "image", "imageid", "path", "name")
 PERSON_COLUMNS = ("person", "identity", "personid", "subject")

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from facedial.codes.attributes import NAMES
 from facedial.data import store
 from facedial.data.crops import Locate, Maker
 from facedial.data.item import SPLIT_RULE, SPLITS, Item, Source, split_of
-from facedial.data.labels import NAMES
 from facedial.data.workers import Bench, Chunk, Row, run
 from facedial.errors import BadRequest, BadStore, FacedialError, UnknownName
 from facedial.faces.crop import FRAMES

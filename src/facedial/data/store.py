@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from facedial.codes.attributes import NAMES
 from facedial.data import tables
 from facedial.data.item import SPLITS
-from facedial.data.labels import NAMES
 from facedial.errors import BadRequest, BadStore
 
 FORMAT = 1

@@ -26,6 +26,7 @@ from facedial.errors import BadBundle, BadRun
 # A tensor below this many numbers stays float32: its bytes do not matter, its error might.
 SMALLEST_ROUNDED = 2048
 SHARED = "linear.bin"
+Size = tuple[int, int]
 # Golden arrays beyond this many numbers are kept in half precision.
 LARGE = 10_000
 
@@ -106,6 +107,27 @@ def write(
     golden = {f"{path.stem}.{n}": v.numpy() for n, v in zip(names[0], inputs, strict=True)}
     golden |= {f"{path.stem}.{n}": v.numpy() for n, v in zip(names[1], outputs, strict=True)}
     return golden
+
+
+def write_pair(
+    encode: nn.Module, decode: nn.Module, axes: Mapping[str, int], basis: str, size: Size, out: Path
+) -> None:
+    """Write the graphs `autoencoder-encode` and `-decode` of a model and their golden numbers.
+
+    `encode`: uint8 [N, S, S, 3] -> codes [N, D]; `decode`: the way back, to 0..255. `basis`: the
+    weight that both hold, whose bytes are kept once. `size`: (D, S).
+    """
+    dimensions, side = size
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randn(2, dimensions, generator=generator).half().float()
+    pixels = torch.randint(0, 256, (2, side, side, 3), generator=generator, dtype=torch.uint8)
+    golden: dict[str, NDArray[Any]] = {}
+    for part, module, given, names in (
+        ("encode", encode, pixels, (["pixels"], ["codes"])),
+        ("decode", decode, codes, (["codes"], ["pixels"])),
+    ):
+        golden |= write(module, (given,), names, out / f"autoencoder-{part}.onnx", axes, [basis])
+    save_golden(out / "autoencoder-golden.npz", golden)
 
 
 def _store_bytes(

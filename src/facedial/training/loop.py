@@ -69,9 +69,16 @@ def fastest_precision(device: torch.device) -> str:
 
 def train(task: Task, run: Path, budget: Budget, fabric: Fabric, *, seed: int = 0) -> None:
     """Train `task` into the folder `run` until the budget ends; goes on where the run stopped."""
-    if fabric.device.type == "cpu":
-        # Residual blocks that start at zero make denormal numbers, which are very slow.
-        torch.set_flush_denormal(True)
+    # Residual blocks that start at zero make denormal numbers, which are very slow. The switch is the
+    # whole process's, so it is put back for whoever called.
+    torch.set_flush_denormal(fabric.device.type == "cpu")
+    try:
+        _train(task, run, budget, fabric, seed)
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> None:
     pace = task.pace
     network = task.network
     optimiser = torch.optim.Adam(

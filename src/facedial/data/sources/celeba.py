@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from facedial.codes.attributes import find
+from facedial.codes.attributes import NAMES, find
 from facedial.data.item import Box, Item
-from facedial.data.labels import NAMES, PARTITIONS, LabelTable
+from facedial.data.labels import PARTITIONS, LabelTable
 from facedial.data.places import Entry, Place, Reader, entries, is_archive, is_picture
 from facedial.errors import BadRequest
 

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from facedial.codes.attributes import NAMES
 from facedial.data import tables
 from facedial.data.item import Item
-from facedial.data.labels import NAMES, LabelTable, unit_scale
+from facedial.data.labels import LabelTable, unit_scale
 from facedial.data.places import Place
 from facedial.errors import BadRequest
 

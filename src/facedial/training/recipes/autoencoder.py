@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facedial.codes.attributes import ATTRIBUTES
+from facedial.codes.attributes import NAMES
 from facedial.codes.directions import fit_directions
 from facedial.codes.prior import GaussianPrior
 from facedial.training import export, losses, tensors
@@ -24,7 +24,6 @@ from facedial.training.models import renderer, small_picture
 from facedial.training.recipe import Context, Pace, Recipe
 
 log = logging.getLogger(__name__)
-NAMES = tuple(attribute.name for attribute in ATTRIBUTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,21 +199,12 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     network.load_state_dict(state)
     # One scale for each component: their columns are what the basis is made of.
     axes = export.round_network(network, {"linear.basis": 1})
-    generator = torch.Generator().manual_seed(0)
-    codes = torch.randn(2, settings.dimensions, generator=generator).half().float()
-    pixels = torch.randint(0, 256, (2, 128, 128, 3), generator=generator, dtype=torch.uint8)
-    golden: dict[str, NDArray[Any]] = {}
-    for part, module, inputs, names in (
-        ("encode", _Encode(network), (pixels,), (["pixels"], ["codes"])),
-        ("decode", _Decode(network), (codes,), (["codes"], ["pixels"])),
-    ):
-        path = out / f"autoencoder-{part}.onnx"
-        shared = ["linear.basis"]
-        golden |= export.write(module, inputs, names, path, axes, shared)
+    export.write_pair(
+        _Encode(network), _Decode(network), axes, "linear.basis", (settings.dimensions, 128), out
+    )
     for name in ("directions.npz", "prior.npz"):
         if (run / name).exists():
             shutil.copyfile(run / name, out / name)
-    export.save_golden(out / "autoencoder-golden.npz", golden)
     space = tensors.load(run / "linear.safetensors")[1]["space"]
     return {"space": space, "dimensions": settings.dimensions, "side": 128, **facts}
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.codes.pca import Pca, fit_pca
@@ -40,7 +39,7 @@ def start(context: Context, settings: Settings) -> None:
 
 
 class _Map(nn.Module):
-    """Both directions hold the same basis, so that a bundle keeps its bytes once."""
+    """The map that both directions hold, so that a bundle keeps its bytes once."""
 
     def __init__(self, pca: Pca) -> None:
         super().__init__()
@@ -54,17 +53,26 @@ class _Map(nn.Module):
     deviation: Tensor
 
 
-class _Encode(_Map):
+class _Encode(nn.Module):
+    def __init__(self, linear: _Map) -> None:
+        super().__init__()
+        self.linear = linear
+
     def forward(self, pixels: Tensor) -> Tensor:
-        flat = pixels.reshape(pixels.shape[0], -1).float() / 255 - self.mean
-        codes: Tensor = flat @ self.basis / self.deviation
+        flat = pixels.reshape(pixels.shape[0], -1).float() / 255 - self.linear.mean
+        codes: Tensor = flat @ self.linear.basis / self.linear.deviation
         return codes
 
 
-class _Decode(_Map):
+class _Decode(nn.Module):
+    def __init__(self, linear: _Map) -> None:
+        super().__init__()
+        self.linear = linear
+
     def forward(self, codes: Tensor) -> Tensor:
-        flat = (self.basis @ (codes * self.deviation).T).T + self.mean
-        return (flat * 255).reshape(-1, self.side, self.side, 3)
+        side = self.linear.side
+        flat = (self.linear.basis @ (codes * self.linear.deviation).T).T + self.linear.mean
+        return (flat * 255).reshape(-1, side, side, 3)
 
 
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
@@ -74,19 +82,10 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
         raise BadRun(f"{run} has no {path.name}; finish the run before exporting it")
     pca = Pca.load(path)
     space = export.space_of(torch.from_numpy(pca.basis)).replace("fd", "pca", 1)
-    generator = torch.Generator().manual_seed(0)
-    codes = torch.randn(1, settings.dimensions, generator=generator).half().float()
-    size = (1, pca.side, pca.side, 3)
-    pixels = torch.randint(0, 256, size, generator=generator, dtype=torch.uint8)
-    golden: dict[str, NDArray[Any]] = {}
-    for part, module, inputs, names in (
-        ("encode", _Encode(pca), (pixels,), (["pixels"], ["codes"])),
-        ("decode", _Decode(pca), (codes,), (["codes"], ["pixels"])),
-    ):
-        axes = export.round_network(module, {"basis": 1})
-        graph = out / f"autoencoder-{part}.onnx"
-        golden |= export.write(module, inputs, names, graph, axes, ["basis"])
-    export.save_golden(out / "autoencoder-golden.npz", golden)
+    linear = _Map(pca)
+    axes = export.round_network(linear, {"basis": 1})
+    size = (settings.dimensions, pca.side)
+    export.write_pair(_Encode(linear), _Decode(linear), axes, "basis", size, out)
     return {"space": space, "dimensions": settings.dimensions, "side": pca.side}
 
 

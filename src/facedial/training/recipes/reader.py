@@ -12,15 +12,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facedial.codes.attributes import ATTRIBUTES
+from facedial.codes.attributes import NAMES
 from facedial.errors import BadStore
 from facedial.scores import auc
 from facedial.training import export, losses, tensors
 from facedial.training.batches import grid, labelled, pictures
 from facedial.training.models import reader
 from facedial.training.recipe import Context, Pace, Recipe
-
-NAMES = tuple(attribute.name for attribute in ATTRIBUTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
