@@ -25,16 +25,21 @@ from facedial.errors import BadBundle, BadRun
 
 # A tensor below this many numbers stays float32: its bytes do not matter, its error might.
 SMALLEST_ROUNDED = 2048
-SHARED = "linear.bin"
+SHARED = "shared.bin"
 Size = tuple[int, int]
 # Golden arrays beyond this many numbers are kept in half precision.
 LARGE = 10_000
 
 
-def space_of(basis: Tensor) -> str:
-    """Name of the code space that `basis` [6144, D] spans: a hash, so that no two models share it."""
-    digest = hashlib.sha256(basis.detach().cpu().half().numpy().tobytes()).hexdigest()
-    return f"fd{basis.shape[1]}-{digest[:10]}"
+def space_of(basis: Tensor, *weights: Tensor) -> str:
+    """Name of a code space: a hash of `basis` [M, D] and all `weights` that have a say in codes.
+
+    So no two models share a name.
+    """
+    digest = hashlib.sha256()
+    for tensor in (basis, *weights):
+        digest.update(tensor.detach().cpu().half().contiguous().numpy().tobytes())
+    return f"fd{basis.shape[1]}-{digest.hexdigest()[:10]}"
 
 
 def rounded(weight: Tensor, axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -72,7 +77,8 @@ def write(
     """Export `module` to `path` with a dynamic batch and int8 weights; returns its golden numbers.
 
     `names`: names of inputs and of outputs. `axes`: what `round_network` returned. `shared`:
-    weights whose bytes lie in `linear.bin` beside the graph, so that several graphs hold them once.
+    weights whose bytes lie in `shared.bin` beside the graph, in this order, so that several graphs
+    of one network hold them once.
     The golden numbers are the inputs and what torch makes of them. Raises `BadRun` when a weight to
     share is not in the graph.
     """
@@ -110,12 +116,17 @@ def write(
 
 
 def write_pair(
-    encode: nn.Module, decode: nn.Module, axes: Mapping[str, int], basis: str, size: Size, out: Path
+    encode: nn.Module,
+    decode: nn.Module,
+    axes: Mapping[str, int],
+    shared: Sequence[str],
+    size: Size,
+    out: Path,
 ) -> None:
     """Write the graphs `autoencoder-encode` and `-decode` of a model and their golden numbers.
 
-    `encode`: uint8 [N, S, S, 3] -> codes [N, D]; `decode`: the way back, to 0..255. `basis`: the
-    weight that both hold, whose bytes are kept once. `size`: (D, S).
+    `encode`: uint8 [N, S, S, 3] -> codes [N, D]; `decode`: the way back, to 0..255. `shared`:
+    the weights that both hold, whose bytes are kept once. `size`: (D, S).
     """
     dimensions, side = size
     generator = torch.Generator().manual_seed(0)
@@ -126,7 +137,7 @@ def write_pair(
         ("encode", encode, pixels, (["pixels"], ["codes"])),
         ("decode", decode, codes, (["codes"], ["pixels"])),
     ):
-        golden |= write(module, (given,), names, out / f"autoencoder-{part}.onnx", axes, [basis])
+        golden |= write(module, (given,), names, out / f"autoencoder-{part}.onnx", axes, shared)
     save_golden(out / "autoencoder-golden.npz", golden)
 
 
@@ -134,7 +145,7 @@ def _store_bytes(
     model: onnx.ModelProto, axes: Mapping[str, int], shared: Sequence[str], folder: Path
 ) -> None:
     graph = model.graph
-    kept, nodes, missing = [], [], set(shared)
+    kept, nodes, bytes_of = [], [], {}
     for tensor in graph.initializer:
         name = tensor.name
         ending = next((known for known in axes if name.endswith(known)), None)
@@ -145,19 +156,25 @@ def _store_bytes(
         whole, scale = rounded(values, axes[ending])
         small = numpy_helper.from_array(whole, name + ".int8")
         if ending in shared:
-            missing.discard(ending)
-            (folder / SHARED).write_bytes(whole.tobytes())
+            bytes_of[ending] = whole.tobytes()
             small = TensorProto(name=name + ".int8", data_type=TensorProto.INT8, dims=whole.shape)
-            small.data_location = TensorProto.EXTERNAL
-            for key, value in (("location", SHARED), ("offset", "0"), ("length", str(whole.size))):
-                small.external_data.add(key=key, value=value)
         kept += [small, numpy_helper.from_array(scale, name + ".scale")]
         nodes += [
             helper.make_node("Cast", [name + ".int8"], [name + ".float"], to=TensorProto.FLOAT),
             helper.make_node("Mul", [name + ".float", name + ".scale"], [name]),
         ]
-    if missing:
-        raise BadRun(f"the exporter lost the shared weights {sorted(missing)}")
+    if missing := sorted(set(shared) - set(bytes_of)):
+        raise BadRun(f"the exporter lost the shared weights {missing}")
+    offset = 0
+    for ending in shared:
+        small = next(t for t in kept if t.name.endswith(ending + ".int8"))
+        small.data_location = TensorProto.EXTERNAL
+        length = len(bytes_of[ending])
+        for key, value in (("location", SHARED), ("offset", offset), ("length", length)):
+            small.external_data.add(key=key, value=str(value))
+        offset += length
+    if shared:
+        (folder / SHARED).write_bytes(b"".join(bytes_of[ending] for ending in shared))
     everything = [*nodes, *graph.node]
     del graph.initializer[:]
     del graph.node[:]
@@ -165,10 +182,11 @@ def _store_bytes(
     graph.node.extend(everything)
 
 
-def take_weights(network: nn.Module, bundle: Path, part: str) -> str:
+def take_weights(network: nn.Module, bundle: Path, part: str, new: Sequence[str] = ()) -> str:
     """Fill `network` from the graphs `part`*.onnx of a bundle, dequantised; returns the code space.
 
-    Raises `BadBundle` when the bundle has no such part, or one of other sizes.
+    Weights whose names begin with one of `new` may be missing: older bundles have none, and they
+    begin as they are. Raises `BadBundle` when the bundle has no such part, or one of other sizes.
     """
     state: dict[str, Tensor] = {}
     for path in sorted(bundle.glob(f"{part}*.onnx")):
@@ -187,7 +205,8 @@ def take_weights(network: nn.Module, bundle: Path, part: str) -> str:
             found_shape = tuple(state[name].shape)
             raise BadBundle(f"{name} of {bundle} is {found_shape}, not {tuple(value.shape)}")
         # Counters of batch norm are of no consequence and not in a graph.
-        if name not in state and not name.endswith("num_batches_tracked"):
+        spared = name.endswith("num_batches_tracked") or name.startswith(tuple(new))
+        if name not in state and not spared:
             raise BadBundle(f"{bundle} lacks the weight {name}, so it cannot be gone on from")
     network.load_state_dict({k: v for k, v in state.items() if k in wanted}, strict=False)
     facts = json.loads((bundle / "bundle.json").read_text())

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -70,14 +71,16 @@ class Recipe:
     """How a model is trained and what it adds to a bundle.
 
     `settings` is a frozen dataclass with the defaults; `start` makes the task, fitting what is fitted
-    in closed form into the run's folder; `export` writes the run's part of a bundle and returns the
-    facts for `bundle.json`. `trained` is False for what is fitted in closed form, without a budget.
+    in closed form into the run's folder; `after` does, into the same folder, what must wait for the
+    training's end, and nothing if it was done; `export` writes the run's part of a bundle and returns
+    the facts for `bundle.json`. `trained` is False for what is fitted in closed form, without a budget.
     """
 
     summary: str
     settings: Any
     start: Callable[[Context, Any], Task | None]
     export: Callable[[Path, Any, Path], dict[str, Any]]
+    after: Callable[[Context, Any, Fabric], None] | None = None
     trained: bool = True
 
 

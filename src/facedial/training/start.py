@@ -60,12 +60,10 @@ def run(order: Order) -> None:
         )
         fabric.launch()
     torch.manual_seed(order.seed)
-    task = recipe.start(
-        Context(
-            stores=stores, run=order.run, device=fabric.device, init=order.init, seed=order.seed
-        ),
-        settings,
+    context = Context(
+        stores=stores, run=order.run, device=fabric.device, init=order.init, seed=order.seed
     )
+    task = recipe.start(context, settings)
     if task is None:
         return
     budget = loop.Budget(
@@ -75,6 +73,8 @@ def run(order: Order) -> None:
         log_every=order.log_every,
     )
     loop.train(task, order.run, budget, fabric, seed=order.seed)
+    if recipe.after is not None and fabric.is_global_zero:
+        recipe.after(context, task, fabric)
 
 
 def recipe_named(name: str) -> Recipe:

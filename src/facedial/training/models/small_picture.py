@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facedial.errors import BadRun
+from facedial.training.precision import exact
 
 SIDE = 128
 NUMBERS = 64 * 64 + 2 * 32 * 32
@@ -30,7 +31,8 @@ CHROMA_WEIGHT = [2 * math.sqrt(float(cost) / 3) for cost in _COST[1:]]
 
 def shrink(pictures: Tensor) -> Tensor:
     """RGB [N, 3, 128, 128] in 0..1 -> weighted small picture [N, 6144]."""
-    ycc = torch.einsum("kc,nchw->nkhw", TO_YCC.to(pictures), pictures)
+    with exact(pictures):
+        ycc = torch.einsum("kc,nchw->nkhw", TO_YCC.to(pictures), pictures)
     luma = F.avg_pool2d(ycc[:, :1], 2) * LUMA_WEIGHT
     chroma = F.avg_pool2d(ycc[:, 1:], 4) * pictures.new_tensor(CHROMA_WEIGHT)[:, None, None]
     return torch.cat([luma.flatten(1), chroma.flatten(1)], 1)
@@ -75,12 +77,18 @@ class LinearMap(nn.Module):
 
     def encode(self, pictures: Tensor) -> Tensor:
         """RGB [N, 3, 128, 128] in 0..1 -> code [N, D], unit variance over training people."""
-        return (shrink(pictures) - self.mean) @ self.basis / self.deviation
+        return self.project(shrink(pictures) - self.mean)
+
+    def project(self, flat: Tensor) -> Tensor:
+        """Difference of small pictures [N, 6144] -> difference of codes [N, D]."""
+        with exact(flat):
+            return flat @ self.basis / self.deviation
 
     def planes(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Code [N, D] -> luma [N, 1, 64, 64] in 0..1 and chroma [N, 2, 32, 32] about 0."""
         # The basis stands on the left, untransposed, so that both graphs can share its bytes.
-        flat = (self.basis @ (codes * self.deviation).T).T + self.mean
+        with exact(codes):
+            flat = (self.basis @ (codes * self.deviation).T).T + self.mean
         luma = flat[:, :4096].reshape(-1, 1, 64, 64) / LUMA_WEIGHT
         weight = flat.new_tensor(CHROMA_WEIGHT)[:, None, None]
         return luma, flat[:, 4096:].reshape(-1, 2, 32, 32) / weight
@@ -88,9 +96,10 @@ class LinearMap(nn.Module):
     def base(self, codes: Tensor) -> Tensor:
         """Code [N, D] -> base picture: RGB [N, 3, 128, 128], about 0..1, enlarged by bicubic."""
         luma, chroma = self.planes(codes)
-        luma = self.luma_up @ luma @ self.luma_up.T
-        chroma = self.chroma_up @ chroma @ self.chroma_up.T
-        return torch.einsum("kc,nchw->nkhw", TO_RGB.to(luma), torch.cat([luma, chroma], 1))
+        with exact(codes):
+            luma = self.luma_up @ luma @ self.luma_up.T
+            chroma = self.chroma_up @ chroma @ self.chroma_up.T
+            return torch.einsum("kc,nchw->nkhw", TO_RGB.to(luma), torch.cat([luma, chroma], 1))
 
 
 # So many pictures and more are summed into a covariance; fewer are decomposed as they are.

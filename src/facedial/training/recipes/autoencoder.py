@@ -1,10 +1,13 @@
-"""The faithful autoencoder: PCA of the small picture both ways, and a renderer trained on top.
+"""The faithful autoencoder: PCA of the small picture both ways, a renderer, and a refiner of codes.
 
 What PCA can do is fitted in closed form; only what it cannot do is learnt: a code decoded by the
-linear map gives the base picture, and the renderer draws the missing residual over it.
+linear map gives the base picture, the renderer draws the missing residual over it, and the refiner
+moves the linear code to where the drawing comes nearer to the picture.
 """
 
+import json
 import logging
+import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,58 +15,99 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
 from facedial.codes.directions import fit_directions
 from facedial.codes.prior import GaussianPrior
+from facedial.errors import BadRequest, BadRun
 from facedial.training import export, losses, tensors
 from facedial.training.batches import Crops, grid, pictures
-from facedial.training.models import renderer, small_picture
+from facedial.training.models import refiner, renderer, small_picture
 from facedial.training.recipe import Context, Pace, Recipe
 
 log = logging.getLogger(__name__)
 
+FITTED = "codes.json"
+ENCODED_AT_ONCE = 64
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Numbers in a code, sizes of the renderer, noise on codes (1 = one s.d.), pictures that judge."""
+    """Numbers in a code, sizes of renderer and refiner, how often a code is refined (0: never).
+
+    `code_noise` is added to codes in training (1 = one s.d.); `judged` pictures judge.
+    """
 
     dimensions: int = 1024
     drawing: renderer.Config = field(default_factory=renderer.Config)
+    refining: refiner.Config = field(default_factory=lambda: refiner.Config(up=2))
+    refinements: int = 2
     pace: Pace = field(default_factory=lambda: Pace(batch=16, rate=1.2e-3))
     code_noise: float = 0.01
     judged: int = 256
 
+    def __post_init__(self) -> None:
+        if self.refinements < 0:
+            raise BadRequest(f"refinements must be 0 or more, got {self.refinements}")
+
 
 class Autoencoder(nn.Module):
-    """Linear map and renderer. Only the renderer is trained."""
+    """Linear map, renderer and refiner. The linear map is not trained."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.linear = small_picture.LinearMap(settings.dimensions)
         self.renderer = renderer.Renderer(settings.drawing)
+        self.refinements = settings.refinements
+        self.refiner = refiner.Refiner(settings.refining) if settings.refinements else None
+
+    def encode(self, pixels: Tensor, refinements: int | None = None) -> Tensor:
+        """RGB [N, 3, 128, 128] in 0..1 -> code [N, D]; refined so often, as the settings say if None."""
+        codes = self.linear.encode(pixels)
+        packed = self.renderer.pack(pixels)
+        for _ in range(self.refinements if refinements is None else refinements):
+            codes = self._moved(codes, self._seen(packed, codes))
+        return codes
 
     def decode(self, codes: Tensor) -> Tensor:
         """Code [N, D] -> RGB [N, 3, 128, 128], about 0..1."""
         picture: Tensor = self.renderer(self.linear.base(codes))
         return picture
 
-    def forward(self, pixels: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """RGB in 0..1 -> residual planes predicted and wanted, [N, 48, 32, 32] in units of RGB.
+    def _seen(self, packed: Tensor, codes: Tensor) -> Tensor:
+        """What the refiner is told: base picture, what it misses, what the drawing misses."""
+        base = self.renderer.pack(self.linear.base(codes))
+        missed = packed - base
+        undrawn = missed - self.renderer.residual(base)
+        unit = self.renderer.residual_deviation
+        return torch.cat([self.renderer.white(base), missed / unit, undrawn / unit], 1)
 
-        Planes are an orthonormal change of coordinates: their squared error is the picture's.
+    def _moved(self, codes: Tensor, seen: Tensor) -> Tensor:
+        assert self.refiner is not None
+        return codes + self.linear.project(self.refiner(seen))
+
+    def forward(self, pixels: Tensor, noise: Tensor, refinements: int) -> Tensor:
+        """uint8 [N, 3, 128, 128] -> planes of the reconstruction minus those of the crop, [N, 48, 32, 32].
+
+        Pixels come as bytes because Fabric turns floats into half precision on the way in. Planes are an orthonormal change of coordinates: their squared error is the picture's. Only
+        the last refinement gets a gradient, and what it is told gets none.
         """
         with torch.no_grad():
-            base = self.linear.base(self.linear.encode(pixels) + noise)
-            packed = self.renderer.pack(base)
-            wanted = self.renderer.pack(pixels) - packed
-        return self.renderer.residual(packed).float() * self.renderer.residual_deviation, wanted
+            pixels = pixels.float() / 255
+            packed = self.renderer.pack(pixels)
+            codes = self.encode(pixels, max(0, refinements - 1))
+            seen = self._seen(packed, codes) if refinements else None
+        if seen is not None:
+            codes = self._moved(codes, seen)
+        base = self.renderer.pack(self.linear.base(codes + noise.float()))
+        return base + self.renderer.residual(base) - packed
 
 
 class Task:
-    """Mean squared error of the reconstruction, over crops and their mirrors."""
+    """Mean squared error of the reconstruction, over crops and their mirrors, refined 1 to n times."""
 
     def __init__(self, network: Autoencoder, settings: Settings, context: Context) -> None:
         self.network = network
@@ -77,43 +121,50 @@ class Task:
     def loss(self, network: nn.Module, batch: int, seed: int) -> Tensor:
         """Mean squared error times 100 (so that Adam's epsilon does not matter)."""
         chosen = self.crops.draw(batch, seed)
-        pixels = pictures(self.crops.read(chosen), self.device)
+        pixels = torch.from_numpy(self.crops.read(chosen)).to(self.device).permute(0, 3, 1, 2)
         pixels[::2] = pixels[::2].flip(3)
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(batch, self.settings.dimensions, generator=generator)
-        output, wanted = network(pixels, self.settings.code_noise * noise.to(self.device))
-        return 100 * losses.squared(output, wanted)
+        most = self.settings.refinements
+        refinements = 1 + seed % most if most else 0
+        error = network(pixels, self.settings.code_noise * noise.to(self.device), refinements)
+        return 100 * losses.squared(error, torch.zeros_like(error))
 
     @torch.no_grad()
     def scores(self, network: nn.Module) -> dict[str, float]:
-        """`psnr` (mean of dB) on validation people, and its gain over the base picture."""
+        """`psnr` (mean of dB) on validation people, its gain over PCA of the small picture, and how far
+        codes spread (1 = as PCA's).
+        """
         assert isinstance(network, Autoencoder)
         psnr: list[Tensor] = []
         base: list[Tensor] = []
+        spread: list[Tensor] = []
         for part in torch.split(self.judged, 64):
-            codes = network.linear.encode(part)
-            flat = network.linear.base(codes)
-            for values, drawn in ((psnr, network.renderer(flat)), (base, flat)):
+            codes = network.encode(part)
+            plain = network.linear.base(network.linear.encode(part))
+            for values, drawn in ((psnr, network.decode(codes)), (base, plain)):
                 error = (drawn.clamp(0, 1) - part).square().mean((1, 2, 3))
                 values.append(-10 * torch.log10(error))
+            spread.append(codes)
         mean = float(torch.cat(psnr).mean())
-        return {"psnr": mean, "gain": mean - float(torch.cat(base).mean())}
+        gain = mean - float(torch.cat(base).mean())
+        return {"psnr": mean, "gain": gain, "spread": float(torch.cat(spread).std())}
 
     @torch.no_grad()
     def sheet(self, network: nn.Module) -> NDArray[np.uint8]:
-        """Ten validation people: crop, base picture, reconstruction."""
+        """Ten validation people: crop, base picture of the code, reconstruction."""
         assert isinstance(network, Autoencoder)
         shown = self.judged[:: max(1, len(self.judged) // 10)][:10]
-        codes = network.linear.encode(shown)
+        codes = network.encode(shown)
         return grid([shown, network.linear.base(codes), network.decode(codes)])
 
 
 def start(context: Context, settings: Settings) -> Task:
-    """The task; linear map, directions and prior are fitted once, or taken from a bundle."""
+    """The task; the linear map is fitted once, or taken from a bundle with all that fits."""
     network = Autoencoder(settings)
     fitted = context.run / "linear.safetensors"
     if context.init is not None and not fitted.exists():
-        space = export.take_weights(network, context.init, "autoencoder")
+        space = export.take_weights(network, context.init, "autoencoder", new=["refiner."])
         tensors.save(fitted, network.state_dict(), {"space": space})
     if fitted.exists():
         network.load_state_dict(tensors.load(fitted)[0])
@@ -123,9 +174,22 @@ def start(context: Context, settings: Settings) -> Task:
         _fit_linear(network, task)
         space = export.space_of(network.linear.basis)
         tensors.save(fitted, network.state_dict(), {"space": space})
-    if not (context.run / "prior.npz").exists():
-        _fit_codes(network, task, context.run, tensors.load(fitted)[1]["space"])
     return task
+
+
+def _best(run: Path, settings: Settings) -> tuple[Autoencoder, str, dict[str, Any]]:
+    """The run's best network, the name of its code space, and the facts beside it.
+
+    Where codes are refined, every weight has a say in them, so the space is named after all; else the
+    space is the linear map's, and stays while the renderer learns.
+    """
+    network = Autoencoder(settings)
+    state, facts = tensors.load(run / "best.safetensors")
+    network.load_state_dict(state)
+    space = str(tensors.load(run / "linear.safetensors")[1]["space"])
+    if settings.refinements:
+        space = export.space_of(network.linear.basis, *network.parameters())
+    return network, space, facts
 
 
 @torch.no_grad()
@@ -149,36 +213,47 @@ def _fit_linear(network: Autoencoder, task: Task) -> None:
 
 
 @torch.no_grad()
-def _fit_codes(network: Autoencoder, task: Task, run: Path, space: str) -> None:
-    """Directions and the first prior from the codes of labelled training people."""
+def fit_codes(context: Context, task: Task, fabric: Fabric) -> None:
+    """Directions and the first prior, from the best network's codes of labelled training people.
+
+    They are fitted once for each best network; `codes.json` says for which code space.
+    """
+    run = context.run
+    network, space, _ = _best(run, task.settings)
+    if (run / FITTED).exists() and json.loads((run / FITTED).read_text())["space"] == space:
+        return
     labels = task.crops.gather("attributes")
-    codes = np.concatenate(
-        [
-            network.linear.encode(pictures(task.crops.read(block), task.device)).cpu().numpy()
-            for block in task.crops.blocks()
-        ]
-    )
     with np.errstate(invalid="ignore"):
         both = np.any(labels > 0.5, axis=0) & np.any(labels <= 0.5, axis=0)
     names = [name for name, usable in zip(NAMES, list(both), strict=True) if usable]
-    if not names:
+    if names:
+        labels = labels[:, both]
+        known = np.flatnonzero(~np.isnan(labels).all(1))
+        network.to(context.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        codes = []
+        for i in range(0, len(known), ENCODED_AT_ONCE):
+            crops = task.crops.read(known[i : i + ENCODED_AT_ONCE])
+            with fabric.autocast():
+                codes.append(network.encode(pictures(crops, context.device)).float().cpu().numpy())
+        rows, labels = np.concatenate(codes), labels[known]
+        fit_directions(rows, labels, names, space=space).save(run / "directions.npz")
+        GaussianPrior.fit(rows, labels, names, space=space).save(run / "prior.npz")
+    else:
         log.warning(
             "no labels with people on both sides, so no directions and no prior were fitted"
         )
-        return
-    labels = labels[:, both]
-    known = ~np.isnan(labels).all(1)
-    fit_directions(codes[known], labels[known], names, space=space).save(run / "directions.npz")
-    GaussianPrior.fit(codes[known], labels[known], names, space=space).save(run / "prior.npz")
+    temporary = run / (FITTED + ".part")
+    temporary.write_text(json.dumps({"space": space, "attributes": names}) + "\n")
+    os.replace(temporary, run / FITTED)
 
 
 class _Encode(nn.Module):
     def __init__(self, network: Autoencoder) -> None:
         super().__init__()
-        self.linear = network.linear
+        self.network = network
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.linear.encode(pixels.permute(0, 3, 1, 2).float() / 255)
+        return self.network.encode(pixels.permute(0, 3, 1, 2).float() / 255)
 
 
 class _Decode(nn.Module):
@@ -194,24 +269,30 @@ class _Decode(nn.Module):
 
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     """Write the graphs, directions and prior of a run into the bundle folder `out`."""
-    network = Autoencoder(settings)
-    state, facts = tensors.load(run / "best.safetensors")
-    network.load_state_dict(state)
+    network, space, facts = _best(run, settings)
+    fitted = json.loads((run / FITTED).read_text()) if (run / FITTED).exists() else {}
+    if fitted.get("space") != space:
+        raise BadRun(
+            f"{run} was stopped before directions and prior were fitted to its codes; "
+            "call `facedial train` on it again, with the minutes it has had if they are to be all"
+        )
     # One scale for each component: their columns are what the basis is made of.
     axes = export.round_network(network, {"linear.basis": 1})
-    export.write_pair(
-        _Encode(network), _Decode(network), axes, "linear.basis", (settings.dimensions, 128), out
-    )
+    # The encoder looks at what the renderer draws, so both graphs hold the renderer.
+    both = [name for name in axes if settings.refinements or name.startswith("linear.")]
+    shared = [name for name in both if not name.startswith("refiner.")]
+    size = (settings.dimensions, small_picture.SIDE)
+    export.write_pair(_Encode(network), _Decode(network), axes, shared, size, out)
     for name in ("directions.npz", "prior.npz"):
         if (run / name).exists():
             shutil.copyfile(run / name, out / name)
-    space = tensors.load(run / "linear.safetensors")[1]["space"]
-    return {"space": space, "dimensions": settings.dimensions, "side": 128, **facts}
+    return {"space": space, "dimensions": settings.dimensions, "side": small_picture.SIDE, **facts}
 
 
 RECIPE = Recipe(
-    summary="PCA of the small picture and a faithful renderer (squared error)",
+    summary="PCA of the small picture, a faithful renderer (squared error), a refiner of codes",
     settings=Settings(),
     start=start,
+    after=fit_codes,
     export=finish,
 )

@@ -85,7 +85,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     linear = _Map(pca)
     axes = export.round_network(linear, {"basis": 1})
     size = (settings.dimensions, pca.side)
-    export.write_pair(_Encode(linear), _Decode(linear), axes, "basis", size, out)
+    export.write_pair(_Encode(linear), _Decode(linear), axes, ["basis"], size, out)
     return {"space": space, "dimensions": settings.dimensions, "side": pca.side}
 
 
