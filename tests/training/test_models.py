@@ -8,7 +8,8 @@ from torch.testing import assert_close
 
 from facedial.errors import BadRun
 from facedial.training import losses
-from facedial.training.models import landmarks, reader, renderer, small_picture
+from facedial.training.models import landmarks, reader, refiner, renderer, small_picture
+from facedial.training.recipes import autoencoder
 
 
 def pictures(count: int, seed: int = 0) -> torch.Tensor:
@@ -109,6 +110,7 @@ def test_a_new_renderer_draws_the_base() -> None:
     ("network", "shape"),
     [
         (renderer.Renderer(renderer.Config(width=8)), (2, 3, 128, 128)),
+        (refiner.Refiner(refiner.Config(width=8)), (2, 144, 32, 32)),
         (landmarks.Landmarks(landmarks.Config()), (4, 3, 64, 64)),
         (reader.Reader(reader.Config()), (4, 3, 128, 128)),
     ],
@@ -123,6 +125,51 @@ def test_every_parameter_gets_gradient(network: torch.nn.Module, shape: tuple[in
     sum(part.square().sum() for part in parts).backward()
     silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert not silent
+
+
+def small_autoencoder() -> autoencoder.Autoencoder:
+    settings = autoencoder.Settings(
+        dimensions=6, drawing=renderer.Config(width=8), refining=refiner.Config(width=8)
+    )
+    network = autoencoder.Autoencoder(settings)
+    for mine, theirs in zip(network.linear.buffers(), fitted().buffers(), strict=True):
+        mine.copy_(theirs)
+    return network
+
+
+def test_a_new_refiner_leaves_codes_as_the_linear_map_makes_them() -> None:
+    network = small_autoencoder()
+    x = pictures(3)
+    assert_close(network.encode(x), network.linear.encode(x))
+
+
+def test_what_is_trained_is_the_error_of_what_is_encoded_and_decoded() -> None:
+    """The loss's planes are those of decode(encode(x)) - x, however often codes are refined."""
+    torch.manual_seed(0)
+    network = small_autoencoder()
+    for parameter in network.parameters():
+        parameter.data += 0.02 * torch.randn_like(parameter)
+    bytes_ = (pictures(3) * 255).round().byte()
+    x = bytes_.float() / 255
+    for times in range(4):
+        with torch.no_grad():
+            codes = network.encode(x, times)
+            wanted = network.renderer.pack(network.decode(codes) - x)
+            found = network(bytes_, torch.zeros(3, 6), times)
+        assert_close(found, wanted, atol=1e-4, rtol=0)
+    assert not torch.allclose(network.encode(x, 1), network.encode(x, 2))
+
+
+def test_the_refiner_is_taught_through_the_code() -> None:
+    """Its last layer gets a gradient although it starts at zero, and the linear map gets none."""
+    network = small_autoencoder()
+    error = network((pictures(2) * 255).byte(), torch.zeros(2, 6), 2)
+    error.square().mean().backward()
+    assert network.refiner is not None
+    gradient = network.refiner.leave.weight.grad
+    assert gradient is not None
+    assert gradient.abs().sum() > 0
+    assert all(not buffer.requires_grad for buffer in network.linear.buffers())
 
 
 def test_landmarks_lie_in_the_patch_at_first() -> None:

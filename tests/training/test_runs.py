@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from facedial import folder
+from facedial.codes.directions import Directions
 from facedial.data.store import Store
 from facedial.errors import BadBundle, BadRequest, BadRun, BadStore, UnknownName
 from facedial.runtime.bundle import Bundle
@@ -20,7 +22,7 @@ from facedial.training import export, loop, publish, start, tensors
 from facedial.training.recipe import Context, from_json, with_settings
 from facedial.training.recipes import autoencoder
 
-TINY = ("dimensions=6", "drawing.width=8", "pace.batch=4", "judged=8")
+TINY = ("dimensions=6", "drawing.width=8", "refining.width=8", "pace.batch=4", "judged=8")
 RECIPES = folder.names(start.RECIPES)
 
 
@@ -76,7 +78,7 @@ def test_eight_faces_are_overfitted(store: Path, tmp_path: Path) -> None:
     """A real training: the renderer draws what four numbers of a code cannot carry by far."""
     settings = with_settings(
         autoencoder.Settings(),
-        ["dimensions=4", "drawing.width=16", "pace.batch=8", "pace.rate=4e-3", "code_noise=0.0"],
+        ["dimensions=4", "drawing.width=16", "refinements=0", "pace.batch=8", "pace.rate=4e-3"],
     )
     context = Context(stores=[Store.open(store)], run=tmp_path, device=torch.device("cpu"))
     task = autoencoder.start(context, settings)
@@ -145,9 +147,59 @@ def test_export_agrees_with_torch_and_can_be_gone_on_from(
         np.testing.assert_allclose(bundle.decode(codes), pictures.numpy(), atol=0.05)
     onward = tmp_path / "onward"
     start.run(order(store, onward, init=out, steps=2))
-    assert tensors.load(onward / "linear.safetensors")[1]["space"] == space
+    _, _, settings = start.opened(onward)
+    going_on = autoencoder.start(
+        Context(stores=[Store.open(store)], run=onward, device=torch.device("cpu")), settings
+    )
+    for name, value in going_on.network.linear.state_dict().items():
+        assert torch.equal(value, network.linear.state_dict()[name]), name
     with pytest.raises(BadBundle, match="holds no reader"):
         export.take_weights(network, out, "reader")
+
+
+def test_codes_keep_their_space_only_while_nothing_moves_them(
+    store: Path, finished: Path, tmp_path: Path
+) -> None:
+    """A trained refiner makes other codes; without one, a trained renderer does not."""
+    for name, given, same in (("refined", TINY, False), ("linear", (*TINY, "refinements=0"), True)):
+        first, later = tmp_path / name, tmp_path / f"{name}-later"
+        start.run(order(store, first, assignments=given))
+        publish.publish([first], first / "bundle")
+        before = json.loads((first / "bundle" / "bundle.json").read_text())["space"]
+        start.run(order(store, later, assignments=given, init=first / "bundle"))
+        publish.publish([later], later / "bundle")
+        after = json.loads((later / "bundle" / "bundle.json").read_text())["space"]
+        assert (before == after) is same, name
+        directions = Directions.load(later / "bundle" / "directions.npz")
+        assert directions.space == after
+
+
+def test_a_bundle_without_a_refiner_can_be_gone_on_from(store: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    start.run(order(store, plain, assignments=(*TINY, "refinements=0")))
+    publish.publish([plain], plain / "bundle")
+    start.run(order(store, tmp_path / "refined", init=plain / "bundle", steps=2))
+    assert lines(tmp_path / "refined", "loss")
+
+
+def test_both_graphs_hold_the_renderer_once(finished: Path, tmp_path: Path) -> None:
+    publish.publish([finished], tmp_path / "bundle")
+    network = autoencoder.Autoencoder(start.opened(finished)[2])
+    rounded = export.round_network(network, {})
+    weights = network.state_dict()
+    wanted = sum(weights[name].numel() for name in rounded if not name.startswith("refiner."))
+    assert (tmp_path / "bundle" / export.SHARED).stat().st_size == wanted
+
+
+def test_a_run_stopped_before_its_codes_were_fitted_is_not_exported(
+    finished: Path, tmp_path: Path
+) -> None:
+    stopped = tmp_path / "stopped"
+    shutil.copytree(finished, stopped)
+    (stopped / "codes.json").unlink()
+    with pytest.raises(BadRun, match="before directions and prior were fitted"):
+        publish.publish([stopped], tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_rounding_twice_changes_nothing() -> None:

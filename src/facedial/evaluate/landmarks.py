@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial.data.store import Store
+from facedial.data.teacher import Points, Teacher
 from facedial.errors import NoFaceFound
 from facedial.evaluate._context import Context
 from facedial.evaluate._figures import Goal, Row
-from facedial.evaluate._teacher import Points, Teacher
 from facedial.faces.find import BOX_BELOW_EYES, BOX_SIDE
 from facedial.faces.landmarks import locate
 from facedial.faces.photo import Photo

@@ -57,12 +57,16 @@ class Task(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a recipe starts from: stores, the run's folder, device, and a bundle to go on from."""
+    """What a recipe starts from: stores, the run's folder, device, and a bundle to go on from.
+
+    `teacher`: ONNX file of a network that teaches, for the recipes that have one.
+    """
 
     stores: Sequence[Store]
     run: Path
     device: torch.device
     init: Path | None = None
+    teacher: Path | None = None
     seed: int = 0
 
 

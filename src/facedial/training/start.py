@@ -31,6 +31,7 @@ class Order:
     steps: int | None = None
     assignments: tuple[str, ...] = ()
     init: Path | None = None
+    teacher: Path | None = None
     seed: int = 0
     save_every_s: float = 180
     log_every: int = 50
@@ -61,7 +62,12 @@ def run(order: Order) -> None:
         fabric.launch()
     torch.manual_seed(order.seed)
     context = Context(
-        stores=stores, run=order.run, device=fabric.device, init=order.init, seed=order.seed
+        stores=stores,
+        run=order.run,
+        device=fabric.device,
+        init=order.init,
+        teacher=order.teacher,
+        seed=order.seed,
     )
     task = recipe.start(context, settings)
     if task is None:

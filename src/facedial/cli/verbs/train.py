@@ -34,6 +34,11 @@ import click
     help="Change a setting of the recipe, e.g. pace.rate=5e-4.",
 )
 @click.option("--init", type=click.Path(path_type=Path), help="A bundle to go on from.")
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="landmarks: YuNet's ONNX file; its mean over a few looks teaches, not the stores' labels.",
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of weights and batches.")
 @click.option("--save-every", default=180.0, show_default=True, help="Seconds between checkpoints.")
 @click.option("--log-every", default=50, show_default=True, help="Steps between lines of the log.")
@@ -53,6 +58,7 @@ def command(
     steps: int | None,
     assignments: tuple[str, ...],
     init: Path | None,
+    teacher: Path | None,
     seed: int,
     save_every: float,
     log_every: int,
@@ -78,6 +84,7 @@ def command(
         steps=steps,
         assignments=assignments,
         init=init,
+        teacher=teacher,
         seed=seed,
         save_every_s=save_every,
         log_every=log_every,

@@ -90,10 +90,11 @@ class Autoencoder(nn.Module):
         return codes + self.linear.project(self.refiner(seen))
 
     def forward(self, pixels: Tensor, noise: Tensor, refinements: int) -> Tensor:
-        """uint8 [N, 3, 128, 128] -> planes of the reconstruction minus those of the crop, [N, 48, 32, 32].
+        """uint8 [N, 3, 128, 128] -> planes of the reconstruction minus the crop's, [N, 48, 32, 32].
 
-        Pixels come as bytes because Fabric turns floats into half precision on the way in. Planes are an orthonormal change of coordinates: their squared error is the picture's. Only
-        the last refinement gets a gradient, and what it is told gets none.
+        Pixels come as bytes because Fabric turns floats into half precision on the way in. Planes are
+        an orthonormal change of coordinates: their squared error is the picture's. Only the last
+        refinement gets a gradient, and what it is told gets none.
         """
         with torch.no_grad():
             pixels = pixels.float() / 255

@@ -1,6 +1,8 @@
 """Five landmarks, distilled from the teacher's points in the stores, under strong augmentation."""
 
+import logging
 import math
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,19 +13,26 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from facedial.data.teacher import Teacher
 from facedial.faces.landmarks import PATCH_TEMPLATE
 from facedial.training import export, losses, tensors
-from facedial.training.batches import grid, labelled, pictures
+from facedial.training.batches import Crops, grid, labelled, pictures
 from facedial.training.models import landmarks
 from facedial.training.recipe import Context, Pace, Recipe
 
+log = logging.getLogger(__name__)
+
+ASKED_AT_ONCE = 1000
 SWAPPED = [1, 0, 2, 4, 3]
 TEMPLATE = torch.from_numpy(np.asarray(PATCH_TEMPLATE, np.float32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Ranges of augmentation: degrees, log scale, shift in patch pixels; shares of pictures."""
+    """Ranges of augmentation: degrees, log scale, shift in patch pixels; shares of pictures.
+
+    `looks`: how often a teacher is asked about each crop, where one is given.
+    """
 
     model: landmarks.Config = field(default_factory=landmarks.Config)
     pace: Pace = field(default_factory=lambda: Pace(batch=16, rate=2e-3))
@@ -31,6 +40,7 @@ class Settings:
     log_scale: float = 0.35
     shift: float = 8.0
     covered: float = 0.25
+    looks: int = 3
     judged: int = 1024
 
 
@@ -45,9 +55,13 @@ class Task:
         self.crops, self.points = labelled(context.stores, "train", "landmarks")
         judges, points = labelled(context.stores, "val", "landmarks")
         chosen = judges.spread(settings.judged)
-        whole = pictures(judges.read(chosen), self.device)
+        judges.rows, points = judges.rows[chosen], points[chosen]
+        if settings.looks:
+            points = _taught(judges, points, 4 * settings.looks, context, "val")
+            self.points = _taught(self.crops, self.points, settings.looks, context, "train")
+        whole = pictures(judges.read(np.arange(len(judges))), self.device)
         generator = torch.Generator().manual_seed(1)
-        self.judged = self._patches(whole, torch.from_numpy(points[chosen]), generator, 0.4)
+        self.judged = self._patches(whole, torch.from_numpy(points), generator, 0.4)
 
     def _patches(
         self, whole: Tensor, points: Tensor, generator: torch.Generator, strength: float
@@ -154,6 +168,34 @@ class Task:
                     picture[:, y, x] = picture.new_tensor(colour)
         large = F.interpolate(patches, scale_factor=2.0, mode="nearest")
         return grid(torch.split(large, 8))
+
+
+def _taught(
+    crops: Crops, labels: NDArray[np.float32], looks: int, context: Context, split: str
+) -> NDArray[np.float32]:
+    """The teacher's mean landmarks [N, 5, 2] of all crops, kept in the run; labels where it has none.
+
+    Asked once, a thousand crops at a time, so that a stopped run goes on. Without a teacher, and
+    without what an earlier call wrote, the labels themselves.
+    """
+    path = context.run / f"taught-{split}.npy"
+    taught = np.load(path) if path.exists() else np.zeros((0, 5, 2), np.float32)
+    if context.teacher is None:
+        return np.concatenate([taught, labels[len(taught) :]])
+    teacher = Teacher(context.teacher)
+    while len(taught) < len(labels):
+        block = np.arange(len(taught), min(len(taught) + ASKED_AT_ONCE, len(labels)))
+        points = labels[block].copy()
+        for i, pixels in enumerate(crops.read(block)):
+            rng = np.random.default_rng([context.seed, int(block[i])])
+            mean = teacher.steady(pixels, labels[block[i]].astype(np.float64), rng, looks)
+            points[i] = points[i] if mean is None else mean
+        taught = np.concatenate([taught, points])
+        with path.with_suffix(".part").open("wb") as file:
+            np.save(file, taught)
+        os.replace(path.with_suffix(".part"), path)
+        log.info("the teacher has seen %d of %d %s crops", len(taught), len(labels), split)
+    return taught
 
 
 def _similarity(source: Tensor, target: Tensor) -> Tensor:

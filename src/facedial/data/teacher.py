@@ -2,7 +2,7 @@
 
 YuNet (Wu et al. 2023) reads points on a coarse grid: the same photo, moved by a few pixels, gives
 points a few percent of the eye distance away. Its mean over moved, mirrored and resized copies is
-steadier and is what a student can be measured against.
+steadier and is what a student is taught by and measured against.
 """
 
 from pathlib import Path
@@ -16,7 +16,8 @@ from facedial.runtime.session import Session
 Points = NDArray[np.float64]
 UInt8 = NDArray[np.uint8]
 
-LOOKS, FEWEST = 12, 8
+LOOKS = 12
+ENOUGH = 2 / 3  # of the looks must find the face
 MARGIN = 16
 SWAPPED = [1, 0, 2, 4, 3]
 STRIDES = (8, 16, 32)
@@ -47,14 +48,16 @@ class Teacher:
                 found.append((offsets + corner).astype(np.float64) * stride)
         return found
 
-    def steady(self, pixels: UInt8, near: Points, rng: np.random.Generator) -> Points | None:
+    def steady(
+        self, pixels: UInt8, near: Points, rng: np.random.Generator, looks: int = LOOKS
+    ) -> Points | None:
         """Mean landmarks [5, 2] over looks at one face, the one about `near`; None if often missed.
 
         Looks are enlarged 1.4 to 2.8 times (crops are small), moved by up to 16 px, every other mirrored.
         """
         eyes = float(np.linalg.norm(near[1] - near[0]))
         seen = []
-        for look in range(LOOKS):
+        for look in range(looks):
             side = round(pixels.shape[0] * float(np.exp(rng.uniform(np.log(1.4), np.log(2.8)))))
             picture = sheet.resized(pixels, (side, side))
             mirrored = look % 2 == 1
@@ -72,4 +75,4 @@ class Teacher:
             off = [float(np.linalg.norm(p[:2] - near[:2], axis=1).mean()) for p in candidates]
             if off and min(off) < 0.4 * eyes:
                 seen.append(candidates[int(np.argmin(off))])
-        return np.mean(seen, axis=0) if len(seen) >= FEWEST else None
+        return np.mean(seen, axis=0) if len(seen) >= ENOUGH * looks else None
