@@ -14,6 +14,7 @@ from facedial.codes.attributes import ATTRIBUTES, find
 from facedial.codes.code import Code
 from facedial.codes.directions import Directions
 from facedial.codes.edit import Edit
+from facedial.codes.flow import GUIDANCE, STEPS, FlowPrior
 from facedial.codes.learn import Learned
 from facedial.codes.prior import GaussianPrior, Prior, UniformPrior, spread
 from facedial.errors import BadRequest, CodeSpaceMismatch
@@ -204,13 +205,45 @@ class Editor:
         stated = self.bundle.facts["parts"]["reader"]["attributes"]
         return {a.name: stated[a.name]["auc"] for a in ATTRIBUTES}
 
-    def prior(self, name: str = "gaussian") -> Prior:
-        """The prior of that name: `gaussian` (conditional) or `uniform` (the first source's)."""
+    def prior(
+        self, name: str | None = None, *, guidance: float | None = None, steps: int | None = None
+    ) -> Prior:
+        """The prior of that name; None for the best one of this model.
+
+        `learned` (the flow, where the bundle has one; `guidance` and `steps` are its), `gaussian`
+        (closed form; the baseline), `uniform` (the first source's). Raises `BadRequest`.
+        """
+        if name is None:
+            name = "learned" if self.bundle.has_flow else "gaussian"
+        if name == "learned":
+            return self._flow(guidance, steps)
+        if guidance is not None or steps is not None:
+            raise BadRequest(f"guidance and steps belong to the learned prior, not to {name!r}")
         if name == "uniform":
             return UniformPrior(self.bundle.space, int(self.bundle.facts["dimensions"]))
         if name == "gaussian":
             return GaussianPrior.load(self.bundle.file("prior.npz"))
-        raise BadRequest(f"no prior named {name!r}; known: gaussian, uniform")
+        raise BadRequest(f"no prior named {name!r}; known: learned, gaussian, uniform")
+
+    def _flow(self, guidance: float | None, steps: int | None) -> FlowPrior:
+        if not self.bundle.has_flow:
+            raise BadRequest(
+                f"the model {self.bundle.name} has no learned prior; use gaussian or uniform"
+            )
+        facts = self.bundle.facts["parts"]["flow"]
+        if facts["of"] != self.bundle.space:
+            raise CodeSpaceMismatch(
+                f"the flow in {self.bundle.name} draws codes of {facts['of']}, its autoencoder makes "
+                f"{self.bundle.space}; train the flow again with --init of this bundle"
+            )
+        return FlowPrior(
+            space=facts["of"],
+            names=tuple(facts["attributes"]),
+            velocity=self.bundle.velocity,
+            code=self.bundle.code_of,
+            guidance=GUIDANCE if guidance is None else guidance,
+            steps=STEPS if steps is None else steps,
+        )
 
     def generate(
         self,
@@ -218,15 +251,22 @@ class Editor:
         *,
         seed: int,
         wanted: Mapping[str, float] | None = None,
-        prior: str = "gaussian",
-        temperature: float = 0.5,
+        prior: str | Prior | None = None,
+        temperature: float | None = None,
     ) -> list[Code]:
-        """New codes; face i depends on `seed` and i alone. `wanted`: attribute -> 0..1."""
+        """New codes; face i depends on `seed` and i alone.
+
+        `wanted`: attribute -> 0..1. `prior`: one, or a name as for `Editor.prior`. `temperature`: None
+        for the prior's usual one.
+        """
         asked = {find(name).name: value for name, value in (wanted or {}).items()}
         if len(asked) < len(wanted or {}):
             raise BadRequest("an attribute is wanted twice in two spellings; give one amount")
-        values = self.prior(prior).sample(spread(seed, count), asked, temperature)
-        return [Code(row, self.bundle.space) for row in values]
+        source = self.prior(prior) if prior is None or isinstance(prior, str) else prior
+        if temperature is None:
+            temperature = source.usual_temperature
+        values = source.sample(spread(seed, count), asked, temperature)
+        return [Code(row, source.space) for row in values]
 
     def close(self) -> None:
         """Free the sessions."""

@@ -8,8 +8,9 @@ from torch.testing import assert_close
 
 from facedial.errors import BadRun
 from facedial.training import losses
-from facedial.training.models import landmarks, reader, refiner, renderer, small_picture
+from facedial.training.models import flow, landmarks, reader, refiner, renderer, small_picture
 from facedial.training.recipes import autoencoder
+from facedial.training.recipes import flow as flow_recipe
 
 
 def pictures(count: int, seed: int = 0) -> torch.Tensor:
@@ -170,6 +171,51 @@ def test_the_refiner_is_taught_through_the_code() -> None:
     assert gradient is not None
     assert gradient.abs().sum() > 0
     assert all(not buffer.requires_grad for buffer in network.linear.buffers())
+
+
+def small_flow() -> flow.Flow:
+    torch.manual_seed(0)
+    network = flow.Flow(flow.Config(width=8, condition=16, heads=2))
+    for parameter in network.parameters():
+        parameter.data += 0.02 * torch.randn_like(parameter)
+    return network
+
+
+def test_every_parameter_of_the_flow_gets_gradient() -> None:
+    network = small_flow()
+    velocity = network(torch.randn(3, 6, 32, 32), torch.rand(3), torch.randn(3, 40))
+    velocity.square().sum().backward()
+    silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not silent
+
+
+def test_a_new_flow_predicts_nothing_and_a_row_does_not_mind_the_others() -> None:
+    fresh = flow.Flow(flow.Config(width=8, condition=16, heads=2))
+    x, t, y = torch.randn(3, 6, 32, 32), torch.rand(3), torch.randn(3, 40)
+    assert not fresh(x, t, y).any()
+    network = small_flow()
+    together = network(x, t, y)
+    alone = torch.cat([network(x[i : i + 1], t[i : i + 1], y[i : i + 1]) for i in range(3)])
+    assert_close(together, alone, atol=1e-5, rtol=1e-4)
+
+
+def test_codes_become_white_planes_and_come_back() -> None:
+    planes = flow.Planes(fitted())
+    codes = torch.randn(64, 6)
+    planes.fit(codes)
+    white = planes.white(codes)
+    assert_close(planes(white), codes, atol=1e-3, rtol=0)
+    assert_close(white.mean((0, 2, 3)), torch.zeros(6), atol=1e-4, rtol=0)
+    assert_close(white.std((0, 2, 3)), torch.tensor(flow.SPREAD), atol=1e-3, rtol=0)
+
+
+def test_mirrored_planes_are_those_of_the_mirrored_crop() -> None:
+    planes = flow.Planes(fitted())
+    x = pictures(4)
+    one, other = (planes.raw(planes.linear.encode(p)) for p in (x, x.flip(3)))
+    # The fitted pictures and their mirrors span few dimensions, so both are exact.
+    assert_close(flow_recipe.mirror(one), other, atol=1e-4, rtol=0)
+    assert_close(flow_recipe.mirror(flow_recipe.mirror(one)), one)
 
 
 def test_landmarks_lie_in_the_patch_at_first() -> None:

@@ -14,13 +14,15 @@ import pytest
 import torch
 
 from facedial import folder
+from facedial.codes.attributes import NAMES
 from facedial.codes.directions import Directions
 from facedial.data.store import Store
+from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun, BadStore, UnknownName
 from facedial.runtime.bundle import Bundle
 from facedial.training import export, loop, publish, start, tensors
 from facedial.training.recipe import Context, from_json, with_settings
-from facedial.training.recipes import autoencoder
+from facedial.training.recipes import autoencoder, flow
 
 TINY = ("dimensions=6", "drawing.width=8", "refining.width=8", "pace.batch=4", "judged=8")
 RECIPES = folder.names(start.RECIPES)
@@ -200,6 +202,54 @@ def test_a_run_stopped_before_its_codes_were_fitted_is_not_exported(
     with pytest.raises(BadRun, match="before directions and prior were fitted"):
         publish.publish([stopped], tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
+
+
+def test_a_flow_learns_a_bundles_codes_and_draws_them(
+    store: Path, finished: Path, tmp_path: Path
+) -> None:
+    out, run = tmp_path / "bundle", tmp_path / "flow"
+    publish.publish([finished], out)
+    tiny = ("model.width=8", "model.condition=16", "model.heads=2", "pace.batch=8", "judged=4")
+    tiny = (*tiny, "steps=2")
+    start.run(order(store, run, recipe="flow", assignments=tiny, init=out))
+    publish.publish([run], out)
+    with Editor.open(out) as editor:
+        assert editor.prior().name == "learned"
+        faces = editor.generate(3, seed=5)
+        assert {code.space for code in faces} == {editor.bundle.space}
+        again = editor.generate(2, seed=5, wanted={"Smiling": 0.5})  # 0.5: nothing is asked
+        for one, other in zip(faces, again, strict=False):
+            assert np.array_equal(one.values, other.values)
+        asked = editor.generate(2, seed=5, wanted={"Smiling": 1})
+        assert not np.array_equal(faces[0].values, asked[0].values)
+        with pytest.raises(BadRequest, match="belong to the learned prior"):
+            editor.prior("gaussian", steps=4)
+    start.run(order(store, tmp_path / "more", recipe="flow", assignments=tiny, init=out, steps=1))
+    other = tmp_path / "other-bundle"
+    start.run(order(store, tmp_path / "another", assignments=(*TINY, "code_noise=0.5")))
+    publish.publish([tmp_path / "another"], other)
+    with pytest.raises(BadRun, match="train the flow again"):
+        publish.publish([run], other)
+
+
+def test_wishes_are_shown_left_open_and_rare_ones_often(store: Path, tmp_path: Path) -> None:
+    """Every share that the recipe promises, counted over many batches."""
+    labels = np.full((4000, len(NAMES)), -1, np.float32)
+    bald = NAMES.index("Bald")
+    labels[:16, bald] = 1
+    task = flow.Task.__new__(flow.Task)
+    task.settings, task.labels = flow.Settings(), labels
+    task.codes = torch.zeros(len(labels), 1)
+    task.rare = flow.rare_rows(labels)
+    assert [name for name, _ in task.rare] == ["Bald"]
+    wanted = torch.cat([task.draw(64, np.random.default_rng(i))[1] for i in range(100)]).numpy()
+    assert (wanted[:, bald] == 1).mean() == pytest.approx(1 / 8, abs=0.01)
+    # Whoever was drawn for being bald is shown as bald; nobody else's label is ever made up.
+    rest = np.delete(np.arange(len(wanted)), np.arange(0, len(wanted), 8))
+    others = np.delete(wanted[rest], bald, axis=1)
+    assert set(np.unique(others)) <= {-1.0, 0.0}
+    assert (~wanted[rest].any(1)).mean() == pytest.approx(0.15, abs=0.03)
+    assert wanted[rest].all(1).mean() == pytest.approx(0.45, abs=0.03)
 
 
 def test_rounding_twice_changes_nothing() -> None:

@@ -31,6 +31,10 @@ class Prior(Protocol):
     def space(self) -> str:
         """Id of the code space of its samples."""
 
+    @property
+    def usual_temperature(self) -> float:
+        """The temperature at which its faces look best."""
+
     def sample(
         self, seeds: Sequence[int], wanted: Mapping[str, float], temperature: float = 1.0
     ) -> Floats:
@@ -59,6 +63,7 @@ class UniformPrior:
     low: float = 0.0
     high: float = 1.0
     name: str = "uniform"
+    usual_temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
@@ -72,7 +77,7 @@ class UniformPrior:
             raise BadRequest(
                 f"the uniform prior knows no attributes and cannot draw {', '.join(wanted)}"
             )
-        _check_temperature(temperature)
+        check_temperature(temperature)
         half, middle = (self.high - self.low) / 2, (self.high + self.low) / 2
         rows = np.empty((len(seeds), self.size), np.float32)
         for row, seed in zip(rows, seeds, strict=True):
@@ -96,6 +101,7 @@ class GaussianPrior:
     cross: Floats
     rest: Floats
     name: str = "gaussian"
+    usual_temperature: float = 0.5
 
     @staticmethod
     def fit(codes: Floats, labels: Floats, names: Sequence[str], *, space: str) -> "GaussianPrior":
@@ -117,7 +123,7 @@ class GaussianPrior:
         z + C_S' S_SS^-1 (wanted - y_S) has exactly the conditional distribution (Hoffman and
         Ribak 1991), with no D x D factorisation.
         """
-        _check_temperature(temperature)
+        check_temperature(temperature)
         chosen, values = self._chosen(wanted)
         cross = self.cross[chosen].astype(np.float64)
         spare = self._spare(chosen)
@@ -156,12 +162,9 @@ class GaussianPrior:
         return np.asarray(-0.5 * (square + volume + away.shape[1] * np.log(2 * np.pi)))
 
     def _chosen(self, wanted: Mapping[str, float]) -> tuple[list[int], Doubles]:
-        rows = {self.names.index(match(name, self.names)): v for name, v in wanted.items()}
-        values = np.array(list(rows.values()), np.float64)
-        low, high = WANTED_RANGE
-        if not ((values >= low) & (values <= high)).all():
-            raise BadRequest(f"wanted labels lie in {low:g}..{high:g} (0 without, 1 with)")
-        return list(rows), values
+        labels = wanted_labels(wanted)
+        rows = {self.names.index(match(name, self.names)): v for name, v in labels.items()}
+        return list(rows), np.array(list(rows.values()), np.float64)
 
     def _parts(self, chosen: Sequence[int]) -> tuple[Doubles, Doubles, Doubles]:
         cross = self.cross[chosen].astype(np.float64)
@@ -209,6 +212,15 @@ class GaussianPrior:
             raise BadBundle(f"cannot read a prior from {path}: {error}") from error
 
 
-def _check_temperature(temperature: float) -> None:
+def wanted_labels(wanted: Mapping[str, float]) -> Mapping[str, float]:
+    """The wanted labels, if they may be wanted; raises `BadRequest` when one is out of range."""
+    low, high = WANTED_RANGE
+    if not all(low <= value <= high for value in wanted.values()):
+        raise BadRequest(f"wanted labels lie in {low:g}..{high:g} (0 without, 1 with)")
+    return wanted
+
+
+def check_temperature(temperature: float) -> None:
+    """Raises `BadRequest` when the factor on the spread lies outside 0..2."""
     if not 0 <= temperature <= 2:
         raise BadRequest(f"temperature must lie in 0..2, found {temperature:g}")

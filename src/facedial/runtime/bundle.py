@@ -94,6 +94,24 @@ class Bundle:
         """Codes float32 [N, D] -> pictures float32 [N, S, S, 3], 0..255, neither clipped nor rounded."""
         return self._run("autoencoder-decode", np.asarray(codes, np.float32))
 
+    @property
+    def has_flow(self) -> bool:
+        """Whether the bundle can draw faces by a learnt flow."""
+        return "flow.onnx" in self.facts.get("files", {})
+
+    def velocity(
+        self,
+        planes: NDArray[np.float32],
+        time: NDArray[np.float32],
+        wanted: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Where the flow goes: planes [N, 6, 32, 32], times [N], wishes [N, 40] -> as planes."""
+        return self._run("flow", planes, time, wanted)
+
+    def code_of(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The flow's planes [N, 6, 32, 32] -> codes float32 [N, D]."""
+        return self._run("flow-code", planes)
+
     def locate(self, patches: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Patches uint8 [N, 64, 64, 3] -> five landmarks each [N, 5, 2], (x, y) in patch pixels."""
         return self._run("landmarks", patches).astype(np.float64)
@@ -128,8 +146,10 @@ class Bundle:
                 }
                 session = self._session(graph)
                 wanted = own[session.output].astype(np.float32)
-                given = own[session.input]
-                found = session(given.astype(np.float32) if given.dtype.kind == "f" else given)
+                given = [own[name] for name in session.inputs]
+                found = session(
+                    *(v.astype(np.float32) if v.dtype.kind == "f" else v for v in given)
+                )
                 span = max(float(np.ptp(wanted)), 1e-6)
                 differences[graph] = float(np.abs(found - wanted).max()) / span
                 if differences[graph] > 2e-3:
@@ -159,12 +179,14 @@ class Bundle:
             self._sessions[graph] = Session(self.file(graph + ".onnx"), threads=self.threads)
         return self._sessions[graph]
 
-    def _run(self, graph: str, values: NDArray[Any]) -> NDArray[np.float32]:
+    def _run(self, graph: str, *values: NDArray[Any]) -> NDArray[np.float32]:
         session = self._session(graph)
-        if len(values) <= LARGEST_BATCH:
-            return session(values)
+        count = len(values[0])
+        if count <= LARGEST_BATCH:
+            return session(*values)
         parts = [
-            session(values[i : i + LARGEST_BATCH]) for i in range(0, len(values), LARGEST_BATCH)
+            session(*(v[i : i + LARGEST_BATCH] for v in values))
+            for i in range(0, count, LARGEST_BATCH)
         ]
         return np.concatenate(parts)
 

@@ -1,4 +1,4 @@
-"""One graph, opened once, called with one array."""
+"""One graph, opened once, called with arrays."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from facedial.errors import BadBundle
 
 
 class Session:
-    """A graph with one input on the processor; called for its first output, or asked for every one."""
+    """A graph on the processor; called for its first output, or asked for every one."""
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         """Open the graph; `threads` None lets the runtime choose. Raises `BadBundle` when it cannot."""
@@ -28,15 +28,16 @@ class Session:
         except Exception as error:  # the runtime's errors share no base class
             raise BadBundle(f"{path} cannot be opened by onnxruntime ({error})") from error
         self.outputs = [output.name for output in self._session.get_outputs()]
-        self.input = self._session.get_inputs()[0].name
+        self.inputs = [given.name for given in self._session.get_inputs()]
         self.output = self.outputs[0]
 
-    def __call__(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Run on a batch: [N, ...] -> float32 [N, ...]."""
-        result: NDArray[np.float32] = self._session.run([self.output], {self.input: values})[0]
+    def __call__(self, *values: NDArray[Any]) -> NDArray[np.float32]:
+        """Run on a batch, one array [N, ...] for each input in order -> float32 [N, ...]."""
+        given = dict(zip(self.inputs, values, strict=True))
+        result: NDArray[np.float32] = self._session.run([self.output], given)[0]
         return result
 
     def every(self, values: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         """Run on one array: output name -> values."""
-        found = self._session.run(None, {self.input: values})
+        found = self._session.run(None, {self.inputs[0]: values})
         return dict(zip(self.outputs, found, strict=True))

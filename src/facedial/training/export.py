@@ -95,6 +95,7 @@ def write(
             input_names=list(names[0]),
             output_names=list(names[1]),
             dynamic_shapes=tuple({0: batch} for _ in inputs),
+            optimize=False,  # folding renames weights, which could not be gone on from then
             verbose=False,
         )
         outputs = module(*inputs)
@@ -173,8 +174,11 @@ def _store_bytes(
         for key, value in (("location", SHARED), ("offset", offset), ("length", length)):
             small.external_data.add(key=key, value=str(value))
         offset += length
-    if shared:
-        (folder / SHARED).write_bytes(b"".join(bytes_of[ending] for ending in shared))
+    content = b"".join(bytes_of[ending] for ending in shared)
+    path = folder / SHARED
+    # A graph that needs only the first of them finds them there already.
+    if content and not (path.exists() and path.read_bytes().startswith(content)):
+        path.write_bytes(content)
     everything = [*nodes, *graph.node]
     del graph.initializer[:]
     del graph.node[:]

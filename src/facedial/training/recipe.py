@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -84,7 +83,7 @@ class Recipe:
     settings: Any
     start: Callable[[Context, Any], Task | None]
     export: Callable[[Path, Any, Path], dict[str, Any]]
-    after: Callable[[Context, Any, Fabric], None] | None = None
+    after: Callable[[Context, Any], None] | None = None
     trained: bool = True
 
 

@@ -80,7 +80,7 @@ def run(order: Order) -> None:
     )
     loop.train(task, order.run, budget, fabric, seed=order.seed)
     if recipe.after is not None and fabric.is_global_zero:
-        recipe.after(context, task, fabric)
+        recipe.after(context, task)
 
 
 def recipe_named(name: str) -> Recipe:

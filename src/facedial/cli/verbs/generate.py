@@ -32,16 +32,23 @@ from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture, who
 )
 @click.option(
     "--prior",
-    default="gaussian",
-    show_default=True,
-    help="gaussian (learnt) or uniform (0..1, the plain autoencoders' way).",
+    help="learned (a flow, where the model has one), gaussian or uniform (0..1, the plain "
+    "autoencoders' way); the first that the model has unless named.",
 )
 @click.option(
     "--temperature",
-    default=0.5,
-    show_default=True,
     type=click.FloatRange(0, 2),
-    help="Spread of the codes; lower is plainer.",
+    help="Spread; lower is plainer (learned and uniform 1, gaussian 0.5 unless given).",
+)
+@click.option(
+    "--guidance",
+    type=click.FloatRange(0, 10),
+    help="learned: how firmly wishes are followed, 1 as people come (2 unless given).",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1, 200),
+    help="learned: steps from noise to face (16 unless given).",
 )
 @click.option(
     "--grid/--single",
@@ -65,8 +72,10 @@ def command(
     count: int,
     seed: int,
     wanted: tuple[str, ...],
-    prior: str,
-    temperature: float,
+    prior: str | None,
+    temperature: float | None,
+    guidance: float | None,
+    steps: int | None,
     as_grid: bool,
     codes: Path | None,
     out: Path | None,
@@ -85,8 +94,9 @@ def command(
     if codes is not None:
         codes_file(codes, overwrite=overwrite)
     with Editor.open(model) as editor:
+        source = editor.prior(prior, guidance=guidance, steps=steps)
         drawn = editor.generate(
-            count, seed=seed, wanted=asked, prior=prior, temperature=temperature
+            count, seed=seed, wanted=asked, prior=source, temperature=temperature
         )
         written = strips.save_faces(editor, drawn, target, as_grid=as_grid, overwrite=overwrite)
         if codes is not None:

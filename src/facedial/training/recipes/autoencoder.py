@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -23,7 +22,7 @@ from facedial.codes.attributes import NAMES
 from facedial.codes.directions import fit_directions
 from facedial.codes.prior import GaussianPrior
 from facedial.errors import BadRequest, BadRun
-from facedial.training import export, losses, tensors
+from facedial.training import export, loop, losses, tensors
 from facedial.training.batches import Crops, grid, pictures
 from facedial.training.models import refiner, renderer, small_picture
 from facedial.training.recipe import Context, Pace, Recipe
@@ -214,7 +213,34 @@ def _fit_linear(network: Autoencoder, task: Task) -> None:
 
 
 @torch.no_grad()
-def fit_codes(context: Context, task: Task, fabric: Fabric) -> None:
+def encoded(context: Context, crops: Crops, network: Autoencoder, space: str, split: str) -> Tensor:
+    """Codes float16 [N, D] of all crops of a split, made once and kept in the run.
+
+    Made in the precision that is fastest here. Raises `BadRun` when those kept are of other crops or
+    another space.
+    """
+    path = context.run / f"codes-{split}.safetensors"
+    if path.exists():
+        kept, facts = tensors.load(path)
+        if facts["space"] != space or len(kept["codes"]) != len(crops):
+            raise BadRun(
+                f"{path} holds {len(kept['codes'])} codes of {facts['space']}, this run needs "
+                f"{len(crops)} of {space}; remove it or choose another -o"
+            )
+        return kept["codes"]
+    device = context.device
+    network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    halves = loop.fastest_precision(device) == "bf16-mixed"
+    parts = []
+    for block in crops.blocks(ENCODED_AT_ONCE):
+        with torch.autocast(device.type, torch.bfloat16, enabled=halves):
+            parts.append(network.encode(pictures(crops.read(block), device)).half().cpu())
+    codes = torch.cat(parts)
+    tensors.save(path, {"codes": codes}, {"space": space})
+    return codes
+
+
+def fit_codes(context: Context, task: Task) -> None:
     """Directions and the first prior, from the best network's codes of labelled training people.
 
     They are fitted once for each best network; `codes.json` says for which code space.
@@ -223,6 +249,7 @@ def fit_codes(context: Context, task: Task, fabric: Fabric) -> None:
     network, space, _ = _best(run, task.settings)
     if (run / FITTED).exists() and json.loads((run / FITTED).read_text())["space"] == space:
         return
+    (run / "codes-train.safetensors").unlink(missing_ok=True)  # of an earlier best network
     labels = task.crops.gather("attributes")
     with np.errstate(invalid="ignore"):
         both = np.any(labels > 0.5, axis=0) & np.any(labels <= 0.5, axis=0)
@@ -230,13 +257,8 @@ def fit_codes(context: Context, task: Task, fabric: Fabric) -> None:
     if names:
         labels = labels[:, both]
         known = np.flatnonzero(~np.isnan(labels).all(1))
-        network.to(context.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        codes = []
-        for i in range(0, len(known), ENCODED_AT_ONCE):
-            crops = task.crops.read(known[i : i + ENCODED_AT_ONCE])
-            with fabric.autocast():
-                codes.append(network.encode(pictures(crops, context.device)).float().cpu().numpy())
-        rows, labels = np.concatenate(codes), labels[known]
+        rows = encoded(context, task.crops, network, space, "train").float().numpy()[known]
+        labels = labels[known]
         fit_directions(rows, labels, names, space=space).save(run / "directions.npz")
         GaussianPrior.fit(rows, labels, names, space=space).save(run / "prior.npz")
     else:

@@ -1,0 +1,76 @@
+"""Laws of the learned prior, with flows known in closed form in the network's place."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from facedial.codes.flow import SHAPE, FlowPrior
+from facedial.errors import BadRequest, UnknownName
+
+NAMES = ("Male", "Smiling")
+SPREAD = 0.4
+
+
+def velocity(planes: np.ndarray, time: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The best velocity when faces are Gaussian, mean 3 x Smiling, s.d. 0.4.
+
+    With x_t = (1 - t) n + t d, E[d - n | x_t] = m + (t s^2 - (1 - t)) / ((1 - t)^2 + t^2 s^2) (x - t m).
+    """
+    t = time[:, None, None, None].astype(np.float64)
+    mean = 3.0 * wanted[:, 1, None, None, None]
+    gain = (t * SPREAD**2 - (1 - t)) / ((1 - t) ** 2 + (t * SPREAD) ** 2)
+    return (mean + gain * (planes - t * mean)).astype(np.float32)
+
+
+def code(planes: np.ndarray) -> np.ndarray:
+    return planes.reshape(len(planes), -1)
+
+
+def prior(**changes: float) -> FlowPrior:
+    given = {"steps": 40, **changes}
+    return FlowPrior("fd-test", NAMES, velocity, code, **given)  # type: ignore[arg-type]
+
+
+def test_row_i_is_a_function_of_seed_i() -> None:
+    seeds = [5, 1, 99, 1]
+    together = prior(steps=3).sample(seeds, {"Smiling": 1})
+    alone = np.concatenate([prior(steps=3).sample([s], {"Smiling": 1}) for s in seeds])
+    assert together.dtype == np.float32
+    assert np.array_equal(together, alone)
+    assert np.array_equal(together[1], together[3])
+    assert together.shape == (4, np.prod(SHAPE))
+
+
+def test_samples_have_the_distribution_that_the_velocity_belongs_to() -> None:
+    drawn = prior().sample(range(8), {})
+    assert float(drawn.mean()) == pytest.approx(0, abs=0.01)
+    assert float(drawn.std()) == pytest.approx(SPREAD, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("label", "guidance", "mean"), [(1, 1, 3), (0, 1, -3), (1, 2, 6), (0.5, 2, 0)]
+)
+def test_a_wish_moves_the_mean_and_guidance_moves_it_further(
+    label: float, guidance: float, mean: float
+) -> None:
+    """Velocities of two Gaussians differ by a multiple of their means', so guidance scales the mean."""
+    drawn = prior(guidance=guidance).sample(range(4), {"Smiling": label})
+    assert float(drawn.mean()) == pytest.approx(mean, abs=0.05)
+
+
+def test_without_spread_there_is_one_face() -> None:
+    one, other = prior().sample([1, 2], {}, temperature=0)
+    assert_allclose(one, other)
+
+
+def test_nonsense_is_refused() -> None:
+    with pytest.raises(UnknownName):
+        prior().sample([1], {"Smilling": 1})
+    with pytest.raises(BadRequest, match="wanted labels lie in"):
+        prior().sample([1], {"Smiling": 3})
+    with pytest.raises(BadRequest, match="temperature"):
+        prior().sample([1], {}, temperature=9)
+    with pytest.raises(BadRequest, match=r"guidance must lie in 0\.\.10, found 11"):
+        prior(guidance=11)
+    with pytest.raises(BadRequest, match=r"steps must lie in 1\.\.200, found 0"):
+        prior(steps=0)
