@@ -22,6 +22,7 @@ from facedial.faces.crop import Crop, align
 from facedial.faces.face import Detector, Face
 from facedial.faces.find import face_from_eyes
 from facedial.faces.find import find as find_faces
+from facedial.faces.mark import EDITED
 from facedial.faces.paste import paste_change, soft_mask
 from facedial.faces.photo import Photo
 from facedial.runtime.bundle import Bundle
@@ -183,7 +184,7 @@ class Editor:
 
         A mapping is what `--set` means: attribute -> target. `onto` is the photo to paste into (that
         of the portrait by default), so that several faces of one photo can be edited in turn. A zero
-        edit returns the same pixels, bit by bit.
+        edit returns the same pixels, bit by bit; anything else is marked as edited (`faces.mark`).
         """
         wanted = edit if isinstance(edit, Edit) else Edit(targets=dict(edit))
         photo = portrait.photo if onto is None else onto
@@ -193,7 +194,8 @@ class Editor:
         after, before = self.bundle.decode(np.stack([moved.values, portrait.code.values]))
         # Beyond black and white the picture cannot follow, and the photo should not either.
         change = np.clip(after, 0, 255) - np.clip(before, 0, 255)
-        return paste_change(photo, portrait.crop, change, self._mask)
+        changed = paste_change(photo, portrait.crop, change, self._mask)
+        return changed if changed is photo else dataclasses.replace(changed, mark=EDITED)
 
     def read_attributes(self, portrait: Portrait) -> dict[str, float]:
         """Probability of each attribute in a portrait."""

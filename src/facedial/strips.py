@@ -15,6 +15,7 @@ from facedial.editor import FRAME, Editor, Portrait
 from facedial.errors import BadRequest, UnknownName
 from facedial.faces import sheet
 from facedial.faces.crop import FRAMES, align
+from facedial.faces.mark import EDITED, GENERATED
 from facedial.faces.photo import SAVED, Photo
 from facedial.folder import nearest
 
@@ -32,7 +33,7 @@ def of_edit(editor: Editor, portraits: Sequence[Portrait], result: Photo) -> Pho
         after = align(result, portrait.face, FRAME, editor.bundle.side)
         drawn = editor.decode([portrait.code])[0]
         rows.append(sheet.grid([portrait.crop.pixels, drawn, after.pixels], 3))
-    return Photo(sheet.stack(rows, gap=2), "strip", None)
+    return Photo(sheet.stack(rows, gap=2), "strip", mark=EDITED)
 
 
 def in_bytes(code: Code) -> Code:
@@ -58,7 +59,7 @@ def of_reconstruction(
                 "bytes": float(len(code.values) * (1 if as_bytes else 4)),
             }
         )
-    return Photo(sheet.stack(rows, gap=2), "strip", None), numbers
+    return Photo(sheet.stack(rows, gap=2), "strip", mark=EDITED), numbers
 
 
 def save_faces(
@@ -81,7 +82,9 @@ def save_faces(
         _refuse_existing([out], overwrite=overwrite)
         pictures = list(editor.decode(codes))
         columns = int(np.ceil(np.sqrt(len(pictures))))
-        Photo(sheet.grid(pictures, columns), out.name, None).save(out, overwrite=overwrite)
+        Photo(sheet.grid(pictures, columns), out.name, mark=GENERATED).save(
+            out, overwrite=overwrite
+        )
         return [out]
     if out.is_file() or out.suffix.lower() in SAVED:
         raise BadRequest(f"{out} is one file; --single needs a folder for -o")
@@ -89,7 +92,7 @@ def save_faces(
     _refuse_existing(paths, overwrite=overwrite)
     out.mkdir(parents=True, exist_ok=True)
     for path, picture in zip(paths, editor.decode(codes), strict=True):
-        Photo(picture, path.name, None).save(path, overwrite=overwrite)
+        Photo(picture, path.name, mark=GENERATED).save(path, overwrite=overwrite)
     return paths
 
 
@@ -150,7 +153,8 @@ def save_walk(
         return
     out.mkdir(parents=True, exist_ok=True)
     for i, frame in enumerate(frames):
-        Photo(frame, f"{i}", None).save(out / f"frame-{i:04d}.png", overwrite=overwrite)
+        name = f"frame-{i:04d}.png"
+        Photo(frame, name, mark=GENERATED).save(out / name, overwrite=overwrite)
 
 
 def check_frame(frame: str) -> None:
@@ -178,7 +182,7 @@ def save_crops(
     rows = []
     for path, one in zip(paths, faces, strict=True):
         crop = align(photo, one, frame, size)
-        Photo(crop.pixels, path.name, None).save(path, overwrite=overwrite)
+        Photo(crop.pixels, path.name, mark=photo.mark).save(path, overwrite=overwrite)
         row: dict[str, Any] = {"output": str(path), "inside": round(crop.inside, 4)}
         rows.append({**row, "to_photo": crop.to_photo.round(4).tolist()})
     return rows
@@ -207,4 +211,4 @@ def demo(editor: Editor, subjects: Sequence[Portrait], seed: int) -> Photo:
             moved = editor.move(code, Edit(targets={name: 0.0 if has else 1.0}))
             row.append(editor.decode([moved])[0])
         parts.append(sheet.grid(row, len(row)))
-    return Photo(sheet.stack(parts), "demo", None)
+    return Photo(sheet.stack(parts), "demo", mark=GENERATED)

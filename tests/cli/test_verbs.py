@@ -287,3 +287,26 @@ def test_learn_from_lists_as_json(facedial: Facedial, sets: tuple[Path, Path]) -
     assert (report["n_with"], report["n_without"]) == (5, 5)
     assert [row["input"] for row in report["failed"]] == ["not-there.jpg", "not-there.jpg"]
     assert "10 of 12 done, 2 failed" in done.err
+
+
+def test_verify_tells_edited_and_generated_pictures_from_photos(
+    facedial: Facedial, head: Path
+) -> None:
+    assert facedial("edit", head, "--set", "Blond_Hair=1", "-o", "blond.jpg").code == 0
+    assert facedial("edit", "blond.jpg", "--set", "Blond_Hair=0", "-o", "dark.png").code == 0
+    assert facedial("generate", "-n", "2", "--single", "-o", "faces").code == 0
+    assert facedial("morph", head, head, "--steps", "3", "-o", "walk.webp").code == 0
+    done = facedial("verify", head, "blond.jpg", "dark.png", "faces", "walk.webp", "none.jpg")
+    assert done.code == 1  # none.jpg does not exist; the others are told
+    told = dict(line.rsplit(": ", 1) for line in done.lines)
+    edited, made = (f"a picture {rest}made by a trained algorithm" for rest in ("with parts ", ""))
+    assert told == {
+        str(head): "no mark",
+        "blond.jpg": edited,
+        "dark.png": edited,
+        "faces/face-0000.png": made,
+        "faces/face-0001.png": made,
+        "walk.webp": made,
+    }
+    rows = json.loads(facedial("verify", head, "blond.jpg", "--json").out)["results"]
+    assert [row["mark"] for row in rows] == [None, "compositeWithTrainedAlgorithmicMedia"]

@@ -43,7 +43,7 @@ def paste_change(photo: Photo, crop: Crop, change: Float32, mask: Float32 | None
         added += strip
         np.rint(added, out=added)
         strip[...] = np.clip(added, 0.0, 255.0, out=added)
-    return Photo(pixels, photo.name, photo.exif)
+    return Photo(pixels, photo.name, photo.exif, photo.mark)
 
 
 def _touched(photo: Photo, crop: Crop, change: Float32) -> tuple[int, int, int, int] | None:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from facedial.errors import BadPhoto, BadRequest, FacedialError
+from facedial.faces import mark as marks
 from facedial.faces.colour import to_srgb
 from facedial.faces.geometry import UInt8
 
@@ -82,6 +83,8 @@ DAMAGE = (
     zlib.error,
     Image.DecompressionBombError,
 )
+XMP_TAG = 700  # of a TIFF directory
+PNG_XMP = "XML:com.adobe.xmp"
 _pillow = threading.Lock()  # its limit and the warning filters belong to the whole process
 
 
@@ -90,12 +93,14 @@ class Photo:
     """Upright pixels uint8 [H, W, 3] in sRGB, read-only.
 
     `name` is for messages.  `exif` is what the file carried, without orientation, thumbnail
-    and the tags that describe its storage; it is written back by `save`.
+    and the tags that describe its storage; it is written back by `save`.  `mark` is the digital
+    source type that it states, or that `save` is to write (`faces.mark`); None for none.
     """
 
     pixels: UInt8
     name: str = "picture"
     exif: bytes | None = None
+    mark: str | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:
@@ -139,7 +144,8 @@ class Photo:
     def save(self, path: str | Path, *, overwrite: bool = False, quality: int = 95) -> None:
         """Write the photo in the format of its ending, whole or not at all.
 
-        `quality`: 1..100, for JPEG, WebP and AVIF.
+        `quality`: 1..100, for JPEG, WebP and AVIF. The mark goes with it, except into BMP, which has
+        no place for one.
         Raises `BadRequest` for an unknown ending or a file that exists, `FacedialError` where
         the disk is full, the folder missing or the right to write lacking.
         """
@@ -159,6 +165,8 @@ class Photo:
             options["compression"] = "tiff_deflate"
         if self.exif is not None and kind != "BMP":
             options["exif"] = self.exif
+        if self.mark is not None:
+            options |= _marked(kind, self.mark, self.exif)
         temporary = path.with_name(f".{secrets.token_hex(8)}.part")
         try:
             encoded = io.BytesIO()  # so that a full disk is told as such, not as an encoder error
@@ -171,6 +179,24 @@ class Photo:
             raise FacedialError(f"cannot write {path}: {reason}") from error
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _marked(kind: str, mark: str, exif: bytes | None) -> dict[str, Any]:
+    """Options of Pillow's writer of that kind that put the mark into the file."""
+    packet = marks.packet(mark)
+    if kind in ("JPEG", "WEBP", "AVIF"):
+        return {"xmp": packet}
+    if kind == "PNG":
+        texts = PngImagePlugin.PngInfo()
+        texts.add_itxt(PNG_XMP, packet.decode())
+        return {"pnginfo": texts}
+    if kind == "TIFF":
+        tags = Image.Exif()
+        if exif is not None:
+            tags.load(exif)
+        tags[XMP_TAG] = packet
+        return {"exif": tags}
+    return {}
 
 
 @contextmanager
@@ -195,6 +221,7 @@ def _read(stream: IO[bytes], name: str) -> Photo:
             _check_size(image.size, name)
             image.load()
             turn, exif = _exif(image)
+            mark = marks.found(_xmp(image))
             rgb = to_srgb(image)
     except UnidentifiedImageError as error:
         raise BadPhoto(f"{name} is not a picture that can be read") from error
@@ -203,7 +230,7 @@ def _read(stream: IO[bytes], name: str) -> Photo:
     except DAMAGE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadPhoto(f"{name} is damaged or cut short: {reason}") from error
-    return Photo(np.asarray(rgb if turn is None else rgb.transpose(turn)), name, exif)
+    return Photo(np.asarray(rgb if turn is None else rgb.transpose(turn)), name, exif, mark)
 
 
 def _header(stream: IO[bytes], start: bytes, name: str) -> Image.Image:
@@ -230,6 +257,13 @@ def _check_size(size: tuple[int, int], name: str) -> None:
     if min(size) < MIN_SIDE:
         least = f"{MIN_SIDE}x{MIN_SIDE} is the least"
         raise BadPhoto(f"{name} is too small: {width}x{height} pixels; {least}")
+
+
+def _xmp(image: Image.Image) -> bytes | str | None:
+    """The XMP packet of a picture, wherever its format keeps it."""
+    in_tiff = getattr(image, "tag_v2", {}).get(XMP_TAG)
+    found = image.info.get("xmp") or image.info.get(PNG_XMP) or in_tiff
+    return found if isinstance(found, bytes | str) else None
 
 
 def _exif(image: Image.Image) -> tuple[Image.Transpose | None, bytes | None]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from facedial.errors import BadRequest, FacedialError
+from facedial.faces import mark
 
 Pixels = NDArray[np.uint8]
 PAPER = 255
@@ -61,6 +62,8 @@ def save_frames(
 ) -> None:
     """A moving picture by its ending: .gif, .webp, .png (animated), .mp4; whole or not at all.
 
+    Only .webp has a place for the mark of generated pictures.
+
     Raises `BadRequest` for another ending, an output that exists, or a missing extra for .mp4.
     """
     ending = path.suffix.lower()
@@ -76,6 +79,7 @@ def save_frames(
             _save_film(frames, temporary, per_s)
         else:
             images = [Image.fromarray(frame) for frame in frames]
+            marked = {"xmp": mark.packet(mark.GENERATED)} if ending == ".webp" else {}
             images[0].save(
                 temporary,
                 format=MOVING[ending],
@@ -83,6 +87,7 @@ def save_frames(
                 append_images=images[1:],
                 duration=round(1000 / per_s),
                 loop=0,
+                **marked,
             )
         os.replace(temporary, path)
     except OSError as error:
