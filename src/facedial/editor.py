@@ -14,7 +14,7 @@ from facedial.codes.attributes import ATTRIBUTES, find
 from facedial.codes.code import Code
 from facedial.codes.directions import Directions
 from facedial.codes.edit import Edit
-from facedial.codes.flow import GUIDANCE, STEPS, FlowPrior
+from facedial.codes.flow import GUIDANCE, STEPS, FlowMove, FlowPrior
 from facedial.codes.learn import Learned
 from facedial.codes.prior import GaussianPrior, Prior, UniformPrior, spread
 from facedial.errors import BadRequest, CodeSpaceMismatch
@@ -29,6 +29,7 @@ from facedial.runtime.bundle import Bundle
 
 Pixels = NDArray[np.uint8]
 FRAME = "head"
+MOVES = ("direction", "flow")
 DRAWN_AT_ONCE = 32  # pictures of 10,000 faces in floats would not fit into memory
 
 
@@ -168,30 +169,63 @@ class Editor:
         step = self.directions.steps(code, dataclasses.replace(edit, targets=targets))
         return Code(code.values + step, code.space)
 
-    def readings(self, portrait: Portrait, edit: Edit) -> dict[str, tuple[float, float]]:
-        """Attribute of the edit -> its reading in the portrait, and after the edit.
+    def ends(self, portrait: Portrait, edit: Edit, move: str = MOVES[0]) -> tuple[Code, Code]:
+        """Codes after and before an edit; what is pasted is the difference of their drawings.
+
+        `move`: `direction`, or `flow` where the bundle has one. Raises `BadRequest`.
+        """
+        if move == "direction":
+            return self.move(portrait.code, edit), portrait.code
+        if move != "flow":
+            raise BadRequest(f"no move named {move!r}; known: {', '.join(MOVES)}")
+        self._own(portrait.code)
+        mover = FlowMove(
+            names=self._flow_names(),
+            velocity=self.bundle.velocity,
+            planes=self.bundle.planes_of,
+            code=self.bundle.code_of,
+        )
+        found = mover.ends(portrait.code.values, self.read_attributes(portrait), edit)
+        after, before = (Code(values, portrait.code.space) for values in found)
+        return after, before
+
+    def readings(self, after: Code, before: Code, edit: Edit) -> dict[str, tuple[float, float]]:
+        """Attribute of the edit -> its linear reading before and after.
 
         0 is the mean of people without, 1 that of people with it; readings may lie beyond both.
         """
-        before = self.directions.readings(portrait.code)
-        after = self.directions.readings(self.move(portrait.code, edit))
-        return {name: (before[name], after[name]) for name in (*edit.targets, *edit.shifts)}
+        first, last = self.directions.readings(before), self.directions.readings(after)
+        return {name: (first[name], last[name]) for name in (*edit.targets, *edit.shifts)}
 
     def render(
-        self, portrait: Portrait, edit: Edit | Mapping[str, float], *, onto: Photo | None = None
+        self,
+        portrait: Portrait,
+        edit: Edit | Mapping[str, float],
+        *,
+        onto: Photo | None = None,
+        move: str = MOVES[0],
     ) -> Photo:
         """The photo with the edit's *change* pasted in at full size.
 
         A mapping is what `--set` means: attribute -> target. `onto` is the photo to paste into (that
-        of the portrait by default), so that several faces of one photo can be edited in turn. A zero
-        edit returns the same pixels, bit by bit; anything else is marked as edited (`faces.mark`).
+        of the portrait by default), so that several faces of one photo can be edited in turn. `move`
+        as for `ends`. A zero edit returns the same pixels, bit by bit; anything else is marked as
+        edited (`faces.mark`).
         """
         wanted = edit if isinstance(edit, Edit) else Edit(targets=dict(edit))
         photo = portrait.photo if onto is None else onto
         if wanted.is_zero:
             return photo
-        moved = self.move(portrait.code, wanted)
-        after, before = self.bundle.decode(np.stack([moved.values, portrait.code.values]))
+        return self.paste(portrait, *self.ends(portrait, wanted, move), onto=photo)
+
+    def paste(
+        self, portrait: Portrait, moved: Code, still: Code, *, onto: Photo | None = None
+    ) -> Photo:
+        """The photo with the difference of two codes' drawings pasted in (see `ends`)."""
+        photo = portrait.photo if onto is None else onto
+        if np.array_equal(moved.values, still.values):
+            return photo
+        after, before = self.bundle.decode(np.stack([moved.values, still.values]))
         # Beyond black and white the picture cannot follow, and the photo should not either.
         change = np.clip(after, 0, 255) - np.clip(before, 0, 255)
         changed = paste_change(photo, portrait.crop, change, self._mask)
@@ -228,9 +262,21 @@ class Editor:
         raise BadRequest(f"no prior named {name!r}; known: learned, gaussian, uniform")
 
     def _flow(self, guidance: float | None, steps: int | None) -> FlowPrior:
+        return FlowPrior(
+            space=self.bundle.space,
+            names=self._flow_names(),
+            velocity=self.bundle.velocity,
+            code=self.bundle.code_of,
+            guidance=GUIDANCE if guidance is None else guidance,
+            steps=STEPS if steps is None else steps,
+        )
+
+    def _flow_names(self) -> tuple[str, ...]:
+        """Attributes of the bundle's flow; raises where there is none, or one of other codes."""
         if not self.bundle.has_flow:
             raise BadRequest(
-                f"the model {self.bundle.name} has no learned prior; use gaussian or uniform"
+                f"the model {self.bundle.name} has no flow; use the gaussian or uniform prior, and "
+                "move along directions"
             )
         facts = self.bundle.facts["parts"]["flow"]
         if facts["of"] != self.bundle.space:
@@ -238,14 +284,7 @@ class Editor:
                 f"the flow in {self.bundle.name} draws codes of {facts['of']}, its autoencoder makes "
                 f"{self.bundle.space}; train the flow again with --init of this bundle"
             )
-        return FlowPrior(
-            space=facts["of"],
-            names=tuple(facts["attributes"]),
-            velocity=self.bundle.velocity,
-            code=self.bundle.code_of,
-            guidance=GUIDANCE if guidance is None else guidance,
-            steps=STEPS if steps is None else steps,
-        )
+        return tuple(facts["attributes"])
 
     def generate(
         self,

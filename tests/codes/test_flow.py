@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from facedial.codes.flow import SHAPE, FlowPrior
+from facedial.codes.edit import Edit
+from facedial.codes.flow import SHAPE, FlowMove, FlowPrior
 from facedial.errors import BadRequest, UnknownName
 
 NAMES = ("Male", "Smiling")
@@ -61,6 +62,54 @@ def test_a_wish_moves_the_mean_and_guidance_moves_it_further(
 def test_without_spread_there_is_one_face() -> None:
     one, other = prior().sample([1, 2], {}, temperature=0)
     assert_allclose(one, other)
+
+
+def mover(**changes: float) -> FlowMove:
+    given = {"steps": 60, "turning": 0.2, "guidance": 1.0, **changes}
+    back = lambda codes: codes.reshape(-1, *SHAPE)  # noqa: E731
+    return FlowMove(NAMES, velocity, back, code, **given)  # type: ignore[arg-type]
+
+
+OWN = {"Male": 0.3, "Smiling": 0.1}
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+@pytest.mark.parametrize(
+    ("edit", "smile"),
+    [
+        (Edit({"Smiling": 1.0}), 1.0),
+        (Edit({"Smiling": 1.0}, strength=0.5), 0.1),
+        (Edit(shifts={"Smiling": 0.5}), -0.3),
+        (Edit({"Smiling": 1.5}), 1.5),  # the farthest wish
+    ],
+)
+def test_a_move_is_what_the_closed_form_says(guidance: float, edit: Edit, smile: float) -> None:
+    """The flow of N(m, s^2) is linear: from t to 1, x - t m is multiplied by s / sd(t).
+
+    So changing m to m' at t moves the end by (m' - m)(1 - t s / sd(t)), guidance times.
+    """
+    t = 0.2
+    sd = np.hypot(1 - t, t * SPREAD)
+    face = np.random.default_rng(0).standard_normal(np.prod(SHAPE)).astype(np.float32)
+    after, before = mover(guidance=guidance).ends(face, OWN, edit)
+    wanted = guidance * 3 * (smile - (2 * OWN["Smiling"] - 1)) * (1 - t * SPREAD / sd)
+    assert_allclose(after - before, wanted, atol=0.02)
+    if guidance == 1:
+        assert_allclose(before, face, atol=0.02)  # there and back
+
+
+def test_a_move_that_asks_for_nothing_is_exactly_nothing() -> None:
+    face = np.ones(np.prod(SHAPE), np.float32)
+    after, before = mover().ends(face, OWN, Edit({"Smiling": 1.0}, strength=0.0))
+    assert np.array_equal(after, before)
+    assert np.array_equal(before, face)
+
+
+def test_a_flow_knows_attributes_only() -> None:
+    with pytest.raises(BadRequest, match="the flow does not know grin; learned directions"):
+        mover().wishes(OWN, Edit({"grin": 1.0}))
+    with pytest.raises(BadRequest, match="turning time"):
+        mover(turning=1.0)
 
 
 def test_nonsense_is_refused() -> None:

@@ -16,9 +16,13 @@ import torch
 from facedial import folder
 from facedial.codes.attributes import NAMES
 from facedial.codes.directions import Directions
+from facedial.codes.edit import Edit
 from facedial.data.store import Store
-from facedial.editor import Editor
+from facedial.editor import Editor, Portrait
 from facedial.errors import BadBundle, BadRequest, BadRun, BadStore, UnknownName
+from facedial.faces.crop import Crop
+from facedial.faces.face import Face
+from facedial.faces.photo import Photo
 from facedial.runtime.bundle import Bundle
 from facedial.training import export, loop, publish, start, tensors
 from facedial.training.recipe import Context, from_json, with_settings
@@ -205,10 +209,13 @@ def test_a_run_stopped_before_its_codes_were_fitted_is_not_exported(
 
 
 def test_a_flow_learns_a_bundles_codes_and_draws_them(
-    store: Path, finished: Path, tmp_path: Path
+    store: Path, finished: Path, drawn: np.ndarray, tmp_path: Path
 ) -> None:
-    out, run = tmp_path / "bundle", tmp_path / "flow"
-    publish.publish([finished], out)
+    out, run, reader = tmp_path / "bundle", tmp_path / "flow", tmp_path / "reader"
+    start.run(
+        order(store, reader, recipe="reader", assignments=("judged=16", "pace.batch=4"), steps=1)
+    )
+    publish.publish([finished, reader], out)
     tiny = ("model.width=8", "model.condition=16", "model.heads=2", "pace.batch=8", "judged=4")
     tiny = (*tiny, "steps=2")
     start.run(order(store, run, recipe="flow", assignments=tiny, init=out))
@@ -220,6 +227,16 @@ def test_a_flow_learns_a_bundles_codes_and_draws_them(
         again = editor.generate(2, seed=5, wanted={"Smiling": 0.5})  # 0.5: nothing is asked
         for one, other in zip(faces, again, strict=False):
             assert np.array_equal(one.values, other.values)
+        crop = Crop(drawn[0], np.eye(2, 3), 1.0)
+        nobody = Face(np.zeros(4), np.zeros((5, 2)), 1.0)
+        portrait = Portrait(Photo(drawn[0]), nobody, crop, faces[0])
+        after, before = editor.ends(portrait, Edit({"Smiling": 1.0}), "flow")
+        assert not np.array_equal(after.values, before.values)
+        assert editor.render(portrait, {}, move="flow") is portrait.photo
+        with pytest.raises(BadRequest, match="no move named 'jump'; known: direction, flow"):
+            editor.render(portrait, {"Smiling": 1.0}, move="jump")
+        planes = editor.bundle.planes_of(faces[0].values[None])
+        np.testing.assert_allclose(editor.bundle.code_of(planes)[0], faces[0].values, atol=2e-3)
         asked = editor.generate(2, seed=5, wanted={"Smiling": 1})
         assert not np.array_equal(faces[0].values, asked[0].values)
         with pytest.raises(BadRequest, match="belong to the learned prior"):

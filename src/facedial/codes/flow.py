@@ -1,4 +1,8 @@
-"""New faces by a learnt flow: noise is carried to the small picture of a face, and that is coded."""
+"""What a learnt flow does for codes: new faces from noise, and faces moved from wish to wish.
+
+A flow carries noise (time 0) to the small picture of a face (time 1) under a wish: for each attribute
+-1 without, 1 with it, 0 left open. Its network comes in as a callable; here is how it is asked.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,26 +11,63 @@ import numpy as np
 
 from facedial.codes.attributes import match
 from facedial.codes.code import Floats
+from facedial.codes.edit import Edit
 from facedial.codes.prior import check_temperature, wanted_labels
-from facedial.errors import BadRequest
+from facedial.errors import BadRequest, UnknownName
+
+# Planes float32 [N, 6, 32, 32], times [N] in 0..1, wishes [N, K] -> velocity, shaped as planes.
+Velocity = Callable[[Floats, Floats, Floats], Floats]
 
 SHAPE = (6, 32, 32)
 GUIDANCE, STEPS = 2.0, 16
+MOVE_GUIDANCE, MOVE_STEPS, TURNING = 3.0, 12, 0.15
+FARTHEST = 1.5  # of a wish
 DRAWN_AT_ONCE = 16
+
+
+def carry(
+    velocity: Velocity,
+    planes: Floats,
+    wishes: Floats,
+    *,
+    times: tuple[float, float],
+    steps: int,
+    guidance: float,
+) -> Floats:
+    """Planes [N, 6, 32, 32] from the first time to the second under wishes [N, K], by Heun's method.
+
+    `guidance`: how far beyond what the wish asks the path is bent; 1 for not at all (Ho 2022, eq. 6).
+    """
+    nothing = np.zeros_like(wishes)
+
+    def bent(x: Floats, at: float) -> Floats:
+        time = np.full(len(x), at, np.float32)
+        asked = velocity(x, time, wishes)
+        if guidance == 1 or not wishes.any():
+            return asked
+        open_ = velocity(x, time, nothing)
+        return open_ + np.float32(guidance) * (asked - open_)
+
+    start, end = times
+    width = (end - start) / steps
+    for step in range(steps):
+        now = start + step * width
+        first = bent(planes, now)
+        second = bent(planes + np.float32(width) * first, now + width)
+        planes = planes + np.float32(width / 2) * (first + second)
+    return planes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlowPrior:
-    """Conditional flow matching (Lipman 2023), integrated by Heun's method.
+    """New faces: conditional flow matching (Lipman 2023). `code`: planes -> codes [N, D].
 
-    `velocity`: planes float32 [N, 6, 32, 32], times [N] in 0..1, wishes [N, K] in -1..1 (0 = open) ->
-    velocity like planes. `code`: planes -> codes [N, D]. `guidance`: how far beyond what the wish
-    asks the path is bent, 1 for not at all (Ho 2022, eq. 6). `steps`: two evaluations each.
+    `steps`: two evaluations each, or four with a wish and guidance.
     """
 
     space: str
     names: tuple[str, ...]
-    velocity: Callable[[Floats, Floats, Floats], Floats]
+    velocity: Velocity
     code: Callable[[Floats], Floats]
     guidance: float = GUIDANCE
     steps: int = STEPS
@@ -34,10 +75,7 @@ class FlowPrior:
     usual_temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.guidance <= 10:
-            raise BadRequest(f"guidance must lie in 0..10, found {self.guidance:g}")
-        if not 1 <= self.steps <= 200:
-            raise BadRequest(f"steps must lie in 1..200, found {self.steps}")
+        _check(self.guidance, self.steps)
 
     def sample(
         self, seeds: Sequence[int], wanted: Mapping[str, float], temperature: float = 1.0
@@ -47,32 +85,100 @@ class FlowPrior:
         wish = np.zeros(len(self.names), np.float32)
         for name, label in wanted_labels(wanted).items():
             wish[self.names.index(match(name, self.names))] = 2 * label - 1
-        rows = []
         # Always blocks of one size: the size of a batch may change the last bits of a sum.
+        wishes = np.repeat(wish[None], DRAWN_AT_ONCE, 0)
+        rows = []
         for i in range(0, len(seeds), DRAWN_AT_ONCE):
             block = seeds[i : i + DRAWN_AT_ONCE]
             noise = np.zeros((DRAWN_AT_ONCE, *SHAPE), np.float32)
             for row, seed in zip(noise, block, strict=False):
                 row[:] = temperature * np.random.default_rng(seed).standard_normal(SHAPE)
-            rows.append(self.code(self.carried(noise, wish))[: len(block)])
+            faces = carry(
+                self.velocity,
+                noise,
+                wishes,
+                times=(0.0, 1.0),
+                steps=self.steps,
+                guidance=self.guidance,
+            )
+            rows.append(self.code(faces)[: len(block)])
         return np.concatenate(rows)
 
-    def carried(self, planes: Floats, wish: Floats) -> Floats:
-        """Planes at time 0 -> planes at time 1, under one wish [K]."""
-        for step in range(self.steps):
-            start, width = step / self.steps, 1 / self.steps
-            first = self._guided(planes, start, wish)
-            second = self._guided(planes + np.float32(width) * first, start + width, wish)
-            planes = planes + np.float32(width / 2) * (first + second)
-        return planes
 
-    def _guided(self, planes: Floats, at: float, wish: Floats) -> Floats:
-        time = np.full(len(planes), at, np.float32)
-        nothing = np.zeros((len(planes), len(wish)), np.float32)
-        if not wish.any():
-            return self.velocity(planes, time, nothing)
-        asked = self.velocity(planes, time, nothing + wish)
-        if self.guidance == 1:
-            return asked
-        open_ = self.velocity(planes, time, nothing)
-        return open_ + np.float32(self.guidance) * (asked - open_)
+@dataclass(frozen=True, slots=True, eq=False)
+class FlowMove:
+    """A face moved from what it is to what is wished.
+
+    Its planes are carried back with its own attributes to the time `turning`, where coarse features
+    are still open, and forward twice, with the wished attributes and with its own: both ends have
+    lost the same, so their difference is the edit (after SDEdit, Meng 2022, made deterministic).
+    `planes`: codes [N, D] -> planes; `code`: the way back.
+    """
+
+    names: tuple[str, ...]
+    velocity: Velocity
+    planes: Callable[[Floats], Floats]
+    code: Callable[[Floats], Floats]
+    turning: float = TURNING
+    guidance: float = MOVE_GUIDANCE
+    steps: int = MOVE_STEPS
+
+    def __post_init__(self) -> None:
+        _check(self.guidance, self.steps)
+        if not 0 <= self.turning < 1:
+            raise BadRequest(f"the turning time must lie in 0..1, found {self.turning:g}")
+
+    def wishes(self, own: Mapping[str, float], edit: Edit) -> tuple[Floats, Floats]:
+        """Wishes [K] of what the face is and of what it is to be.
+
+        `own`: attribute -> probability 0..1. A target of 0..1 is a wish of -1..1; a shift of one s.d.
+        is taken as half the way from without to with. Raises `BadRequest` for a learned direction.
+        """
+        now = np.array([2 * own[name] - 1 for name in self.names], np.float32)
+        then = now.copy()
+        for name, target in edit.targets.items():
+            k = self._index(name)
+            then[k] += edit.strength * (2 * target - 1 - now[k])
+        for name, shift in edit.shifts.items():
+            then[self._index(name)] += edit.strength * shift
+        return now, np.clip(then, -FARTHEST, FARTHEST)
+
+    def _index(self, name: str) -> int:
+        try:
+            return self.names.index(match(name, self.names))
+        except UnknownName as error:
+            raise BadRequest(
+                f"the flow does not know {name}; learned directions need --move direction"
+            ) from error
+
+    def ends(self, values: Floats, own: Mapping[str, float], edit: Edit) -> tuple[Floats, Floats]:
+        """Codes [D] after and before the edit; equal when nothing is asked."""
+        now, then = self.wishes(own, edit)
+        if np.array_equal(now, then):
+            return values, values
+        face = self.planes(values[None])
+        back = carry(
+            self.velocity,
+            face,
+            now[None],
+            times=(1.0, self.turning),
+            steps=self.steps,
+            guidance=1.0,
+        )
+        both = carry(
+            self.velocity,
+            np.repeat(back, 2, 0),
+            np.stack([then, now]),
+            times=(self.turning, 1.0),
+            steps=self.steps,
+            guidance=self.guidance,
+        )
+        after, before = self.code(both)
+        return after, before
+
+
+def _check(guidance: float, steps: int) -> None:
+    if not 0 <= guidance <= 10:
+        raise BadRequest(f"guidance must lie in 0..10, found {guidance:g}")
+    if not 1 <= steps <= 200:
+        raise BadRequest(f"steps must lie in 1..200, found {steps}")

@@ -108,6 +108,10 @@ class Bundle:
         """Where the flow goes: planes [N, 6, 32, 32], times [N], wishes [N, 40] -> as planes."""
         return self._run("flow", planes, time, wanted)
 
+    def planes_of(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Codes float32 [N, D] -> the flow's planes [N, 6, 32, 32]."""
+        return self._run("flow-planes", codes)
+
     def code_of(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         """The flow's planes [N, 6, 32, 32] -> codes float32 [N, D]."""
         return self._run("flow-code", planes)

@@ -33,6 +33,12 @@ from facedial.cli.batch import FACE, INPUTS, MODEL, OVERWRITE, Tally, destinatio
     type=click.Path(path_type=Path),
     help="A direction of `facedial learn`; its name becomes an attribute.",
 )
+@click.option(
+    "--move",
+    default="direction",
+    show_default=True,
+    help="direction (straight lines in code space), or flow where the model has one.",
+)
 @FACE
 @click.option(
     "--eyes", metavar="X,Y,X,Y", help="Left and right eye in the picture, where no face is found."
@@ -54,6 +60,7 @@ def command(
     strength: float,
     preset: Path | None,
     learned: tuple[Path, ...],
+    move: str,
     face: str,
     eyes: str | None,
     explain: bool,
@@ -83,12 +90,13 @@ def command(
                 portraits = editor.portraits(photo, face, eyes)
                 result = photo
                 for portrait in portraits:
-                    result = editor.render(portrait, edit, onto=result)
-                    changes = editor.readings(portrait, edit)
-                    for name, (before, after) in changes.items():
+                    after, before = editor.ends(portrait, edit, move)
+                    result = editor.paste(portrait, after, before, onto=result)
+                    changes = editor.readings(after, before, edit)
+                    for name, (first, last) in changes.items():
                         if explain:
-                            click.echo(f"{path.name}: {name} {before:.2f} -> {after:.2f}", err=True)
-                    if all(before == after for before, after in changes.values()):
+                            click.echo(f"{path.name}: {name} {first:.2f} -> {last:.2f}", err=True)
+                    if all(first == last for first, last in changes.values()):
                         names = ", ".join(changes)
                         click.echo(
                             f"facedial: {path.name} already has what is asked for ({names}), so it "

@@ -190,6 +190,15 @@ def start(context: Context, settings: Settings) -> Task:
     return task
 
 
+class _Planes(nn.Module):
+    def __init__(self, planes: flow.Planes) -> None:
+        super().__init__()
+        self.planes = planes
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return self.planes.white(codes)
+
+
 class _Code(nn.Module):
     def __init__(self, planes: flow.Planes) -> None:
         super().__init__()
@@ -201,7 +210,7 @@ class _Code(nn.Module):
 
 
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
-    """Write `flow.onnx`, `flow-code.onnx` and their golden numbers into the bundle folder `out`.
+    """Write the flow, its two maps to codes and back, and golden numbers into the bundle `out`.
 
     Raises `BadRun` when `out` holds an autoencoder of another space.
     """
@@ -225,14 +234,14 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     axes = export.round_network(network, {})
     names = (["planes", "time", "wanted"], ["velocity"])
     golden = export.write(network, given, names, out / "flow.onnx", axes)
-    golden |= export.write(
-        _Code(planes),
-        (noise,),
-        (["planes"], ["codes"]),
-        out / "flow-code.onnx",
-        {"linear.basis": 1},
-        ["linear.basis"],
-    )
+    codes = torch.randn(2, planes.linear.deviation.numel(), generator=generator).half().float()
+    for name, module, value, ends in (
+        ("flow-code", _Code(planes), noise, (["planes"], ["codes"])),
+        ("flow-planes", _Planes(planes), codes, (["codes"], ["planes"])),
+    ):
+        basis = "linear.basis"
+        path = out / f"{name}.onnx"
+        golden |= export.write(module, (value,), ends, path, {basis: 1}, [basis])
     export.save_golden(out / "flow-golden.npz", golden)
     return {**facts, "of": about["space"], "attributes": list(NAMES)}
 
