@@ -37,13 +37,16 @@ ENCODED_AT_ONCE = 64
 class Settings:
     """Numbers in a code, sizes of renderer and refiner, how often a code is refined (0: never).
 
-    `code_noise` is added to codes in training (1 = one s.d.); `judged` pictures judge.
+    In training one to so many times, and in `plain_share` of batches not at all: drawn and moved
+    codes are not the refiner's, and should be drawn well too. `code_noise` is added to codes in
+    training (1 = one s.d.); `judged` pictures judge.
     """
 
     dimensions: int = 1024
     drawing: renderer.Config = field(default_factory=renderer.Config)
     refining: refiner.Config = field(default_factory=lambda: refiner.Config(up=2))
     refinements: int = 2
+    plain_share: float = 0.2
     pace: Pace = field(default_factory=lambda: Pace(batch=16, rate=1.2e-3))
     code_noise: float = 0.01
     judged: int = 256
@@ -51,6 +54,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.refinements < 0:
             raise BadRequest(f"refinements must be 0 or more, got {self.refinements}")
+        if not 0 <= self.plain_share <= 1:
+            raise BadRequest(f"plain_share must lie in 0..1, got {self.plain_share}")
 
 
 class Autoencoder(nn.Module):
@@ -107,7 +112,7 @@ class Autoencoder(nn.Module):
 
 
 class Task:
-    """Mean squared error of the reconstruction, over crops and their mirrors, refined 1 to n times."""
+    """Mean squared error of the reconstruction, over crops and their mirrors, refined up to n times."""
 
     def __init__(self, network: Autoencoder, settings: Settings, context: Context) -> None:
         self.network = network
@@ -126,7 +131,10 @@ class Task:
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(batch, self.settings.dimensions, generator=generator)
         most = self.settings.refinements
-        refinements = 1 + seed % most if most else 0
+        refined = (
+            most > 0 and float(torch.rand((), generator=generator)) >= self.settings.plain_share
+        )
+        refinements = 1 + seed % most if refined else 0
         error = network(pixels, self.settings.code_noise * noise.to(self.device), refinements)
         return 100 * losses.squared(error, torch.zeros_like(error))
 
