@@ -23,6 +23,7 @@ from facedial.training.recipe import Context, Pace, Recipe
 log = logging.getLogger(__name__)
 
 ASKED_AT_ONCE = 1000
+SECOND_LOOK = 0.3  # of the ranges, which are those of first looks
 SWAPPED = [1, 0, 2, 4, 3]
 TEMPLATE = torch.from_numpy(np.asarray(PATCH_TEMPLATE, np.float32))
 
@@ -31,7 +32,8 @@ TEMPLATE = torch.from_numpy(np.asarray(PATCH_TEMPLATE, np.float32))
 class Settings:
     """Ranges of augmentation: degrees, log scale, shift in patch pixels; shares of pictures.
 
-    `looks`: how often a teacher is asked about each crop, where one is given.
+    `second_looks`: share of patches that lie as they do when the network looks again at a face it
+    has found. `looks`: how often a teacher is asked about each crop, where one is given.
     """
 
     model: landmarks.Config = field(default_factory=landmarks.Config)
@@ -40,6 +42,7 @@ class Settings:
     log_scale: float = 0.35
     shift: float = 8.0
     covered: float = 0.25
+    second_looks: float = 0.5
     looks: int = 3
     judged: int = 1024
 
@@ -61,12 +64,17 @@ class Task:
             self.points = _taught(self.crops, self.points, settings.looks, context, "train")
         whole = pictures(judges.read(np.arange(len(judges))), self.device)
         generator = torch.Generator().manual_seed(1)
-        self.judged = self._patches(whole, torch.from_numpy(points), generator, 0.4)
+        self.judged = self._patches(
+            whole, torch.from_numpy(points), generator, torch.full((len(points),), 0.4)
+        )
 
     def _patches(
-        self, whole: Tensor, points: Tensor, generator: torch.Generator, strength: float
+        self, whole: Tensor, points: Tensor, generator: torch.Generator, strength: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Patches [N, 3, 64, 64] cut from crops at random around their points, and those points."""
+        """Patches [N, 3, 64, 64] cut from crops at random around their points, and those points.
+
+        `strength` [N]: factor on the ranges of turn, scale and shift.
+        """
         n, s = len(whole), self.settings
 
         def uniform(*shape: int) -> Tensor:
@@ -81,7 +89,7 @@ class Task:
         middle = TEMPLATE[:2].mean(0)
         cosine, sine = torch.cos(turn) / scale, torch.sin(turn) / scale
         spin = torch.stack([cosine, -sine, sine, cosine], 1).view(n, 2, 2)
-        shift = uniform(n, 2) * s.shift * strength
+        shift = uniform(n, 2) * s.shift * strength[:, None]
         # Patch pixel p is read at to_crop(spin (p - middle - shift) + middle).
         linear = to_crop[:, :, :2] @ spin
         offset = (to_crop[:, :, :2] @ middle[:, None])[..., 0] + to_crop[:, :, 2]
@@ -139,7 +147,9 @@ class Task:
         mirrored[..., 0] = whole.shape[-1] - 1 - mirrored[..., 0]
         points[::2] = mirrored
         generator = torch.Generator().manual_seed(seed)
-        patches, wanted = self._patches(whole, points, generator, 1.0)
+        again = torch.rand(batch, generator=generator) < self.settings.second_looks
+        strength = torch.where(again, SECOND_LOOK, 1.0)
+        patches, wanted = self._patches(whole, points, generator, strength)
         found, heat = network(self._spoil(patches, generator))
         maps = landmarks.heat_of(wanted.to(heat))
         return losses.wing(found, wanted.to(found)) + losses.divergence(heat, maps)
