@@ -163,6 +163,30 @@ def test_export_agrees_with_torch_and_can_be_gone_on_from(
         export.take_weights(network, out, "reader")
 
 
+@pytest.mark.parametrize("recipe", ["landmarks", "reader"])
+def test_every_network_can_be_gone_on_from_its_bundle(
+    recipe: str, store: Path, finished: Path, tmp_path: Path
+) -> None:
+    """Also those with batch norms, which an exporter likes to fold away."""
+    run, out = tmp_path / "run", tmp_path / "bundle"
+    given = ("judged=16", "pace.batch=4")
+    start.run(order(store, run, recipe=recipe, assignments=given, steps=2))
+    publish.publish([finished, run], out)
+    onward = tmp_path / "onward"
+    start.run(order(store, onward, recipe=recipe, assignments=given, init=out, steps=1))
+    before, _ = tensors.load(run / "best.safetensors")
+    task = start.recipe_named(recipe).start(
+        Context(
+            stores=[Store.open(store)], run=tmp_path / "again", device=torch.device("cpu"), init=out
+        ),
+        start.opened(run)[2],
+    )
+    assert task is not None
+    for name, value in task.network.state_dict().items():
+        if value.dtype.is_floating_point and value.dim() == 1:  # larger ones are rounded to bytes
+            assert torch.allclose(value, before[name], atol=1e-6), name
+
+
 def test_codes_keep_their_space_only_while_nothing_moves_them(
     store: Path, finished: Path, tmp_path: Path
 ) -> None:
