@@ -48,6 +48,16 @@ class Teacher:
                 found.append((offsets + corner).astype(np.float64) * stride)
         return found
 
+    def apart(self, pixels: UInt8) -> list[Points]:
+        """One finding of each face: those whose eyes' middles are nearer than an eye distance are one."""
+        kept: list[Points] = []
+        for points in self(pixels):
+            eyes = float(np.linalg.norm(points[1] - points[0]))
+            middles = [np.linalg.norm(points[:2].mean(0) - other[:2].mean(0)) for other in kept]
+            if not middles or min(middles) > eyes:
+                kept.append(points)
+        return kept
+
     def steady(
         self, pixels: UInt8, near: Points, rng: np.random.Generator, looks: int = LOOKS
     ) -> Points | None:

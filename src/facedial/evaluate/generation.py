@@ -1,0 +1,74 @@
+"""New faces: in how many a detector finds exactly one face, and how sharp they are beside real ones."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedial import scores
+from facedial.data.teacher import Teacher
+from facedial.evaluate._context import Context
+from facedial.evaluate._figures import Picture, Row
+from facedial.faces import sheet
+
+UInt8 = NDArray[np.uint8]
+DRAWN = 400
+SHOWN = 32
+DATA = "random"
+ENLARGED, MARGIN = 2, 16  # a crop of 128 px is small for a detector
+
+
+def measure(context: Context) -> Iterator[Row]:
+    """`sharpness_ratio` (mean Laplacian variance, of real crops' own) of new and of coded faces.
+
+    `one_face_rate`, where the teacher's file is given: the share of new faces in which it finds exactly
+    one face, beside that of real crops. Faces are drawn as `facedial generate` draws them.
+    """
+    count = min(context.most, DRAWN)
+    drawn = _drawn(context, count)
+    teacher = None if context.teacher is None else Teacher(context.teacher)
+    if teacher is not None:
+        yield Row.of("one_face_rate", "facedial", DATA, _one_face(teacher, drawn), "share")
+    for store in context.head:
+        rows = context.rows(store, "unseen")
+        if len(rows) == 0:
+            continue
+        real = store.pixels[rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]]
+        data = context.data(store, "unseen")
+        own = float(scores.sharpness(real).mean())
+        bundle = context.editor.bundle
+        coded = np.clip(np.rint(bundle.decode(bundle.encode(real))), 0, 255).astype(np.uint8)
+        for model, pictures, on in (
+            ("facedial", drawn, f"{DATA} against {data}"),
+            ("facedial", coded, data),
+        ):
+            ratio = scores.sharpness(pictures) / own
+            yield Row.of("sharpness_ratio", model, on, ratio, "of real crops")
+        if teacher is not None:
+            yield Row.of("one_face_rate", "photos", data, _one_face(teacher, real), "share")
+
+
+def show(context: Context) -> Iterator[Picture]:
+    """The first new faces, none left out."""
+    name = context.editor.prior().name
+    yield Picture(
+        f"new faces of seed {context.seed}, {name} prior, none left out",
+        sheet.grid(list(_drawn(context, SHOWN)), 8),
+    )
+
+
+def _drawn(context: Context, count: int) -> UInt8:
+    return context.editor.decode(context.editor.generate(count, seed=context.seed))
+
+
+def _one_face(teacher: Teacher, pictures: UInt8) -> NDArray[np.float64]:
+    """1 for each picture in which the teacher finds exactly one face, else 0."""
+    found = []
+    for picture in pictures:
+        side = ENLARGED * len(picture)
+        canvas = np.zeros((side + 2 * MARGIN, side + 2 * MARGIN, 3), np.uint8)
+        canvas[MARGIN : MARGIN + side, MARGIN : MARGIN + side] = sheet.resized(
+            picture, (side, side)
+        )
+        found.append(float(len(teacher.apart(canvas)) == 1))
+    return np.array(found)
