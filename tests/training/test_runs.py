@@ -204,6 +204,34 @@ def test_codes_keep_their_space_only_while_nothing_moves_them(
         assert directions.space == after
 
 
+def test_refined_codes_are_white_again_and_draw_the_same(
+    store: Path, finished: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    state, facts = tensors.load(run / "best.safetensors")
+    generator = torch.Generator().manual_seed(0)
+    # A refiner that moves codes far, as after a long training.
+    shape = state["refiner.leave.weight"].shape
+    state["refiner.leave.weight"] = 10 * torch.randn(shape, generator=generator)
+    tensors.save(run / "best.safetensors", state, facts)
+    start.run(order(store, run))
+    publish.publish([run], tmp_path / "bundle")
+    opened = Store.open(store)
+    crops = opened.pixels[opened.where("train")]
+    network = autoencoder.Autoencoder(start.opened(run)[2])
+    network.load_state_dict(state)
+    with torch.no_grad():
+        pixels = torch.from_numpy(np.array(crops)).permute(0, 3, 1, 2).float() / 255
+        unlike = network.encode(pixels)
+        wanted = network.decode(unlike).permute(0, 2, 3, 1).numpy() * 255
+    assert (unlike.square().mean(0).sqrt() - 1).abs().max() > 0.2
+    with Bundle.open(tmp_path / "bundle") as bundle:
+        codes = bundle.encode(crops)
+        np.testing.assert_allclose(np.sqrt(np.square(codes).mean(0)), 1, atol=0.03)
+        assert np.abs(bundle.decode(codes) - wanted).mean() < 1.5  # one byte a weight
+
+
 def test_a_bundle_without_a_refiner_can_be_gone_on_from(store: Path, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     start.run(order(store, plain, assignments=(*TINY, "refinements=0")))
@@ -226,7 +254,7 @@ def test_a_run_stopped_before_its_codes_were_fitted_is_not_exported(
 ) -> None:
     stopped = tmp_path / "stopped"
     shutil.copytree(finished, stopped)
-    (stopped / "codes.json").unlink()
+    (stopped / "whitening.safetensors").unlink()
     with pytest.raises(BadRun, match="before directions and prior were fitted"):
         publish.publish([stopped], tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()

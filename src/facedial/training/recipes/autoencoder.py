@@ -5,9 +5,7 @@ linear map gives the base picture, the renderer draws the missing residual over 
 moves the linear code to where the drawing comes nearer to the picture.
 """
 
-import json
 import logging
-import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +27,7 @@ from facedial.training.recipe import Context, Pace, Recipe
 
 log = logging.getLogger(__name__)
 
-FITTED = "codes.json"
+FITTED = "whitening.safetensors"
 ENCODED_AT_ONCE = 64
 
 
@@ -249,15 +247,23 @@ def encoded(context: Context, crops: Crops, network: Autoencoder, space: str, sp
 
 
 def fit_codes(context: Context, task: Task) -> None:
-    """Directions and the first prior, from the best network's codes of labelled training people.
+    """Whiten the best network's codes anew; fit directions and first prior to those of labelled people.
 
-    They are fitted once for each best network; `codes.json` says for which code space.
+    Refined codes are no longer of unit variance, so deviations take up what they have; base pictures,
+    and all that is drawn over them, stay what they were. Done once for each best network.
     """
     run = context.run
     network, space, _ = _best(run, task.settings)
-    if (run / FITTED).exists() and json.loads((run / FITTED).read_text())["space"] == space:
+    if (run / FITTED).exists() and tensors.load(run / FITTED)[1]["space"] == space:
         return
-    (run / "codes-train.safetensors").unlink(missing_ok=True)  # of an earlier best network
+    path = run / "codes-train.safetensors"
+    path.unlink(missing_ok=True)  # of an earlier best network
+    codes = encoded(context, task.crops, network, space, "train").float()
+    if task.settings.refinements:
+        unit = codes.square().mean(0).sqrt().clamp_min(1e-6)
+        codes /= unit
+        network.linear.deviation *= unit.to(network.linear.deviation)
+        tensors.save(path, {"codes": codes.half()}, {"space": space})
     labels = task.crops.gather("attributes")
     with np.errstate(invalid="ignore"):
         both = np.any(labels > 0.5, axis=0) & np.any(labels <= 0.5, axis=0)
@@ -265,17 +271,14 @@ def fit_codes(context: Context, task: Task) -> None:
     if names:
         labels = labels[:, both]
         known = np.flatnonzero(~np.isnan(labels).all(1))
-        rows = encoded(context, task.crops, network, space, "train").float().numpy()[known]
-        labels = labels[known]
+        rows, labels = codes.numpy()[known], labels[known]
         fit_directions(rows, labels, names, space=space).save(run / "directions.npz")
         GaussianPrior.fit(rows, labels, names, space=space).save(run / "prior.npz")
     else:
         log.warning(
             "no labels with people on both sides, so no directions and no prior were fitted"
         )
-    temporary = run / (FITTED + ".part")
-    temporary.write_text(json.dumps({"space": space, "attributes": names}) + "\n")
-    os.replace(temporary, run / FITTED)
+    tensors.save(run / FITTED, {"deviation": network.linear.deviation}, {"space": space})
 
 
 class _Encode(nn.Module):
@@ -301,12 +304,13 @@ class _Decode(nn.Module):
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     """Write the graphs, directions and prior of a run into the bundle folder `out`."""
     network, space, facts = _best(run, settings)
-    fitted = json.loads((run / FITTED).read_text()) if (run / FITTED).exists() else {}
-    if fitted.get("space") != space:
+    white, about = tensors.load(run / FITTED) if (run / FITTED).exists() else ({}, {})
+    if about.get("space") != space:
         raise BadRun(
             f"{run} was stopped before directions and prior were fitted to its codes; "
             "call `facedial train` on it again, with the minutes it has had if they are to be all"
         )
+    network.linear.deviation.copy_(white["deviation"])
     # One scale for each component: their columns are what the basis is made of.
     axes = export.round_network(network, {"linear.basis": 1})
     # The encoder looks at what the renderer draws, so both graphs hold the renderer.
