@@ -1,6 +1,6 @@
 """Reconstruction from a code: PSNR (mean of dB over pictures) and SSIM, ours and PCA's."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from facedial.faces import sheet
 from facedial.strips import in_bytes
 
 UInt8 = NDArray[np.uint8]
+Doubles = NDArray[np.float64]
 SHOWN = 12
 
 GOALS = (
@@ -22,19 +23,15 @@ GOALS = (
 )
 
 
-def models(context: Context) -> dict[str, Callable[[UInt8], UInt8]]:
+def drawn_again(context: Context, crops: UInt8) -> dict[str, UInt8]:
     """Model name -> reconstruction of crops uint8 [N, S, S, 3] from their codes, uint8."""
     bundle, pca = context.editor.bundle, context.pca()
-
-    def rounded(crops: UInt8) -> UInt8:
-        codes = bundle.encode(crops)
-        whole = [in_bytes(Code(row, bundle.space)).values for row in codes]
-        return _pixels(bundle.decode(np.stack(whole)))
-
+    codes = bundle.encode(crops)
+    rounded = np.stack([in_bytes(Code(row, bundle.space)).values for row in codes])
     return {
-        "facedial": lambda crops: _pixels(bundle.decode(bundle.encode(crops))),
-        "facedial-bytes": rounded,
-        "pca-1024": lambda crops: _pixels(pca.decode(pca.encode(crops))),
+        "facedial": _pixels(bundle.decode(codes)),
+        "facedial-bytes": _pixels(bundle.decode(rounded)),
+        "pca-1024": _pixels(pca.decode(pca.encode(crops))),
     }
 
 
@@ -49,16 +46,15 @@ def measure(context: Context) -> Iterator[Row]:
             if len(rows) == 0:
                 continue
             people = store.person[rows]
-            psnr: dict[str, NDArray[np.float64]] = {}
-            for name, reconstruct in models(context).items():
-                found = [
-                    (scores.psnr(b, drawn), scores.ssim(b, drawn))
-                    for b in blocks(store, rows, 64)
-                    for drawn in [reconstruct(b)]
-                ]
-                psnr[name] = np.concatenate([pair[0] for pair in found])
+            found: dict[str, list[tuple[Doubles, Doubles]]] = {}
+            for block in blocks(store, rows, 64):
+                for name, drawn in drawn_again(context, block).items():
+                    pair = scores.psnr(block, drawn), scores.ssim(block, drawn)
+                    found.setdefault(name, []).append(pair)
+            psnr: dict[str, Doubles] = {}
+            for name, pairs in found.items():
+                psnr[name], ssim = (np.concatenate(part) for part in zip(*pairs, strict=True))
                 yield Row.of("psnr", name, data, psnr[name], "dB", people)
-                ssim = np.concatenate([pair[1] for pair in found])
                 yield Row.of("ssim", name, data, ssim, "", people)
             gain = psnr["facedial"] - psnr["pca-1024"]
             yield Row.of("psnr_gain", "facedial", data, gain, "dB over pca-1024", people)
@@ -80,8 +76,8 @@ def show(context: Context) -> Iterator[Picture]:
             continue
         chosen = rows[np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(np.int64)]
         crops = store.pixels[chosen]
-        drawn = models(context)
-        lines = [*crops, *drawn["pca-1024"](crops), *drawn["facedial"](crops)]
+        drawn = drawn_again(context, crops)
+        lines = [*crops, *drawn["pca-1024"], *drawn["facedial"]]
         title = f"{context.data(store, 'unseen')}: crop, PCA-1024, facedial"
         yield Picture(title, sheet.grid(lines, len(crops)))
 
