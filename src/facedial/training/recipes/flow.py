@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
+from facedial.codes.flow import carry
 from facedial.errors import BadBundle, BadRun
 from facedial.runtime import bundle as bundles
 from facedial.training import export, losses, tensors
@@ -123,26 +124,26 @@ class Task:
         noise = torch.randn(40, flow.PLANES, flow.SIDE, flow.SIDE, generator=generator)
         wanted = torch.zeros(40, len(NAMES))
         wanted[20:] = self.judged_labels[torch.linspace(0, len(self.judged) - 1, 20).long()]
-        drawn = self.sample(network, noise.to(self.device), wanted.to(self.device))
+        drawn = self.sample(network, noise, wanted)
         pictures = self.decoder.decode(self.planes(drawn)).cpu()
         return grid(list(torch.split(pictures, 10)))
 
-    def sample(self, network: nn.Module, planes: Tensor, wanted: Tensor) -> Tensor:
-        """White planes from noise, by Heun's method with guidance (as `codes.flow` does it)."""
-        guidance, steps = self.settings.guidance, self.settings.steps
+    def sample(self, network: nn.Module, noise: Tensor, wanted: Tensor) -> Tensor:
+        """White planes [N, 6, 32, 32] from noise under wishes [N, 40], as `generate` makes them."""
 
-        def velocity(x: Tensor, at: float) -> Tensor:
-            time = torch.full((len(x),), at, device=x.device)
-            open_: Tensor = network(x, time, torch.zeros_like(wanted))
-            asked: Tensor = network(x, time, wanted)
-            return open_ + guidance * (asked - open_)
+        def velocity(*given: NDArray[np.float32]) -> NDArray[np.float32]:
+            found: Tensor = network(*(torch.from_numpy(v).to(self.device) for v in given))
+            return found.cpu().numpy()
 
-        for step in range(steps):
-            start, width = step / steps, 1 / steps
-            first = velocity(planes, start)
-            second = velocity(planes + width * first, start + width)
-            planes = planes + width * (first + second) / 2
-        return planes
+        planes = carry(
+            velocity,
+            noise.numpy(),
+            wanted.numpy(),
+            times=(0.0, 1.0),
+            steps=self.settings.steps,
+            guidance=self.settings.guidance,
+        )
+        return torch.from_numpy(planes).to(self.device)
 
 
 def _between(noise: Tensor, face: Tensor, time: Tensor) -> Tensor:
