@@ -230,8 +230,8 @@ def test_flipped_byte_in_any_file_of_a_bundle(facedial: Facedial, bundle: Path) 
         told(facedial("models", "check", bundle), str(file), "changed or damaged", "reinstall")
         told(facedial("generate", "--model", bundle), str(file), "changed or damaged")
         file.write_bytes(whole)
-    (bundle / "linear.bin").unlink()
-    told(facedial("generate", "--model", bundle), "linear.bin is missing")
+    (bundle / "shared.bin").unlink()
+    told(facedial("generate", "--model", bundle), "shared.bin is missing")
 
 
 @pytest.mark.parametrize(

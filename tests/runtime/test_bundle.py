@@ -74,7 +74,7 @@ def test_mirrored_crops_have_codes_of_equal_length(opened: Bundle) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["linear.bin", "autoencoder-decode.onnx", "landmarks.onnx", "directions.npz", "CARD.md"],
+    ["shared.bin", "autoencoder-decode.onnx", "landmarks.onnx", "directions.npz", "CARD.md"],
 )
 def test_a_flipped_byte_is_refused_by_name(copy: Path, name: str) -> None:
     data = bytearray((copy / name).read_bytes())

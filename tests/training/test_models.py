@@ -214,7 +214,8 @@ def test_mirrored_planes_are_those_of_the_mirrored_crop() -> None:
     x = pictures(4)
     one, other = (planes.raw(planes.linear.encode(p)) for p in (x, x.flip(3)))
     # The fitted pictures and their mirrors span few dimensions, so both are exact.
-    assert_close(flow_recipe.mirror(one), other, atol=1e-4, rtol=0)
+    # Components are found to about 1e-4; a wrong sign or order would be off by about 1.
+    assert_close(flow_recipe.mirror(one), other, atol=1e-3, rtol=0)
     assert_close(flow_recipe.mirror(flow_recipe.mirror(one)), one)
 
 
