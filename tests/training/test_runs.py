@@ -294,6 +294,9 @@ def test_a_flow_learns_a_bundles_codes_and_draws_them(
         with pytest.raises(BadRequest, match="belong to the learned prior"):
             editor.prior("gaussian", steps=4)
     start.run(order(store, tmp_path / "more", recipe="flow", assignments=tiny, init=out, steps=1))
+    with pytest.raises(BadBundle, match="does not exist"):
+        nowhere = tmp_path / "nowhere"
+        start.run(order(store, nowhere, recipe="flow", assignments=tiny, init=tmp_path / "none"))
     other = tmp_path / "other-bundle"
     start.run(order(store, tmp_path / "another", assignments=(*TINY, "code_noise=0.5")))
     publish.publish([tmp_path / "another"], other)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from facedial.codes.attributes import NAMES
 from facedial.codes.flow import carry
 from facedial.errors import BadBundle, BadRun
-from facedial.runtime import bundle as bundles
+from facedial.runtime.bundle import Bundle
 from facedial.training import export, losses, tensors
 from facedial.training.batches import Crops, grid
 from facedial.training.models import flow, small_picture
@@ -170,8 +170,8 @@ def wishes(crops: Crops) -> NDArray[np.float32]:
 
 def start(context: Context, settings: Settings) -> Task:
     """A fresh flow on the codes of a bundle (the packaged one unless named), or the bundle's flow."""
-    folder = context.init or bundles.home() / bundles.DEFAULT
-    facts = json.loads((folder / "bundle.json").read_text())
+    with Bundle.open(context.init) as bundle:
+        folder, facts = bundle.path, bundle.facts
     try:
         settings_of_codes = from_json(
             autoencoder.Settings(), facts["parts"]["autoencoder"]["settings"]
