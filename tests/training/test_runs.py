@@ -24,8 +24,8 @@ from facedial.faces.crop import Crop
 from facedial.faces.face import Face
 from facedial.faces.photo import Photo
 from facedial.runtime.bundle import Bundle
-from facedial.training import export, loop, publish, start, tensors
-from facedial.training.recipe import Context, from_json, with_settings
+from facedial.training import export, loop, precision, publish, start, tensors
+from facedial.training.recipe import Context, Pace, Terms, from_json, with_settings
 from facedial.training.recipes import autoencoder, flow
 
 TINY = ("dimensions=6", "drawing.width=8", "refining.width=8", "pace.batch=4", "judged=8")
@@ -369,3 +369,50 @@ def test_pca_is_a_model_like_any_other(store: Path, drawn: np.ndarray, tmp_path:
     error = np.square(again - drawn[:4]).mean()
     assert error < 0.5 * np.square(drawn[:4] - drawn.mean(0)).mean()
     assert bundle.space.startswith("pca12-")
+
+
+def test_mixed_precision_leaves_inputs_as_they_are() -> None:
+    """Fabric's own plugin would round times and pixels to eight bits before the network sees them."""
+    from lightning_fabric import Fabric
+
+    plugin = precision.plugin("bf16-mixed", torch.device("cpu"))
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=plugin)
+    network = torch.nn.Identity()
+    wrapped = fabric.setup(torch.nn.Sequential(network, torch.nn.Linear(1, 1)))
+    seen: list[torch.Tensor] = []
+    network.register_forward_hook(lambda _module, given, _result: seen.append(given[0]))
+    value = torch.tensor([[0.123456]])
+    wrapped(value)
+    assert seen[0].dtype == torch.float32
+    assert torch.equal(seen[0], value)
+    assert precision.plugin("32-true", torch.device("cpu")) is None
+
+
+def test_the_rate_falls_when_scores_stay() -> None:
+    course = loop.Course(Pace(schedule="plateau", factor=0.5, patience=2))
+    assert course.look(1.0)
+    assert not any(course.look(1.0) for _ in range(2))
+    assert course.factor(10, 0.5) == 1.0
+    assert not course.look(0.5)  # the third look without a better score
+    assert course.factor(10, 0.5) == 0.5
+    assert course.look(2.0)
+    assert course.best == 2.0
+    assert loop.Course(Pace()).factor(10_000, 1.0) == pytest.approx(0.02)
+    with pytest.raises(BadRequest, match="cosine, constant, plateau"):
+        Pace(schedule="linear")
+
+
+def test_terms_add_up_as_weighted() -> None:
+    terms = Terms({"a": torch.tensor(2.0), "b": torch.tensor(3.0)}, {"b": 10.0})
+    assert float(terms.total) == 32
+    assert terms.noted() == {"terms": {"a": 2, "b": 3}, "weighted": {"a": 2, "b": 30}}
+
+
+def test_settings_that_came_later_do_not_stop_a_run(store: Path, tmp_path: Path) -> None:
+    run = tmp_path / "old"
+    start.run(order(store, run, steps=2))
+    facts = json.loads((run / "run.json").read_text())
+    del facts["settings"]["pace"]["schedule"]
+    (run / "run.json").write_text(json.dumps(facts))
+    start.run(order(store, run, steps=3))
+    assert max(lines(run, "last_loss")) == 3

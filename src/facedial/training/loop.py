@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from facedial.errors import BadRun
 from facedial.training import curves, tensors
-from facedial.training.recipe import Task
+from facedial.training.recipe import Pace, Task, Terms
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +85,10 @@ def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> 
         [p for p in network.parameters() if p.requires_grad], lr=pace.rate, betas=pace.betas
     )
     average = _copy(network)
-    step, elapsed, best = 0, 0.0, -math.inf
+    step, elapsed, course = 0, 0.0, Course(pace)
     last = run / "last.safetensors"
     if last.exists():
-        step, elapsed, best = _restore(last, network, average, optimiser)
+        step, elapsed = _restore(last, network, average, optimiser, course)
         log.info("resumed at step %d after %.1f minutes", step, elapsed / 60)
     average.to(fabric.device)
     if fabric.device.type in ("cpu", "cuda"):
@@ -98,14 +98,17 @@ def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> 
     saved = time.monotonic()
     mean_loss, since, since_step = math.nan, time.monotonic(), step
     while budget.progress(step, elapsed) < 1:
-        rate = pace.rate * _schedule(step, budget.progress(step, elapsed))
+        rate = pace.rate * course.factor(step, budget.progress(step, elapsed))
         for group in optimiser.param_groups:
             group["lr"] = rate
         # One seed a step and device, so that a resumed step and a second device draw as they should.
         draw = (seed * 1_000_003 + step) * fabric.world_size + fabric.global_rank
-        loss = task.loss(wrapped, pace.batch, draw)
+        found = task.loss(wrapped, pace.batch, draw, step)
+        loss = found.total if isinstance(found, Terms) else found
         optimiser.zero_grad(set_to_none=True)
         fabric.backward(loss)
+        if pace.clip:
+            fabric.clip_gradients(wrapped, optimiser, max_norm=pace.clip)
         optimiser.step()
         step += 1
         _follow(average, network, min(1 - 1 / pace.memory, step / (step + 10)))
@@ -126,21 +129,53 @@ def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> 
                 last_loss=value,
                 rate=rate,
                 per_s=speed,
+                **(found.noted() if isinstance(found, Terms) else {}),
             )
         ended = budget.progress(step, elapsed) >= 1
-        if ended or time.monotonic() - saved > budget.save_every_s:
+        due = pace.look_every > 0 and step % pace.look_every == 0
+        if ended or due or time.monotonic() - saved > budget.save_every_s:
             if fabric.is_global_zero:
-                best = _save(task, run, network, average, optimiser, step, elapsed, best)
-            fabric.barrier()
+                _save(task, run, network, average, optimiser, Progress(step, elapsed, course))
+            course = fabric.broadcast(course)
             saved = time.monotonic()
             start = saved - elapsed  # looking at the scores is not training time
             since, since_step = saved, step
 
 
-def _schedule(step: int, progress: float) -> float:
-    """Linear warm-up, then half a cosine down to one fiftieth."""
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return min(1.0, (step + 1) / WARM_STEPS) * (0.02 + 0.98 * cosine)
+@dataclass(slots=True)
+class Course:
+    """How the rate goes, and the best score so far; kept in the run, so that a resumed run agrees."""
+
+    pace: Pace
+    best: float = -math.inf
+    stale: int = 0
+    lowered: float = 1.0
+
+    def factor(self, step: int, progress: float) -> float:
+        """Of the peak rate: `cosine` warms up, then goes down to one fiftieth in half a cosine."""
+        if self.pace.schedule != "cosine":
+            return self.lowered
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        return min(1.0, (step + 1) / WARM_STEPS) * (0.02 + 0.98 * cosine)
+
+    def look(self, score: float) -> bool:
+        """Take a look's score in; whether it is the best so far."""
+        if score > self.best:
+            self.best, self.stale = score, 0
+            return True
+        self.stale += 1
+        if self.pace.schedule == "plateau" and self.stale > self.pace.patience:
+            self.lowered, self.stale = self.lowered * self.pace.factor, 0
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: steps, seconds of training, and the course of its rate."""
+
+    step: int
+    elapsed: float
+    course: Course
 
 
 def _copy(network: nn.Module) -> nn.Module:
@@ -160,42 +195,44 @@ def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:
             own.copy_(other)
 
 
-def _save(  # noqa: PLR0913 - a run's whole state
+def _save(
     task: Task,
     run: Path,
     network: nn.Module,
     average: nn.Module,
     optimiser: torch.optim.Optimizer,
-    step: int,
-    elapsed: float,
-    best: float,
-) -> float:
+    progress: Progress,
+) -> None:
     scores = task.scores(average)
     score = next(iter(scores.values()))
+    step, elapsed, course = progress.step, progress.elapsed, progress.course
     _append(run, step=step, seconds=elapsed, scores=scores)
     shown = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
     log.info("%.1f min, step %d: %s", elapsed / 60, step, shown)
     facts = {"step": step, "seconds": elapsed, "scores": scores}
-    if score > best:
-        best = score
+    if course.look(score):
         tensors.save(run / "best.safetensors", average.state_dict(), facts)
     state: dict[str, Tensor] = {}
     state |= {f"network.{k}": v for k, v in network.state_dict().items()}
     state |= {f"average.{k}": v for k, v in average.state_dict().items()}
     for number, values in optimiser.state_dict()["state"].items():
         state |= {f"optimiser.{number}.{k}": torch.as_tensor(v) for k, v in values.items()}
-    tensors.save(run / "last.safetensors", state, {**facts, "best": best})
+    gone = {"best": course.best, "stale": course.stale, "lowered": course.lowered}
+    tensors.save(run / "last.safetensors", state, {**facts, **gone})
     picture = Image.fromarray(task.sheet(average))
     temporary = run / "sheet.part.png"
     picture.save(temporary)
     temporary.replace(run / "sheet.png")
     curves.draw(run)
-    return best
 
 
 def _restore(
-    path: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
-) -> tuple[int, float, float]:
+    path: Path,
+    network: nn.Module,
+    average: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    course: Course,
+) -> tuple[int, float]:
     state, facts = tensors.load(path)
 
     def part(name: str) -> dict[str, Tensor]:
@@ -214,7 +251,10 @@ def _restore(
     whole = optimiser.state_dict()
     whole["state"] = inner
     optimiser.load_state_dict(whole)
-    return int(facts["step"]), float(facts["seconds"]), float(facts["best"])
+    course.best = float(facts["best"])
+    # Runs of before 0.2 had no plateaus to keep.
+    course.stale, course.lowered = int(facts.get("stale", 0)), float(facts.get("lowered", 1))
+    return int(facts["step"]), float(facts["seconds"])
 
 
 def _append(run: Path, **values: object) -> None:

@@ -16,21 +16,68 @@ from facedial.data.store import Store
 from facedial.errors import BadRequest, UnknownName
 from facedial.folder import nearest
 
+SCHEDULES = ("cosine", "constant", "plateau")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How a task is trained: batch size per device, peak rate, EMA memory in steps."""
+    """How a task is trained: batch size per device, peak rate, EMA memory in steps (1: no average).
+
+    `schedule`: `cosine` (warmed up, down to a fiftieth), `constant`, or `plateau`, which multiplies the
+    rate by `factor` when the first score has not risen for more than `patience` looks. `look_every`:
+    steps between looks at the scores, beside those at every checkpoint (0: none). `clip`: largest norm of
+    the whole gradient (0: any).
+    """
 
     batch: int = 16
     rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.99)
     memory: int = 400
+    schedule: str = "cosine"
+    factor: float = 0.1
+    patience: int = 10
+    look_every: int = 0
+    clip: float = 0.0
 
     def __post_init__(self) -> None:
         if self.batch < 1:
             raise BadRequest(f"pace.batch must be at least 1, got {self.batch}")
+        if self.memory < 1:
+            raise BadRequest(f"pace.memory must be at least 1, got {self.memory}")
+        if self.schedule not in SCHEDULES:
+            raise BadRequest(
+                f"pace.schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}"
+            )
         if not 0 < self.rate < 1:
             raise BadRequest(f"pace.rate must lie in (0, 1), got {self.rate}")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A loss of several terms, so that each is logged as it is and as it counts.
+
+    `raw`: name -> scalar; `weights`: name -> its factor in the sum, 1 where none is given.
+    """
+
+    raw: Mapping[str, Tensor]
+    weights: Mapping[str, float]
+
+    @property
+    def weighted(self) -> dict[str, Tensor]:
+        """Name -> what it adds to the loss."""
+        return {name: self.weights.get(name, 1.0) * value for name, value in self.raw.items()}
+
+    @property
+    def total(self) -> Tensor:
+        """The loss."""
+        return torch.stack(list(self.weighted.values())).sum()
+
+    def noted(self) -> dict[str, dict[str, float]]:
+        """Both as plain numbers."""
+        return {
+            "terms": {name: float(value.detach()) for name, value in self.raw.items()},
+            "weighted": {name: float(value.detach()) for name, value in self.weighted.items()},
+        }
 
 
 class Task(Protocol):
@@ -44,8 +91,11 @@ class Task(Protocol):
     def pace(self) -> Pace:
         """How."""
 
-    def loss(self, network: nn.Module, batch: int, seed: int) -> Tensor:
-        """Scalar loss of `batch` pictures drawn by `seed` alone, so that a resumed step repeats."""
+    def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Tensor | Terms:
+        """Scalar loss, or its terms, of `batch` pictures drawn by `seed` alone: a resumed step repeats.
+
+        `step`: steps done before, for what changes in the course of a training.
+        """
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """Figures on validation people; the first is the one to raise."""

@@ -15,6 +15,7 @@ from facedial import __version__, folder
 from facedial.data.store import Store
 from facedial.errors import BadRequest, BadRun
 from facedial.training import loop
+from facedial.training.precision import plugin
 from facedial.training.recipe import Context, Recipe, from_json, with_settings
 
 RECIPES = "facedial.training.recipes"
@@ -47,17 +48,19 @@ def run(order: Order) -> None:
         raise BadRequest(f"{order.recipe} needs --minutes or --steps to know its end")
     settings = _settings(recipe, order)
     stores = [Store.open(path) for path in order.stores]
-    _claim(order, settings)
+    _claim(order, recipe, settings)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = order.precision
     if precision == "auto":
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         precision = loop.fastest_precision(device)
+    mixed = plugin(precision, device)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Fabric's hints on this machine's other accelerators
         fabric = Fabric(
             devices=order.devices,
             num_nodes=order.num_nodes,
-            precision=precision,  # type: ignore[arg-type]
+            precision=None if mixed else precision,  # type: ignore[arg-type]
+            plugins=mixed,
         )
         fabric.launch()
     torch.manual_seed(order.seed)
@@ -109,7 +112,7 @@ def _settings(recipe: Recipe, order: Order) -> Any:
     return with_settings(recipe.settings, order.assignments)
 
 
-def _claim(order: Order, settings: Any) -> None:
+def _claim(order: Order, recipe: Recipe, settings: Any) -> None:
     order.run.mkdir(parents=True, exist_ok=True)
     facts = {
         "recipe": order.recipe,
@@ -122,6 +125,10 @@ def _claim(order: Order, settings: Any) -> None:
     path = order.run / "run.json"
     if path.exists():
         old = json.loads(path.read_text())
+        if old.get("recipe") == order.recipe:
+            # Settings that came later count with their defaults.
+            completed = dataclasses.asdict(from_json(recipe.settings, old["settings"]))
+            old["settings"] = json.loads(json.dumps(completed))
         for key in ("recipe", "settings", "seed"):
             if old.get(key) != facts[key]:
                 raise BadRun(

@@ -94,9 +94,8 @@ class Autoencoder(nn.Module):
     def forward(self, pixels: Tensor, noise: Tensor, refinements: int) -> Tensor:
         """uint8 [N, 3, 128, 128] -> planes of the reconstruction minus the crop's, [N, 48, 32, 32].
 
-        Pixels come as bytes because Fabric turns floats into half precision on the way in. Planes are
-        an orthonormal change of coordinates: their squared error is the picture's. Only the last
-        refinement gets a gradient, and what it is told gets none.
+        Planes are an orthonormal change of coordinates: their squared error is the picture's. Only the
+        last refinement gets a gradient, and what it is told gets none.
         """
         with torch.no_grad():
             pixels = pixels.float() / 255
@@ -105,7 +104,7 @@ class Autoencoder(nn.Module):
             seen = self._seen(packed, codes) if refinements else None
         if seen is not None:
             codes = self._moved(codes, seen)
-        base = self.renderer.pack(self.linear.base(codes + noise.float()))
+        base = self.renderer.pack(self.linear.base(codes + noise))
         return base + self.renderer.residual(base) - packed
 
 
@@ -121,7 +120,7 @@ class Task:
         judges = Crops(context.stores, ["val"])
         self.judged = pictures(judges.read(judges.spread(settings.judged)), context.device)
 
-    def loss(self, network: nn.Module, batch: int, seed: int) -> Tensor:
+    def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Tensor:
         """Mean squared error times 100 (so that Adam's epsilon does not matter)."""
         chosen = self.crops.draw(batch, seed)
         pixels = torch.from_numpy(self.crops.read(chosen)).to(self.device).permute(0, 3, 1, 2)

@@ -84,7 +84,7 @@ class Task:
             shown[places, NAMES.index(name)] = True
         return chosen, torch.from_numpy(np.where(shown, self.labels[chosen], 0).astype(np.float32))
 
-    def loss(self, network: nn.Module, batch: int, seed: int) -> Tensor:
+    def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Tensor:
         """Mean squared error of the velocity in white planes."""
         rng = np.random.default_rng(seed)
         chosen, wanted = self.draw(batch, rng)

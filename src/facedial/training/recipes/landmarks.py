@@ -133,7 +133,7 @@ class Task:
         )
         return torch.where(cover[:, None], rand(n, 3, 1, 1), patches).clamp(0, 1)
 
-    def loss(self, network: nn.Module, batch: int, seed: int) -> Tensor:
+    def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Tensor:
         """Wing loss on points in patch pixels, and cross-entropy of heat maps.
 
         The centre of mass alone leaves broad maps that pull points to the middle; the cross-entropy

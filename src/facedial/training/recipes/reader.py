@@ -56,7 +56,7 @@ class Task:
         self.judged = judges.read(chosen)
         self.judged_labels = labels[chosen]
 
-    def loss(self, network: nn.Module, batch: int, seed: int) -> Tensor:
+    def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Tensor:
         """Nats above the labels' own entropy, mean over known labels."""
         chosen = self.crops.draw(batch, seed)
         whole = pictures(self.crops.read(chosen), self.device)
