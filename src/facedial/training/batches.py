@@ -12,16 +12,20 @@ from facedial.errors import BadStore
 
 
 class Crops:
-    """All pictures of the chosen splits in several stores, addressed 0..n-1."""
+    """All pictures of the chosen splits in several stores, addressed 0..n-1.
+
+    `size`: pixels along the side of what is read; larger crops are shrunk to it by area.
+    """
 
     def __init__(self, stores: Sequence[Store], splits: Sequence[str], size: int = 128) -> None:
         self.stores = list(stores)
+        self.size = size
         rows = []
         for number, store in enumerate(self.stores):
-            if store.size != size:
+            if store.size % size:
                 raise BadStore(
-                    f"{store.path} holds {store.size}-px crops, this recipe needs {size}; "
-                    f"prepare it again with --size {size}"
+                    f"{store.path} holds {store.size}-px crops, this recipe needs {size} or a "
+                    f"multiple; prepare it again with --size {size}"
                 )
             inside = np.flatnonzero(np.isin(store.split, list(splits)))
             rows.append(np.stack([np.full(len(inside), number), inside], 1))
@@ -34,7 +38,21 @@ class Crops:
 
     def read(self, chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
         """uint8 [n, S, S, 3] of the addressed pictures."""
-        return np.stack([self.stores[s].pixels[i] for s, i in self.rows[chosen]])
+        return shrunk(np.stack([self._pixels(s, i) for s, i in self.rows[chosen]]), self.size)
+
+    def _pixels(self, store: int, row: int) -> NDArray[np.uint8]:
+        pixels: NDArray[np.uint8] = self.stores[store].pixels[row]
+        # Stores of several sizes can be read together.
+        return pixels if len(self.stores) == 1 else shrunk(pixels[None], self.size)[0]
+
+    @property
+    def frame(self) -> str:
+        """The frame of the crops; raises `BadStore` when the stores differ in it."""
+        frames = {store.path: store.frame for store in self.stores}
+        if len(set(frames.values())) > 1:
+            listing = ", ".join(f"{path} {frame}" for path, frame in frames.items())
+            raise BadStore(f"the stores are cut on different frames: {listing}; give one kind")
+        return self.stores[0].frame
 
     def gather(self, name: str) -> NDArray[np.float32]:
         """Column `attributes` [n, 40] or `landmarks` [n, 5, 2] of all pictures, in their order."""
@@ -57,12 +75,24 @@ class Crops:
             yield np.arange(start, min(start + size, len(self)))
 
 
-def labelled(stores: Sequence[Store], split: str, name: str) -> tuple[Crops, NDArray[np.float32]]:
+def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """uint8 [N, S, S, C] -> [N, side, side, C], S a multiple of `side`: means of areas, rounded."""
+    count, size, channels = len(pixels), pixels.shape[1], pixels.shape[3]
+    if size == side:
+        return pixels
+    blocks = pixels.reshape(count, side, size // side, side, size // side, channels)
+    means: NDArray[np.uint8] = np.rint(blocks.mean((2, 4), dtype=np.float32)).astype(np.uint8)
+    return means
+
+
+def labelled(
+    stores: Sequence[Store], split: str, name: str, size: int = 128
+) -> tuple[Crops, NDArray[np.float32]]:
     """Crops of a split whose column `name` is known at least in part, and that column.
 
     Raises `BadStore` when there are none.
     """
-    crops = Crops(stores, [split])
+    crops = Crops(stores, [split], size)
     values = crops.gather(name)
     known = ~np.isnan(values).reshape(len(values), -1).all(1)
     if not known.any():

@@ -18,7 +18,8 @@ def draw(run: Path) -> None:
     axes = figure.subplots(1, 1 + len(names), squeeze=False)[0]
     if losses:
         axes[0].plot(*zip(*losses, strict=True), linewidth=1)
-        axes[0].set_yscale("log")
+        # A likelihood may be negative.
+        axes[0].set_yscale("log" if min(loss for _, loss in losses) > 0 else "linear")
     axes[0].set_title("loss")
     for axis, name in zip(axes[1:], names, strict=True):
         points = [(minute, scores[name]) for minute, scores in marks if name in scores]

@@ -234,10 +234,18 @@ def write_facts(out: Path, facts: Mapping[str, Any]) -> None:
 
 
 def save_golden(path: Path, golden: Mapping[str, NDArray[Any]]) -> None:
-    """Write golden numbers, keys `graph.input` and `graph.output`, as `.npz`; pictures in half."""
+    """Write golden numbers, keys `graph.input` and `graph.output`, as `.npz`; pictures in half.
+
+    Unless their range is so small beside their size that half precision would be seen in it.
+    """
     halves = {
-        key: value.astype(np.float16) if value.dtype == np.float32 and value.size > LARGE else value
+        key: value.astype(np.float16) if value.size > LARGE and _halved(value) else value
         for key, value in golden.items()
     }
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **halves)
+
+
+def _halved(value: NDArray[Any]) -> bool:
+    whole = value.dtype == np.float32
+    return whole and float(np.abs(value).max()) * 2**-11 < 5e-4 * float(np.ptp(value))

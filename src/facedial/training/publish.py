@@ -15,6 +15,9 @@ from facedial.training import export, start
 
 LICENCE = "weights: non-commercial research (trained on research data sets); code: Apache-2.0"
 
+# What a recipe says of the whole bundle, not of its part alone.
+TOP = ("space", "dimensions", "side", "frame")
+
 
 def publish(runs: Sequence[Path], out: Path, card: Path | None = None) -> dict[str, float]:
     """Write the parts of `runs` into the bundle folder `out`; parts of other runs in it stay.
@@ -35,7 +38,7 @@ def publish(runs: Sequence[Path], out: Path, card: Path | None = None) -> dict[s
             work.mkdir()
         for run, recipe_name, recipe, settings in opened:
             facts = recipe.export(run, settings, work)
-            top = {key: facts.pop(key) for key in ("space", "dimensions", "side") if key in facts}
+            top = {key: facts.pop(key) for key in TOP if key in facts}
             facts["settings"] = dataclasses.asdict(settings)
             facts["commit"] = _commit()
             export.write_facts(work, {**top, "parts": {recipe_name: facts}})

@@ -5,7 +5,6 @@ linear map gives the base picture, the renderer draws the missing residual over 
 moves the linear code to where the drawing comes nearer to the picture.
 """
 
-import logging
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facedial.codes.attributes import NAMES
-from facedial.codes.directions import fit_directions
-from facedial.codes.prior import GaussianPrior
 from facedial.errors import BadRequest, BadRun
-from facedial.training import export, loop, losses, tensors
+from facedial.training import coded, export, loop, losses, tensors
 from facedial.training.batches import Crops, grid, pictures
 from facedial.training.models import refiner, renderer, small_picture
 from facedial.training.recipe import Context, Pace, Recipe
-
-log = logging.getLogger(__name__)
 
 FITTED = "whitening.safetensors"
 ENCODED_AT_ONCE = 64
@@ -263,20 +257,7 @@ def fit_codes(context: Context, task: Task) -> None:
         codes /= unit
         network.linear.deviation *= unit.to(network.linear.deviation)
         tensors.save(path, {"codes": codes.half()}, {"space": space})
-    labels = task.crops.gather("attributes")
-    with np.errstate(invalid="ignore"):
-        both = np.any(labels > 0.5, axis=0) & np.any(labels <= 0.5, axis=0)
-    names = [name for name, usable in zip(NAMES, list(both), strict=True) if usable]
-    if names:
-        labels = labels[:, both]
-        known = np.flatnonzero(~np.isnan(labels).all(1))
-        rows, labels = codes.numpy()[known], labels[known]
-        fit_directions(rows, labels, names, space=space).save(run / "directions.npz")
-        GaussianPrior.fit(rows, labels, names, space=space).save(run / "prior.npz")
-    else:
-        log.warning(
-            "no labels with people on both sides, so no directions and no prior were fitted"
-        )
+    coded.fit(codes, task.crops.gather("attributes"), space, run)
     tensors.save(run / FITTED, {"deviation": network.linear.deviation}, {"space": space})
 
 
@@ -317,7 +298,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     shared = [name for name in both if not name.startswith("refiner.")]
     size = (settings.dimensions, small_picture.SIDE)
     export.write_pair(_Encode(network), _Decode(network), axes, shared, size, out)
-    for name in ("directions.npz", "prior.npz"):
+    for name in coded.FITTED:
         if (run / name).exists():
             shutil.copyfile(run / name, out / name)
     return {"space": space, "dimensions": settings.dimensions, "side": small_picture.SIDE, **facts}

@@ -1,0 +1,239 @@
+"""What all conditional VAEs share: data, scores, sheets, and how they become a bundle."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facedial.codes.attributes import NAMES
+from facedial.codes.labelled import UNKNOWN, LabelledPrior, directions_of
+from facedial.errors import BadRun
+from facedial.training import export, losses, tensors
+from facedial.training.batches import Crops, grid, labelled, pictures
+from facedial.training.recipe import Context
+
+CODED = "codes.safetensors"
+AT_ONCE = 64
+# A number of the code is used when its mean moves by more than this from picture to picture (Burda 2016).
+ACTIVE = 0.01
+MOST = 12288  # people whose codes the prior is fitted to
+PEOPLE = 4096  # people whose attributes a bundle draws from
+
+
+class Network(Protocol):
+    """A conditional VAE as the rest of this file sees it; features are those it knows, 0..1."""
+
+    attributes: tuple[str, ...]
+
+    def posterior(self, pictures: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance [N, L]."""
+
+    def draw(self, latent: Tensor, features: Tensor) -> Tensor:
+        """Pictures [N, 3, S, S], about 0..1."""
+
+
+@dataclass(slots=True)
+class People:
+    """Crops of a split with the features [N, K] of the attributes asked for, unknown as 0.5."""
+
+    crops: Crops
+    features: NDArray[np.float32]
+
+    @staticmethod
+    def of(context: Context, split: str, side: int, names: tuple[str, ...]) -> "People":
+        """Everyone of the split whose attributes are known at least in part."""
+        crops, labels = labelled(context.stores, split, "attributes", side)
+        columns = [NAMES.index(name) for name in names]
+        chosen = labels[:, columns]
+        return People(crops, np.where(np.isnan(chosen), UNKNOWN, chosen).astype(np.float32))
+
+
+class Judged:
+    """Validation people, by whom a conditional VAE is scored and shown."""
+
+    def __init__(self, people: People, count: int, latent: int, device: torch.device) -> None:
+        chosen = people.crops.spread(count)
+        self.pictures = pictures(people.crops.read(chosen), device)
+        self.features = torch.from_numpy(people.features[chosen]).to(device)
+        self.latent = latent
+
+    @torch.no_grad()
+    def scores(self, network: Network) -> dict[str, float]:
+        """PSNR (mean of dB) from mean codes, divergence in nats a picture, numbers in use."""
+        psnr, means, nats = [], [], []
+        for part, features in self._parts():
+            mean, log_variance = network.posterior(part, features)
+            error = (network.draw(mean, features).clamp(0, 1) - part).square().mean((1, 2, 3))
+            psnr.append(-10 * torch.log10(error))
+            means.append(mean)
+            nats.append(losses.normal_divergence(mean, log_variance).sum(1))
+        active = (torch.cat(means).var(0) > ACTIVE).sum()
+        return {
+            "psnr": float(torch.cat(psnr).mean()),
+            "kl_nats": float(torch.cat(nats).mean()),
+            "active": float(active),
+        }
+
+    def _parts(self) -> "zip[tuple[Tensor, Tensor]]":
+        return zip(torch.split(self.pictures, 64), torch.split(self.features, 64), strict=True)
+
+    @torch.no_grad()
+    def sheet(self, network: Network, flipped: tuple[str, ...]) -> NDArray[np.uint8]:
+        """Ten people, their reconstructions, one attribute flipped a row, and ten new faces."""
+        step = max(1, len(self.pictures) // 10)
+        shown, features = self.pictures[::step][:10], self.features[::step][:10]
+        mean, _ = network.posterior(shown, features)
+        rows = [shown, network.draw(mean, features)]
+        for name in flipped:
+            other = features.clone()
+            k = network.attributes.index(name)
+            other[:, k] = 1 - (other[:, k] > UNKNOWN).float()
+            rows.append(network.draw(mean, other))
+        generator = torch.Generator().manual_seed(0)
+        drawn = torch.randn(len(shown), self.latent, generator=generator).to(mean)
+        return grid([*rows, network.draw(drawn, features)])
+
+
+@torch.no_grad()
+def encoded(network: Network, people: People, device: torch.device) -> Tensor:
+    """Mean codes float32 [N, L] of the people."""
+    features = torch.from_numpy(people.features)
+    parts = []
+    for block in people.crops.blocks(AT_ONCE):
+        whole = pictures(people.crops.read(block), device)
+        mean, _ = network.posterior(whole, features[torch.from_numpy(block)].to(device))
+        parts.append(mean.cpu())
+    return torch.cat(parts)
+
+
+def space_of(network: nn.Module, latent: int, names: tuple[str, ...]) -> str:
+    """Name of a network's code space, after every weight."""
+    weights = [value for value in network.state_dict().values() if value.dtype.is_floating_point]
+    return export.space_of(torch.empty(0, latent + len(names)), *weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Numbers in a code besides the attributes, and pixels along the side."""
+
+    latent: int
+    side: int
+
+
+Build = Callable[[Any], tuple[nn.Module, Shape]]
+
+
+def best(run: Path, settings: Any, build: Build) -> tuple[Any, Shape, str, dict[str, Any]]:
+    """A run's best network in evaluation mode, its shape, its code space, and the facts beside it."""
+    network, shape = build(settings)
+    state, facts = tensors.load(run / "best.safetensors")
+    network.load_state_dict(state)
+    network.eval()
+    names: tuple[str, ...] = network.attributes  # type: ignore[assignment]
+    return network, shape, space_of(network, shape.latent, names), facts
+
+
+def keep_codes(context: Context, settings: Any, people: People, build: Build) -> None:
+    """Encode people, evenly chosen, with the best network into the run; once for each best network."""
+    network, _, space, _ = best(context.run, settings, build)
+    path = context.run / CODED
+    if path.exists() and tensors.load(path)[1]["space"] == space:
+        return
+    chosen = people.crops.spread(MOST)
+    people.crops.rows, people.features = people.crops.rows[chosen], people.features[chosen]
+    codes = encoded(network.to(context.device), people, context.device)
+    kept = {"codes": codes.half(), "labels": torch.from_numpy(people.features)}
+    tensors.save(path, kept, {"space": space, "frame": people.crops.frame})
+
+
+class _Encode(nn.Module):
+    """Bytes [N, S, S, 3] and all 40 attributes in 0..1 -> code: mean, then the attributes known."""
+
+    columns: Tensor
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+        columns = [NAMES.index(name) for name in network.attributes]
+        self.register_buffer("columns", torch.tensor(columns), persistent=False)
+
+    def forward(self, pixels: Tensor, attributes: Tensor) -> Tensor:
+        features = attributes[:, self.columns]
+        mean, _ = self.network.posterior(pixels.permute(0, 3, 1, 2).float() / 255, features)
+        return torch.cat([mean, features], 1)
+
+
+class _Decode(nn.Module):
+    """Code -> bytes' range [N, S, S, 3], 0..255."""
+
+    def __init__(self, network: Any, latent: int) -> None:
+        super().__init__()
+        self.network = network
+        self.latent = latent
+
+    def forward(self, codes: Tensor) -> Tensor:
+        drawn: Tensor = self.network.draw(codes[:, : self.latent], codes[:, self.latent :])
+        return drawn.permute(0, 2, 3, 1) * 255
+
+
+def finish(
+    run: Path, settings: Any, out: Path, build: Build, *, learnt: bool, along: float = 0.0
+) -> dict[str, Any]:
+    """Write graphs, directions and prior of a run into the bundle folder `out`.
+
+    `learnt`: whether the prior is what codes are, or N(0, I) as the loss would have it. `along`: how
+    much a move takes along of the latent numbers' difference between people who differ in one attribute.
+    """
+    network, shape, space, facts = best(run, settings, build)
+    kept, about = tensors.load(run / CODED) if (run / CODED).exists() else ({}, {})
+    if about.get("space") != space:
+        raise BadRun(
+            f"{run} was stopped before its people were encoded; call `facedial train` on it again, "
+            "with the minutes it has had if they are to be all"
+        )
+    names = network.attributes
+    codes, labels = kept["codes"].float().numpy(), kept["labels"].numpy()
+    make = LabelledPrior.fit if learnt else LabelledPrior.standard
+    first: Any = codes if learnt else shape.latent
+    prior = make(first, labels, names, space=space, people=PEOPLE)
+    prior.save(out / "prior.npz")
+    slope = along * prior.slope if along else None
+    directions_of(shape.latent, labels, names, space=space, slope=slope).save(
+        out / "directions.npz"
+    )
+    axes = export.round_network(network, {})
+    generator = torch.Generator().manual_seed(0)
+    size = (2, shape.side, shape.side, 3)
+    pixels = torch.randint(0, 256, size, generator=generator, dtype=torch.uint8)
+    attributes = torch.rand(2, len(NAMES), generator=generator).half().float()
+    drawn = torch.randn(2, shape.latent, generator=generator)
+    codes_in = torch.cat([drawn, attributes[:, : len(names)]], 1).half().float()
+    golden = export.write(
+        _Encode(network),
+        (pixels, attributes),
+        (["pixels", "attributes"], ["codes"]),
+        out / "autoencoder-encode.onnx",
+        axes,
+    )
+    golden |= export.write(
+        _Decode(network, shape.latent),
+        (codes_in,),
+        (["codes"], ["pixels"]),
+        out / "autoencoder-decode.onnx",
+        axes,
+    )
+    export.save_golden(out / "autoencoder-golden.npz", golden)
+    return {
+        "space": space,
+        "frame": about["frame"],
+        "dimensions": shape.latent + len(names),
+        "side": shape.side,
+        "latent": shape.latent,
+        "attributes": list(names),
+        **facts,
+    }

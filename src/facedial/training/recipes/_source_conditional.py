@@ -1,0 +1,171 @@
+"""How the second source's conditional VAEs are trained: `v9`, `v10`, `simple`, as coded or balanced.
+
+As coded (`faithful`), cross-entropy is summed over a batch while other terms are means, five to six
+orders of magnitude smaller: they do nothing. Balanced, every term is a mean over pixels, or relative,
+and acts.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facedial.errors import BadRequest
+from facedial.training import export, losses
+from facedial.training.batches import pictures
+from facedial.training.models import conditional, perceptual
+from facedial.training.recipe import Context, Pace, Recipe, Terms
+from facedial.training.recipes import _conditional as shared
+
+FLIPPED = ("Smiling", "Eyeglasses", "Male", "Blond_Hair")
+# Of balanced terms, chosen so that each adds about a third when training begins: squared error and
+# divergence beside cross-entropy, all over pixels, and the relative distance of features.
+BALANCED = {"bce": 1.0, "mse": 4.0, "kl": 1.0, "perceptual": 0.05}
+RECONSTRUCTIONS = ("mse", "bce")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The source's constants. `features`: vgg16, vgg19, squeezenet or none; `features_file`: weights.
+
+    `rec_alpha`, `kl_beta`, `perceptual_lambda` are v10's; `reconstruction` is simple's, mse or bce.
+    `faithful`: terms as the source adds them, else balanced.
+    """
+
+    latent: int = 128
+    side: int = 128
+    pace: Pace = field(
+        default_factory=lambda: Pace(
+            batch=32, rate=1e-3, betas=(0.9, 0.999), memory=1, schedule="constant", clip=1.0
+        )
+    )
+    faithful: bool = False
+    features: str = "vgg16"
+    features_file: str = ""
+    rec_alpha: float = 0.5
+    kl_beta: float = 1.0
+    perceptual_lambda: float = 1.0
+    reconstruction: str = "mse"
+    judged: int = 512
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rec_alpha <= 1:
+            raise BadRequest(f"rec_alpha must lie in 0..1, got {self.rec_alpha}")
+        if self.reconstruction not in RECONSTRUCTIONS:
+            raise BadRequest(
+                f"reconstruction must be one of {', '.join(RECONSTRUCTIONS)}, "
+                f"got {self.reconstruction!r}"
+            )
+
+
+class Task:
+    """The four losses of the source on CelebA's pictures, no augmentation; noise is normal."""
+
+    def __init__(self, settings: Settings, kind: str, context: Context) -> None:
+        self.kind = kind
+        self.settings = settings
+        self.device = context.device
+        network, shape = build(settings)
+        self.network = network.to(context.device)
+        self.people = shared.People.of(context, "train", settings.side, conditional.FEATURES)
+        # The source has 0 and 1 alone.
+        self.people.features = np.rint(self.people.features)
+        self.epoch = max(1, len(self.people.crops) // settings.pace.batch)
+        self.pace = dataclasses.replace(settings.pace, look_every=self.epoch)
+        judges = shared.People.of(context, "val", settings.side, conditional.FEATURES)
+        self.judged = shared.Judged(judges, settings.judged, shape.latent, context.device)
+        self.features = None
+        if kind != "simple" and settings.features != "none":
+            path = Path(settings.features_file) if settings.features_file else None
+            self.features = perceptual.features(settings.features, path).to(context.device)
+
+    def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Terms:
+        """Cross-entropy, squared error, divergence, perceptual distance, as `kind` adds them."""
+        chosen = self.people.crops.draw(batch, seed)
+        target = pictures(self.people.crops.read(chosen), self.device)
+        own = torch.from_numpy(self.people.features[chosen]).to(self.device)
+        generator = torch.Generator().manual_seed(seed)
+        noise = torch.randn(batch, self.settings.latent, generator=generator).to(self.device)
+        logits, mean, log_variance = network(target, own, noise)
+        output = torch.sigmoid(logits)
+        raw = {
+            "bce": losses.binary(logits, target),
+            "mse": (output - target).square().sum(),
+            "kl": losses.normal_divergence(mean, log_variance).sum(),
+        }
+        if self.features is not None:
+            apart = perceptual.plain_distance if self.settings.faithful else perceptual.distance
+            raw["perceptual"] = apart(self.features, output, target)
+        weight = losses.logistic_weight(step // self.epoch)
+        return weighed(raw, self.kind, self.settings, weight, target.numel())
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """See `_conditional.Judged.scores`."""
+        assert isinstance(network, conditional.Conditional)
+        return self.judged.scores(network)
+
+    def sheet(self, network: nn.Module) -> NDArray[np.uint8]:
+        """See `_conditional.Judged.sheet`; `FLIPPED` are the rows."""
+        assert isinstance(network, conditional.Conditional)
+        return self.judged.sheet(network, tuple(n for n in FLIPPED if n in network.attributes))
+
+
+def weighed(
+    raw: dict[str, Tensor], kind: str, settings: Settings, kl_weight: float, numbers: int
+) -> Terms:
+    """The terms of one of the three losses. `raw`: sums over the batch, of so many `numbers`.
+
+    v9: BCE + MSE + w KL + PL; v10: a BCE + (1 - a) MSE + w b KL + l PL; simple: one of the first two
+    and w KL. Faithful, v9's MSE is the mean, v10's the sum.
+    """
+    s = settings
+    if kind == "v9":
+        weights = {"bce": 1.0, "mse": 1.0 / numbers, "kl": kl_weight, "perceptual": 1.0}
+        balanced = {"bce": 1.0, "mse": 1.0, "kl": kl_weight, "perceptual": 1.0}
+    elif kind == "v10":
+        weights = {
+            "bce": s.rec_alpha, "mse": 1 - s.rec_alpha, "kl": kl_weight * s.kl_beta,
+            "perceptual": s.perceptual_lambda,
+        }  # fmt: skip
+        balanced = weights
+    else:
+        raw = {name: raw[name] for name in (s.reconstruction, "kl")}
+        weights = {s.reconstruction: 1.0, "kl": kl_weight}
+        balanced = weights
+    if s.faithful:
+        return Terms(raw, weights)
+    # Sums become means over pixels; the perceptual distance is relative already.
+    scale = {name: 1.0 if name == "perceptual" else 1.0 / numbers for name in raw}
+    return Terms(raw, {name: balanced[name] * BALANCED[name] * scale[name] for name in raw})
+
+
+def build(settings: Settings) -> tuple[nn.Module, shared.Shape]:
+    """A fresh network and its shape."""
+    config = conditional.Config(latent=settings.latent, side=settings.side)
+    return conditional.Conditional(config), shared.Shape(settings.latent, settings.side)
+
+
+def recipe(kind: str, summary: str) -> Recipe:
+    """The recipe of one of the three."""
+
+    def start(context: Context, settings: Settings) -> Task:
+        """A fresh network, or that of a bundle."""
+        task = Task(settings, kind, context)
+        if context.init is not None:
+            export.take_weights(task.network, context.init, "autoencoder")
+        return task
+
+    def after(context: Context, task: Task) -> None:
+        """Encode people with the best network."""
+        shared.keep_codes(context, task.settings, task.people, build)
+
+    def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
+        """Write the bundle; faces are drawn from N(0, I), as the source draws them."""
+        return shared.finish(run, settings, out, build, learnt=False)
+
+    return Recipe(summary=summary, settings=Settings(), start=start, export=finish, after=after)

@@ -1,0 +1,211 @@
+"""Our conditional VAE: calibrated error, attributes in every block, changed faces read by the reader."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facedial.codes.attributes import NAMES
+from facedial.codes.labelled import UNKNOWN
+from facedial.errors import BadRequest
+from facedial.runtime.bundle import Bundle
+from facedial.training import export, loop, losses
+from facedial.training.batches import pictures
+from facedial.training.models import cvae, perceptual, reader
+from facedial.training.recipe import Context, Pace, Recipe, Terms, from_json
+from facedial.training.recipes import _conditional as shared
+from facedial.training.recipes import reader as reader_recipe
+
+FLIPPED = ("Smiling", "Eyeglasses", "Male", "Blond_Hair", "Young", "Bangs")
+FITTED_TO = 4096  # people by whom planes are made white
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Weights of the terms, each relative to half the log of the mean squared error.
+
+    `kl`: of the divergence in nats (1 = the evidence bound). `asked`: of what the reader finds beside
+    the wish in changed and new faces. `likeness`: of the distance of `features` (vgg16, vgg19,
+    squeezenet or none; weights from `features_file`).
+    Shares: `open_share` of attributes are unknown, at random; `changed_share` of faces are changed,
+    `fresh_share` of these are new ones; `read_share` of photos are said to have what the reader finds in
+    them; `liked_share` are compared by features, which is slow. `along`: see `_conditional.finish`.
+    """
+
+    model: cvae.Config = field(default_factory=lambda: cvae.Config(width=40))
+    pace: Pace = field(default_factory=lambda: Pace(batch=32, rate=1e-3, memory=1000, clip=1.0))
+    kl: float = 1.0
+    asked: float = 0.5
+    likeness: float = 0.2
+    features: str = "none"
+    features_file: str = ""
+    open_share: float = 0.1
+    fresh_share: float = 0.4
+    read_share: float = 0.5
+    changed_share: float = 0.5
+    liked_share: float = 0.2
+    along: float = 0.0
+    judged: int = 512
+
+    def __post_init__(self) -> None:
+        for name in ("open_share", "fresh_share", "read_share", "changed_share", "liked_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise BadRequest(f"{name} must lie in 0..1, got {getattr(self, name)}")
+
+
+class Task:
+    """Reconstruction, divergence, and faces changed to other people's attributes, as read."""
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        self.settings = settings
+        self.pace = settings.pace
+        self.device = context.device
+        self.side = settings.model.side
+        network, shape = build(settings)
+        self.people = shared.People.of(context, "train", self.side, NAMES)
+        judges = shared.People.of(context, "val", self.side, NAMES)
+        self.judged = shared.Judged(judges, settings.judged, shape.latent, context.device)
+        some = self.people.crops.read(self.people.crops.spread(FITTED_TO))
+        assert isinstance(network, cvae.Cvae)
+        _whiten(network, some)
+        self.network = network.to(context.device)
+        self.reader = the_reader(context.device)
+        self.halves = loop.fastest_precision(context.device) == "bf16-mixed"
+        self.features = None
+        if settings.features != "none":
+            path = Path(settings.features_file) if settings.features_file else None
+            self.features = perceptual.features(settings.features, path).to(context.device)
+
+    def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Terms:
+        """All terms a number of the picture, so that none depends on its size."""
+        s, rng = self.settings, np.random.default_rng(seed)
+        chosen = self.people.crops.draw(batch, seed)
+        target = pictures(self.people.crops.read(chosen), self.device)
+        target[::2] = target[::2].flip(3)
+        labels = torch.from_numpy(self.people.features[chosen]).to(self.device)
+        own = self._own(target, labels, rng)
+        count = max(1, int(s.changed_share * batch))
+        wanted = labels[torch.from_numpy(rng.permutation(batch)[:count])]
+        noise = torch.from_numpy(rng.standard_normal((batch, s.model.latent), np.float32))
+        fresh = torch.from_numpy(rng.random(len(wanted)) < s.fresh_share).to(self.device)
+        plain = self.network
+        assert isinstance(plain, cvae.Cvae)
+        packed = plain.pack(target)
+        again, changed, mean, log_variance = network(
+            packed, own, wanted, noise.to(self.device), fresh
+        )
+        numbers = target[0].numel()
+        raw = {
+            "error": losses.calibrated(again, packed) / numbers,
+            "kl": losses.normal_divergence(mean, log_variance).sum(1).mean() / numbers,
+            "asked": losses.masked_binary(self._read(plain.unpack(changed), rng), _sure(wanted)),
+        }
+        if self.features is not None:
+            some = slice(0, max(1, int(s.liked_share * batch)))
+            drawn = plain.unpack(again[some])
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halves):
+                raw["likeness"] = perceptual.distance(self.features, drawn, target[some])
+        return Terms(raw, {"kl": s.kl, "asked": s.asked, "likeness": s.likeness})
+
+    @torch.no_grad()
+    def _own(self, target: Tensor, labels: Tensor, rng: np.random.Generator) -> Tensor:
+        """What the picture is said to have: labels, or what the reader finds, as it will be in use."""
+        read = torch.from_numpy(rng.random(len(labels)) < self.settings.read_share)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halves):
+            found = torch.sigmoid(self.reader(enlarged(target)).float())
+        own = torch.where(read[:, None].to(self.device), found, labels)
+        open_ = torch.from_numpy(rng.random(labels.shape) < self.settings.open_share)
+        return torch.where(open_.to(self.device), torch.full_like(own, UNKNOWN), own)
+
+    def _read(self, drawn: Tensor, rng: np.random.Generator) -> Tensor:
+        """Logits of the reader on pictures moved and dimmed a little, so that no pixel can fool it."""
+        x, y = rng.integers(-3, 4, 2)
+        moved = torch.roll(enlarged(drawn), (int(y), int(x)), (2, 3))
+        shade = torch.from_numpy(rng.uniform(0.9, 1.1, (len(drawn), 1, 1, 1)).astype(np.float32))
+        grain = torch.from_numpy(rng.standard_normal(moved.shape, np.float32)) * 0.02
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halves):
+            logits: Tensor = self.reader(moved * shade.to(moved) + grain.to(moved))
+        return logits.float()
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """See `_conditional.Judged.scores`."""
+        assert isinstance(network, cvae.Cvae)
+        return self.judged.scores(network)
+
+    def sheet(self, network: nn.Module) -> NDArray[np.uint8]:
+        """See `_conditional.Judged.sheet`; `FLIPPED` are the rows."""
+        assert isinstance(network, cvae.Cvae)
+        return self.judged.sheet(network, FLIPPED)
+
+
+@torch.no_grad()
+def _whiten(network: cvae.Cvae, some: NDArray[np.uint8]) -> None:
+    """Take mean and deviation of planes from crops [N, S, S, 3] and their mirrors."""
+    parts = []
+    for block in np.array_split(some, max(1, len(some) // 64)):
+        whole = pictures(block, torch.device("cpu"))
+        parts += [network.pack(whole), network.pack(whole.flip(3))]
+    planes = torch.cat(parts)
+    network.plane_mean.copy_(planes.mean(0))
+    network.plane_deviation.copy_(planes.var(0).mean((1, 2)).sqrt()[:, None, None])
+
+
+def _sure(wanted: Tensor) -> Tensor:
+    """Wishes in 0..1 with NaN where nothing is wished."""
+    return torch.where(wanted == UNKNOWN, torch.full_like(wanted, torch.nan), wanted)
+
+
+def enlarged(whole: Tensor) -> Tensor:
+    """RGB [N, 3, S, S] as the reader takes it, 128 px; it shrinks what it sees by means."""
+    return (
+        F.interpolate(whole, size=(128, 128), mode="nearest") if whole.shape[-1] != 128 else whole
+    )
+
+
+def the_reader(device: torch.device) -> reader.Reader:
+    """The packaged reader, frozen."""
+    with Bundle.open() as bundle:
+        settings = bundle.facts["parts"]["reader"]["settings"]
+        folder = bundle.path
+    network = reader.Reader(
+        from_json(reader_recipe.Settings().model, settings["model"]), len(NAMES)
+    )
+    export.take_weights(network, folder, "reader")
+    return network.to(device).eval().requires_grad_(False)
+
+
+def build(settings: Settings) -> tuple[nn.Module, shared.Shape]:
+    """A fresh network and its shape."""
+    return cvae.Cvae(settings.model), shared.Shape(settings.model.latent, settings.model.side)
+
+
+def start(context: Context, settings: Settings) -> Task:
+    """A fresh network, or that of a bundle."""
+    task = Task(settings, context)
+    if context.init is not None:
+        export.take_weights(task.network, context.init, "autoencoder")
+    return task
+
+
+def after(context: Context, task: Task) -> None:
+    """Encode people with the best network."""
+    shared.keep_codes(context, task.settings, task.people, build)
+
+
+def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
+    """Write the bundle; faces are drawn from what codes are, given the attributes."""
+    return shared.finish(run, settings, out, build, learnt=True, along=settings.along)
+
+
+RECIPE = Recipe(
+    summary="conditional VAE, ours: faces drawn and changed by forty attributes",
+    settings=Settings(),
+    start=start,
+    export=finish,
+    after=after,
+)
