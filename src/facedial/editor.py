@@ -11,34 +11,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial.codes.attributes import ATTRIBUTES, find
-from facedial.codes.code import Code
+from facedial.codes.code import Code, Floats
 from facedial.codes.directions import Directions
 from facedial.codes.edit import Edit
 from facedial.codes.flow import GUIDANCE, STEPS, FlowMove, FlowPrior
+from facedial.codes.labelled import load_prior
 from facedial.codes.learn import Learned
-from facedial.codes.prior import GaussianPrior, Prior, UniformPrior, spread
+from facedial.codes.prior import Prior, UniformPrior, spread
 from facedial.errors import BadRequest, CodeSpaceMismatch
-from facedial.faces.crop import Crop, align
+from facedial.faces.crop import FRAMES, Crop, align
 from facedial.faces.face import Detector, Face
 from facedial.faces.find import face_from_eyes
 from facedial.faces.find import find as find_faces
 from facedial.faces.mark import EDITED
 from facedial.faces.paste import paste_change, soft_mask
 from facedial.faces.photo import Photo
-from facedial.runtime.bundle import Bundle
+from facedial.runtime.bundle import READ_SIDE, Bundle
 
 Pixels = NDArray[np.uint8]
-FRAME = "head"
+FRAME = "head"  # of what the reader takes, and of most models
 MOVES = ("direction", "flow")
 DRAWN_AT_ONCE = 32  # pictures of 10,000 faces in floats would not fit into memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Portrait:
-    """A photo opened for editing: encoded once, rendered often."""
+    """A photo opened for editing: encoded once, rendered often.
+
+    `face` is None for models whose crops are cut without looking for one.
+    """
 
     photo: Photo
-    face: Face
+    face: Face | None
     crop: Crop
     code: Code
 
@@ -76,16 +80,28 @@ class Editor:
         return find_faces(photo, self.detector, self.bundle.locate)
 
     def read(self, photo: Photo, faces: Sequence[Face] | None = None) -> list[Portrait]:
-        """Portraits of a photo's faces (all that are found, or those given), largest first."""
+        """Portraits of a photo's faces (all that are found, or those given), largest first.
+
+        One portrait for a model whose frame needs no face: its crop is a set part of the picture.
+        """
+        if not FRAMES[self.bundle.frame].needs_face:
+            crop = align(photo, None, self.bundle.frame, self.bundle.side)
+            own = self._head(photo, faces) if self.bundle.wants_attributes else None
+            return [Portrait(photo, None, crop, self.encode(crop.pixels[None], own)[0])]
         found = self.faces(photo) if faces is None else list(faces)
         if not found:
             return []
-        crops = [align(photo, face, FRAME, self.bundle.side) for face in found]
+        crops = [align(photo, face, self.bundle.frame, self.bundle.side) for face in found]
         codes = self.encode(np.stack([crop.pixels for crop in crops]))
         return [
             Portrait(photo, face, crop, code)
             for face, crop, code in zip(found, crops, codes, strict=True)
         ]
+
+    def _head(self, photo: Photo, faces: Sequence[Face] | None = None) -> Floats:
+        """Attributes [1, 40] of the largest face, as the reader finds them in its head crop."""
+        found = self.faces(photo) if faces is None else faces
+        return self.bundle.read(align(photo, found[0], FRAME, READ_SIDE).pixels[None])
 
     def portraits(self, photo: Photo, face: str = "1", eyes: str | None = None) -> list[Portrait]:
         """Portraits chosen as on the command line: `face` is `all` or a number, largest first.
@@ -101,6 +117,8 @@ class Editor:
             return self.read(photo, [face_from_eyes(photo, points)])
         if face != "all" and not face.isdecimal():
             raise BadRequest(f"--face wants a number or 'all', got {face!r}")
+        if not FRAMES[self.bundle.frame].needs_face:
+            return self.read(photo)
         found = self.faces(photo)
         if face == "all":
             return self.read(photo, found)
@@ -142,9 +160,10 @@ class Editor:
         self.directions.steps(Code(np.zeros(size, np.float32), self.bundle.space), edit)
         return edit
 
-    def encode(self, crops: Pixels) -> list[Code]:
-        """Head crops uint8 [N, S, S, 3] -> codes."""
-        return [Code(values, self.bundle.space) for values in self.bundle.encode(crops)]
+    def encode(self, crops: Pixels, attributes: Floats | None = None) -> list[Code]:
+        """Crops uint8 [N, S, S, 3] on the model's frame -> codes; `attributes` as for `Bundle.encode`."""
+        found = self.bundle.encode(crops, attributes)
+        return [Code(values, self.bundle.space) for values in found]
 
     def decode(self, codes: Sequence[Code]) -> Pixels:
         """Codes -> pictures uint8 [N, S, S, 3]; raises `CodeSpaceMismatch` for another model's codes."""
@@ -233,12 +252,16 @@ class Editor:
 
     def read_attributes(self, portrait: Portrait) -> dict[str, float]:
         """Probability of each attribute in a portrait."""
-        values = self.bundle.read(portrait.crop.pixels[None])[0]
+        on_head = self.bundle.frame == FRAME
+        read = (
+            self.bundle.read(portrait.crop.pixels[None]) if on_head else self._head(portrait.photo)
+        )
+        values = read[0]
         return {a.name: float(v) for a, v in zip(ATTRIBUTES, values, strict=True)}
 
     def reliability(self) -> dict[str, float | None]:
         """AUC of each attribute's reading on validation people, as the bundle states it."""
-        stated = self.bundle.facts["parts"]["reader"]["attributes"]
+        stated = self.bundle.part("reader")["attributes"]
         return {a.name: stated[a.name]["auc"] for a in ATTRIBUTES}
 
     def prior(
@@ -256,9 +279,12 @@ class Editor:
         if guidance is not None or steps is not None:
             raise BadRequest(f"guidance and steps belong to the learned prior, not to {name!r}")
         if name == "uniform":
-            return UniformPrior(self.bundle.space, int(self.bundle.facts["dimensions"]))
+            raw = "raw.npz" in self.bundle.facts["files"]
+            white = UniformPrior.whitening(self.bundle.file("raw.npz")) if raw else None
+            size = int(self.bundle.facts["dimensions"])
+            return UniformPrior(self.bundle.space, size, white=white)
         if name == "gaussian":
-            return GaussianPrior.load(self.bundle.file("prior.npz"))
+            return load_prior(self.bundle.file("prior.npz"))
         raise BadRequest(f"no prior named {name!r}; known: learned, gaussian, uniform")
 
     def _flow(self, guidance: float | None, steps: int | None) -> FlowPrior:

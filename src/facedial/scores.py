@@ -77,6 +77,37 @@ def auc(values: ArrayLike, truth: ArrayLike) -> float:
     return float(wins / (positives * negatives))
 
 
+def calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> float:
+    """Expected calibration error, 0..1: how far a probability is from the share that is true.
+
+    Over `bins` of equal width, weighted by how many fall into each (Naeini 2015; Guo 2017, eq. 3).
+
+    >>> calibration_error([0.75, 0.75, 0.75, 0.75], [1, 1, 1, 0])
+    0.0
+    """
+    read, true = np.asarray(probabilities, np.float64), np.asarray(truth, np.float64)
+    place = np.minimum((read * bins).astype(int), bins - 1)
+    gaps = np.bincount(place, read - true, bins)
+    return float(np.abs(gaps).sum() / len(read))
+
+
+def frechet(one: Doubles, other: Doubles) -> float:
+    """Frechet distance of two sets of features [N, F], each taken as normal (Heusel 2017, eq. 6).
+
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)); 0 for equal moments. Biased upwards for few rows, so
+    compare it only between sets of equal counts.
+    """
+    means = [np.asarray(x, np.float64).mean(0) for x in (one, other)]
+    covariances = [np.cov(np.asarray(x, np.float64), rowvar=False) for x in (one, other)]
+    values, axes = np.linalg.eigh(covariances[0])
+    root = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
+    # The roots of C1 C2 are those of the symmetric C1^(1/2) C2 C1^(1/2).
+    crossed = np.linalg.eigvalsh(root @ covariances[1] @ root)
+    trace = sum(float(np.trace(c)) for c in covariances)
+    shift = float(np.square(means[0] - means[1]).sum())
+    return max(0.0, shift + trace - 2 * float(np.sqrt(np.maximum(crossed, 0)).sum()))
+
+
 def interval(
     statistic: Callable[[NDArray[np.int64]], float],
     count: int,

@@ -32,7 +32,7 @@ def of_edit(editor: Editor, portraits: Sequence[Portrait], result: Photo) -> Pho
     """A row for each face: its crop of the photo, its reconstruction, its crop of the result."""
     rows = []
     for portrait in portraits:
-        after = align(result, portrait.face, FRAME, editor.bundle.side)
+        after = align(result, portrait.face, editor.bundle.frame, editor.bundle.side)
         drawn = editor.decode([portrait.code])[0]
         rows.append(sheet.grid([portrait.crop.pixels, drawn, after.pixels], 3))
     return Photo(sheet.stack(rows, gap=2), "strip", mark=EDITED)

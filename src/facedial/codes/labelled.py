@@ -15,7 +15,7 @@ from facedial.codes.arrays import load_arrays
 from facedial.codes.attributes import match
 from facedial.codes.code import Floats
 from facedial.codes.directions import Directions
-from facedial.codes.prior import check_temperature, wanted_labels
+from facedial.codes.prior import GaussianPrior, Prior, check_temperature, wanted_labels
 from facedial.errors import BadBundle
 
 FORMAT = 1
@@ -166,6 +166,16 @@ class LabelledPrior:
             )
         except (OSError, KeyError, ValueError) as error:
             raise BadBundle(f"cannot read a prior from {path}: {error}") from error
+
+
+def load_prior(path: str | Path) -> Prior:
+    """The fitted prior of a bundle, of whichever kind; raises `BadBundle`."""
+    path = Path(path)
+    try:
+        kind = str(load_arrays(path)["kind"])
+    except (OSError, KeyError, ValueError) as error:
+        raise BadBundle(f"cannot read a prior from {path}: {error}") from error
+    return LabelledPrior.load(path) if kind == KIND else GaussianPrior.load(path)
 
 
 def _table(labels: Floats, people: int) -> NDArray[np.uint8]:

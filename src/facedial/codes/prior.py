@@ -56,12 +56,17 @@ def spread(seed: int, count: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UniformPrior:
-    """Each number uniform in [low, high): the first source's random codes. Knows no attributes."""
+    """Each number uniform in [low, high): the first source's random codes. Knows no attributes.
+
+    `white`: mean [D] and matrix [D, D] that turn a model's own codes h into white ones,
+    (h - mean) @ matrix; then it is the own codes that are uniform.
+    """
 
     space: str
     size: int
     low: float = 0.0
     high: float = 1.0
+    white: tuple[Floats, Floats] | None = None
     name: str = "uniform"
     usual_temperature: float = 1.0
 
@@ -84,7 +89,18 @@ class UniformPrior:
             row[:] = middle + temperature * half * np.random.default_rng(seed).uniform(
                 -1, 1, self.size
             )
+            if self.white is not None:
+                row[:] = (row - self.white[0]) @ self.white[1]
         return rows
+
+    @staticmethod
+    def whitening(path: Path) -> tuple[Floats, Floats]:
+        """`white` as a bundle's `raw.npz` has it; raises `BadBundle`."""
+        try:
+            file = load_arrays(path)
+            return file["mean"], file["forth"]
+        except (OSError, KeyError, ValueError) as error:
+            raise BadBundle(f"cannot read how codes are whitened from {path}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)

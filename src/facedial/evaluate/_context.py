@@ -1,6 +1,6 @@
 """What metrics measure: a model, stores of people it has and has not seen, and the baseline."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,8 @@ SPLITS = {"unseen": UNSEEN, "train": SEEN}
 class Context:
     """An evaluation: editor of the model, stores, folder for what is slow to make, seed, counts.
 
-    `teacher`: YuNet's ONNX file, to measure landmarks against its mean over many looks.
+    `teacher`: YuNet's ONNX file, to measure landmarks against its mean over many looks. `models`:
+    name -> bundle, to compare; `judge`: the bundle of who judges them.
     """
 
     editor: Editor
@@ -30,6 +31,8 @@ class Context:
     seed: int = 0
     most: int = 4000
     teacher: Path | None = None
+    models: Mapping[str, Path] = field(default_factory=dict)
+    judge: Path | None = None
     _pca: Pca | None = field(default=None)
 
     @property

@@ -3,13 +3,14 @@
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from facedial import folder
 from facedial.data.store import Store
 from facedial.editor import Editor
+from facedial.errors import BadRequest
 from facedial.evaluate._context import Context
 from facedial.evaluate._figures import Figures, Picture, RanOn, Row
 from facedial.faces.photo import Photo
@@ -30,6 +31,22 @@ class Order:
     seed: int = 0
     teacher: Path | None = None
     model: str | None = None
+    models: tuple[Path, ...] = ()
+    judge: Path | None = None
+
+
+def named(models: Sequence[Path]) -> dict[str, Path]:
+    """Name -> bundle; a bundle in a folder `bundle` is called after what holds it.
+
+    Raises `BadRequest` for two of one name.
+    """
+    names: dict[str, Path] = {}
+    for path in models:
+        name = path.resolve().parent.name if path.name == "bundle" else path.name
+        if name in names:
+            raise BadRequest(f"two models are called {name}: {names[name]} and {path}; rename one")
+        names[name] = path
+    return names
 
 
 def run(order: Order) -> Iterator[str]:
@@ -51,6 +68,8 @@ def run(order: Order) -> Iterator[str]:
             seed=order.seed,
             most=order.most,
             teacher=order.teacher,
+            models=named(order.models),
+            judge=order.judge,
         )
         for name, module in zip(names, modules, strict=True):
             start = time.perf_counter()

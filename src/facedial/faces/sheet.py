@@ -57,6 +57,16 @@ def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 MOVING = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".mp4": "MP4"}
 
 
+def shrunk(pixels: Pixels, side: int) -> Pixels:
+    """uint8 [N, S, S, C] -> [N, side, side, C], S a multiple of `side`: means of areas, rounded."""
+    count, size, channels = len(pixels), pixels.shape[1], pixels.shape[3]
+    if size == side:
+        return pixels
+    blocks = pixels.reshape(count, side, size // side, side, size // side, channels)
+    means: Pixels = np.rint(blocks.mean((2, 4), dtype=np.float32)).astype(np.uint8)
+    return means
+
+
 def save_frames(
     frames: Sequence[Pixels], path: Path, *, per_s: float, overwrite: bool = False
 ) -> None:

@@ -19,6 +19,8 @@ from facedial.runtime.session import Session
 FORMAT = 1
 DEFAULT = "facedial"
 LARGEST_BATCH = 32
+BORROWED = ("landmarks", "reader")
+READ_SIDE = 128  # pixels along the side of what the reader takes
 
 
 def home() -> Path:
@@ -35,13 +37,15 @@ def installed() -> list[str]:
 class Bundle:
     """A model ready to use. Pixels are uint8 RGB [N, S, S, 3]; codes float32 [N, D].
 
-    Use as a context manager, or `close` it; sessions are made on first use, one for each graph.
+    Use as a context manager, or `close` it; sessions are made on first use, one for each graph. A
+    model that brings no landmarks and no reader of its own uses those in the package.
     """
 
     path: Path
     facts: Mapping[str, Any]
     threads: int | None = None
     _sessions: dict[str, Session] = field(default_factory=dict)
+    _packaged: "Bundle | None" = None
 
     @staticmethod
     def open(path: str | Path | None = None, *, threads: int | None = None) -> "Bundle":
@@ -86,9 +90,27 @@ class Bundle:
         """Pixels along a crop's side."""
         return int(self.facts["side"])
 
-    def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Crops uint8 [N, S, S, 3] -> codes float32 [N, D]."""
-        return self._run("autoencoder-encode", pixels)
+    @property
+    def frame(self) -> str:
+        """The frame of its crops (`faces.crop.FRAMES`)."""
+        return str(self.facts.get("frame", "head"))
+
+    @property
+    def wants_attributes(self) -> bool:
+        """Whether pictures are encoded together with the attributes they have."""
+        return "attributes" in self._session("autoencoder-encode").inputs
+
+    def encode(
+        self, pixels: NDArray[np.uint8], attributes: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Crops uint8 [N, S, S, 3] -> codes float32 [N, D].
+
+        `attributes` [N, 40] in 0..1, for models that want them: what the crops have; read where None.
+        """
+        if not self.wants_attributes:
+            return self._run("autoencoder-encode", pixels)
+        own = self.read(pixels) if attributes is None else np.asarray(attributes, np.float32)
+        return self._run("autoencoder-encode", pixels, own)
 
     def decode(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Codes float32 [N, D] -> pictures float32 [N, S, S, 3], 0..255, neither clipped nor rounded."""
@@ -121,14 +143,30 @@ class Bundle:
         return self._run("landmarks", patches).astype(np.float64)
 
     def read(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Crops uint8 [N, S, S, 3] -> probabilities of the 40 attributes [N, 40]."""
+        """Head crops uint8 [N, S, S, 3] -> probabilities of the 40 attributes [N, 40].
+
+        Crops smaller than the reader's are enlarged by whole factors: it shrinks what it sees by means.
+        """
+        factor = READ_SIDE // pixels.shape[1]
+        if factor > 1:
+            pixels = pixels.repeat(factor, 1).repeat(factor, 2)
         return self._run("reader", pixels)
+
+    def part(self, name: str) -> Mapping[str, Any]:
+        """Facts of a part (`reader`, `landmarks`, …), the package's where the model has none."""
+        own: Mapping[str, Any] = self._holder(name).facts["parts"][name]
+        return own
 
     def file(self, name: str) -> Path:
         """Path of one of the bundle's checked files; raises `BadBundle` when it has none such."""
         if name not in self.facts.get("files", {}):
             raise BadBundle(f"{self.path} holds no {name}; export the model again")
         return self.path / name
+
+    def costs(self, graph: str) -> tuple[int, int] | None:
+        """Multiplications an item and parameters of a graph; None where it does not state them."""
+        facts = self._session(graph).facts
+        return (int(facts["macs"]), int(facts["parameters"])) if "macs" in facts else None
 
     def megabytes(self) -> float:
         """Size of all files in millions of bytes."""
@@ -166,6 +204,8 @@ class Bundle:
     def close(self) -> None:
         """Free the sessions; a later call opens them again."""
         self._sessions.clear()
+        if self._packaged is not None:
+            self._packaged.close()
 
     def __enter__(self) -> Self:
         return self
@@ -179,9 +219,21 @@ class Bundle:
         self.close()
 
     def _session(self, graph: str) -> Session:
+        holder = self._holder(graph)
+        if holder is not self:
+            return holder._session(graph)
         if graph not in self._sessions:
             self._sessions[graph] = Session(self.file(graph + ".onnx"), threads=self.threads)
         return self._sessions[graph]
+
+    def _holder(self, graph: str) -> "Bundle":
+        """The bundle that holds a graph: this one, or the package's for what any model can use."""
+        own = graph not in BORROWED or f"{graph}.onnx" in self.facts.get("files", {})
+        if own or self.path == home() / DEFAULT:
+            return self
+        if self._packaged is None:
+            self._packaged = Bundle.open(threads=self.threads)
+        return self._packaged
 
     def _run(self, graph: str, *values: NDArray[Any]) -> NDArray[np.float32]:
         session = self._session(graph)

@@ -30,6 +30,7 @@ class Session:
         self.outputs = [output.name for output in self._session.get_outputs()]
         self.inputs = [given.name for given in self._session.get_inputs()]
         self.output = self.outputs[0]
+        self.facts: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def __call__(self, *values: NDArray[Any]) -> NDArray[np.float32]:
         """Run on a batch, one array [N, ...] for each input in order -> float32 [N, ...]."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from facedial.data.store import Store
 from facedial.errors import BadStore
+from facedial.faces.sheet import shrunk
 
 
 class Crops:
@@ -75,16 +76,6 @@ class Crops:
             yield np.arange(start, min(start + size, len(self)))
 
 
-def shrunk(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """uint8 [N, S, S, C] -> [N, side, side, C], S a multiple of `side`: means of areas, rounded."""
-    count, size, channels = len(pixels), pixels.shape[1], pixels.shape[3]
-    if size == side:
-        return pixels
-    blocks = pixels.reshape(count, side, size // side, side, size // side, channels)
-    means: NDArray[np.uint8] = np.rint(blocks.mean((2, 4), dtype=np.float32)).astype(np.uint8)
-    return means
-
-
 def labelled(
     stores: Sequence[Store], split: str, name: str, size: int = 128
 ) -> tuple[Crops, NDArray[np.float32]]:
@@ -93,14 +84,22 @@ def labelled(
     Raises `BadStore` when there are none.
     """
     crops = Crops(stores, [split], size)
+    return known(crops, name, f"{split} people")
+
+
+def known(crops: Crops, name: str, whose: str) -> tuple[Crops, NDArray[np.float32]]:
+    """`crops` without those whose column `name` is unknown, and that column.
+
+    Raises `BadStore` when none is left; `whose` says of whom.
+    """
     values = crops.gather(name)
-    known = ~np.isnan(values).reshape(len(values), -1).all(1)
-    if not known.any():
+    there = ~np.isnan(values).reshape(len(values), -1).all(1)
+    if not there.any():
         raise BadStore(
-            f"the stores hold no {name} of {split} people; prepare them with --labels that have {name}"
+            f"the stores hold no {name} of {whose}; prepare them with --labels that have {name}"
         )
-    crops.rows = crops.rows[known]
-    return crops, values[known]
+    crops.rows = crops.rows[there]
+    return crops, values[there]
 
 
 def pictures(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from facedial.errors import BadBundle, BadRun
 
@@ -78,7 +79,8 @@ def write(
 
     `names`: names of inputs and of outputs. `axes`: what `round_network` returned. `shared`:
     weights whose bytes lie in `shared.bin` beside the graph, in this order, so that several graphs
-    of one network hold them once.
+    of one network hold them once. The graph states its multiplications an item, `macs` (convolutions and
+    matrix products), and the module's `parameters`.
     The golden numbers are the inputs and what torch makes of them. Raises `BadRun` when a weight to
     share is not in the graph.
     """
@@ -98,7 +100,8 @@ def write(
             optimize=False,  # folding renames weights, which could not be gone on from then
             verbose=False,
         )
-        outputs = module(*inputs)
+        with FlopCounterMode(display=False) as counted:
+            outputs = module(*inputs)
     assert program is not None
     model = program.model_proto
     _store_bytes(model, axes, shared, path.parent)
@@ -106,6 +109,12 @@ def write(
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
     model.graph.ClearField("value_info")
+    per_item = {
+        "macs": counted.get_total_flops() // 2 // len(inputs[0]),
+        "parameters": sum(p.numel() for p in module.parameters()),
+    }
+    for key, count in per_item.items():
+        model.metadata_props.add(key=key, value=str(count))
     temporary = path.with_name(path.name + ".part")
     temporary.write_bytes(model.SerializeToString())
     onnx.checker.check_model(temporary)

@@ -46,6 +46,18 @@ from facedial.cli.batch import MODEL
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="YuNet's ONNX file: measure landmarks against its mean over many looks too.",
 )
+@click.option(
+    "--models",
+    multiple=True,
+    metavar="NAME|FOLDER",
+    type=click.Path(path_type=Path),
+    help="A bundle to compare with others; may be given several times.",
+)
+@click.option(
+    "--judge",
+    type=click.Path(path_type=Path),
+    help="The judge's bundle (recipe judge), for comparisons.",
+)
 @click.option("--seed", default=0, show_default=True)
 @MODEL
 def command(
@@ -56,6 +68,8 @@ def command(
     most: int,
     seed: int,
     teacher: Path | None,
+    models: tuple[Path, ...],
+    judge: Path | None,
     model: str | None,
 ) -> None:
     """Measure the model and its baselines on people it has not seen: table, JSON and a page."""
@@ -76,6 +90,8 @@ def command(
         seed=seed,
         teacher=teacher,
         model=model,
+        models=models,
+        judge=judge,
     )
     for line in _run.run(order):
         click.echo(line)

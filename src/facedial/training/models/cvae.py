@@ -20,6 +20,7 @@ COARSE = 32  # pixels along the side of a plane
 SIDES = (64, 128)
 # Log-variances beyond these are of no use, and exp of them is dangerous.
 LOWEST, HIGHEST = -8.0, 4.0
+FIRST = -4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,9 @@ class Cvae(nn.Module):
         flat = 4 * c * 16
         self.mean = nn.Linear(flat, config.latent)
         self.log_variance = nn.Linear(flat, config.latent)
+        # Narrow at first: with a deviation of one, noise drowns the code and the divergence wins.
         nn.init.zeros_(self.log_variance.weight)
+        nn.init.constant_(self.log_variance.bias, FIRST)
         self.mix = nn.Sequential(
             nn.Linear(len(NAMES) + config.latent, k), nn.SiLU(), nn.Linear(k, k)
         )

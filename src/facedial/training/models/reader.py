@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from facedial.training.models import small_picture
 from facedial.training.models.landmarks import Block
 
+MIDDLE, COARSE = 3, 6  # layers of the body after which maps are 16x16 and 8x8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -34,15 +36,26 @@ class Reader(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits of the attributes."""
+        features = self.features(pictures)
+        logits: Tensor = self.leave(F.dropout(features, self.dropped, self.training))
+        return logits
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """What the logits are linear in, [N, 2 C]: means of the last channels, then their maxima."""
+        return self.seen(pictures)[0]
+
+    def seen(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Those features, and maps [N, B, 16, 16] and [N, C, 8, 8] on the way to them."""
         flat = small_picture.shrink(pictures)
         luma = F.pixel_unshuffle(flat[:, :4096].reshape(-1, 1, 64, 64), 2)
         planes = torch.cat([luma - 0.5, flat[:, 4096:].reshape(-1, 2, 32, 32) * 2], 1) * 3
         x = self.body[0](planes) + self.position
+        maps = [x]
         for layer in list(self.body)[1:]:
             x = layer(x)
-        features = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
-        logits: Tensor = self.leave(F.dropout(features, self.dropped, self.training))
-        return logits
+            maps.append(x)
+        pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
+        return pooled, maps[MIDDLE], maps[COARSE]
 
 
 def _step(inputs: int, outputs: int, stride: int) -> nn.Sequential:

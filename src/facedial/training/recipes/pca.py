@@ -1,5 +1,6 @@
 """PCA of whole crops: the baseline as a model of its own, fitted in closed form."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,32 +11,42 @@ from torch import Tensor, nn
 
 from facedial.codes.pca import Pca, fit_pca
 from facedial.errors import BadRun
-from facedial.training import export
+from facedial.training import coded, export
 from facedial.training.batches import Crops
 from facedial.training.recipe import Context, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Numbers in a code; multiplications by the covariance before the last projection."""
+    """Numbers in a code; pixels along the side (0: the store's); multiplications by the covariance."""
 
     dimensions: int = 1024
+    side: int = 0
     passes: int = 2
 
 
 def start(context: Context, settings: Settings) -> None:
-    """Fit into `pca.npz` of the run, once; there is nothing to train."""
+    """Fit into `pca.npz` of the run, once, with directions and prior; there is nothing to train."""
     path = context.run / "pca.npz"
-    if path.exists():
-        return
-    crops = Crops(context.stores, ["train"], context.stores[0].size)
-    fit_pca(
-        lambda: (crops.read(block) for block in crops.blocks()),
-        context.stores[0].size,
-        settings.dimensions,
-        rng=np.random.default_rng(context.seed),
-        passes=settings.passes,
-    ).save(path)
+    crops = Crops(context.stores, ["train"], settings.side or context.stores[0].size)
+    if not path.exists():
+        fit_pca(
+            lambda: (crops.read(block) for block in crops.blocks()),
+            crops.size,
+            settings.dimensions,
+            rng=np.random.default_rng(context.seed),
+            passes=settings.passes,
+        ).save(path)
+    (context.run / "frame.txt").write_text(crops.frame)
+    if not (context.run / coded.FITTED[0]).exists():
+        pca = Pca.load(path)
+        codes = [pca.encode(crops.read(block)) for block in crops.blocks()]
+        labels = crops.gather("attributes")
+        coded.fit(torch.from_numpy(np.concatenate(codes)), labels, _space(pca), context.run)
+
+
+def _space(pca: Pca) -> str:
+    return export.space_of(torch.from_numpy(pca.basis)).replace("fd", "pca", 1)
 
 
 class _Map(nn.Module):
@@ -81,12 +92,19 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     if not path.exists():
         raise BadRun(f"{run} has no {path.name}; finish the run before exporting it")
     pca = Pca.load(path)
-    space = export.space_of(torch.from_numpy(pca.basis)).replace("fd", "pca", 1)
     linear = _Map(pca)
     axes = export.round_network(linear, {"basis": 1})
     size = (settings.dimensions, pca.side)
     export.write_pair(_Encode(linear), _Decode(linear), axes, ["basis"], size, out)
-    return {"space": space, "dimensions": settings.dimensions, "side": pca.side}
+    for name in coded.FITTED:
+        if (run / name).exists():
+            shutil.copyfile(run / name, out / name)
+    return {
+        "space": _space(pca),
+        "dimensions": settings.dimensions,
+        "side": pca.side,
+        "frame": (run / "frame.txt").read_text(),
+    }
 
 
 RECIPE = Recipe(

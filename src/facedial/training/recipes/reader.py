@@ -14,11 +14,15 @@ from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
 from facedial.errors import BadStore
-from facedial.scores import auc
+from facedial.scores import auc, calibration_error
 from facedial.training import export, losses, tensors
-from facedial.training.batches import grid, labelled, pictures
+from facedial.training.batches import Crops, grid, labelled, pictures
 from facedial.training.models import reader
 from facedial.training.recipe import Context, Pace, Recipe
+
+# Crops and labels of those learnt from, and of those who judge.
+Group = tuple[Crops, NDArray[np.float32]]
+People = tuple[Group, Group]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +41,14 @@ class Settings:
 class Task:
     """Binary cross-entropy over the attributes whose labels are known."""
 
-    def __init__(self, settings: Settings, context: Context) -> None:
+    def __init__(self, settings: Settings, context: Context, people: People) -> None:
         self.network = reader.Reader(settings.model, len(NAMES)).to(context.device)
         self.pace = settings.pace
         self.settings = settings
         self.device = context.device
         self.run = context.run
-        self.crops, self.labels = labelled(context.stores, "train", "attributes")
-        judges, labels = labelled(context.stores, "val", "attributes")
+        self.crops, self.labels = people[0]
+        judges, labels = people[1]
         # Machine-made labels are soft; only labels given by people may judge.
         by_hand = np.flatnonzero((np.isnan(labels) | (labels == 0) | (labels == 1)).all(1))
         if len(by_hand) == 0:
@@ -90,7 +94,7 @@ class Task:
             [network(pictures(p, self.device)).cpu() for p in np.array_split(self.judged, 8)]
         )
         values, labels = logits.numpy(), self.judged_labels
-        aucs, right, temperatures = {}, [], {}
+        aucs, right, temperatures, errors = {}, [], {}, {}
         for k, name in enumerate(NAMES):
             known = ~np.isnan(labels[:, k])
             truth = labels[known, k] > 0.5
@@ -99,7 +103,9 @@ class Task:
             aucs[name] = float(auc(values[known, k], truth))
             right.append(float(((values[known, k] > 0) == truth).mean()))
             temperatures[name] = _temperature(values[known, k], truth)
-        facts = {"auc": aucs, "temperature": temperatures}
+            read = 1 / (1 + np.exp(-values[known, k] / temperatures[name]))
+            errors[name] = float(calibration_error(read, truth))
+        facts = {"auc": aucs, "temperature": temperatures, "calibration_error": errors}
         (self.run / "reader.json").write_text(json.dumps(facts, indent=1) + "\n")
         return {"auc": float(np.mean(list(aucs.values()))), "accuracy": float(np.mean(right))}
 
@@ -125,7 +131,8 @@ def _temperature(logits: NDArray[np.float32], truth: NDArray[np.bool_]) -> float
 
 def start(context: Context, settings: Settings) -> Task:
     """A fresh network, or that of a bundle."""
-    task = Task(settings, context)
+    groups = [labelled(context.stores, split, "attributes") for split in ("train", "val")]
+    task = Task(settings, context, (groups[0], groups[1]))
     if context.init is not None:
         export.take_weights(task.network, context.init, "reader")
     return task
@@ -148,14 +155,24 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     state, facts = tensors.load(run / "best.safetensors")
     network.load_state_dict(state)
     axes = export.round_network(network, {})
-    learnt = json.loads((run / "reader.json").read_text())
-    temperature = torch.tensor([learnt["temperature"].get(name, 1.0) for name in NAMES])
+    temperature, stated = calibration(run)
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (2, 128, 128, 3), generator=generator, dtype=torch.uint8)
     names = (["pixels"], ["probabilities"])
     golden = export.write(_Read(network, temperature), (pixels,), names, out / "reader.onnx", axes)
     export.save_golden(out / "reader-golden.npz", golden)
-    return {**facts, "attributes": {name: {"auc": learnt["auc"].get(name)} for name in NAMES}}
+    return {**facts, "attributes": stated}
+
+
+def calibration(run: Path) -> tuple[Tensor, dict[str, dict[str, float | None]]]:
+    """Temperatures [40] of a run, and what a bundle states of each attribute."""
+    learnt = json.loads((run / "reader.json").read_text())
+    temperature = torch.tensor([learnt["temperature"].get(name, 1.0) for name in NAMES])
+    stated = {
+        name: {key: learnt.get(key, {}).get(name) for key in ("auc", "calibration_error")}
+        for name in NAMES
+    }
+    return temperature, stated
 
 
 RECIPE = Recipe(

@@ -1,0 +1,93 @@
+"""`facedial compare`: models trained for equal minutes, side by side."""
+
+import logging
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--data",
+    "stores",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A store; may be given several times.",
+)
+@click.option(
+    "--minutes",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Training of each model, counted over resumes.",
+)
+@click.option(
+    "--judge",
+    type=click.Path(path_type=Path),
+    help="The judge's bundle (recipe judge); without one nothing is measured.",
+)
+@click.option(
+    "--features",
+    default="none",
+    show_default=True,
+    help="Feature network of the losses that have one: vgg16, vgg19, squeezenet or none.",
+)
+@click.option(
+    "--features-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Its weights; VGG's may lie in torch's cache.",
+)
+@click.option(
+    "--only", multiple=True, metavar="NAME", help="Train only this; may be given several times."
+)
+@click.option(
+    "--most",
+    default=2000,
+    show_default=True,
+    type=click.IntRange(min=80),
+    help="At most so many people's pictures, and as many new faces.",
+)
+@click.option("--seed", default=0, show_default=True)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs/compare"),
+    show_default=True,
+    help="Folder of the runs, their bundles and the report.",
+)
+def command(
+    stores: tuple[Path, ...],
+    minutes: float,
+    judge: Path | None,
+    features: str,
+    features_file: Path | None,
+    only: tuple[str, ...],
+    most: int,
+    seed: int,
+    out: Path,
+) -> None:
+    """Train the two source systems, ours and PCA for equal minutes at 64 px, and measure them all."""
+    try:
+        from facedial.training import compare
+    except ImportError as error:
+        raise click.UsageError(
+            f"training needs more packages ({error.name}); install them with: "
+            "pip install 'facedial[train]'"
+        ) from error
+
+    logging.getLogger("facedial.training").setLevel(logging.INFO)
+    order = compare.Order(
+        stores=stores,
+        out=out,
+        minutes=minutes,
+        judge=judge,
+        features=features,
+        features_file=features_file,
+        only=only,
+        most=most,
+        seed=seed,
+    )
+    for line in compare.run(order):
+        click.echo(line)

@@ -1,0 +1,243 @@
+"""Several models side by side: the same photos, the same wishes, one judge whom none of them knows."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedial import scores
+from facedial.codes.attributes import NAMES
+from facedial.data.judging import judged
+from facedial.data.store import Store
+from facedial.editor import FRAME, Editor
+from facedial.errors import BadRequest
+from facedial.evaluate._context import UNSEEN, Context
+from facedial.evaluate._figures import Goal, Picture, Row
+from facedial.evaluate._judge import Judge
+from facedial.faces import sheet
+
+UInt8 = NDArray[np.uint8]
+Doubles = NDArray[np.float64]
+
+# Each is asked for and asked away.
+ASKED = (
+    "Smiling", "Eyeglasses", "Male", "Blond_Hair", "Black_Hair", "Bangs", "Wearing_Hat",
+    "Mouth_Slightly_Open", "Young", "Heavy_Makeup",
+)  # fmt: skip
+# Ten sets of wishes for the sheet.
+SETS: tuple[Mapping[str, float], ...] = (
+    {"Male": 0, "Blond_Hair": 1, "Smiling": 1},
+    {"Male": 0, "Black_Hair": 1, "Bangs": 1},
+    {"Male": 1, "Eyeglasses": 1},
+    {"Male": 1, "Smiling": 1, "Young": 1},
+    {"Male": 1, "Gray_Hair": 1, "Young": 0},
+    {"Male": 1, "Wearing_Hat": 1},
+    {"Male": 0, "Heavy_Makeup": 1, "Wavy_Hair": 1},
+    {"Male": 0, "Mouth_Slightly_Open": 1, "Brown_Hair": 1},
+    {"Male": 1, "No_Beard": 0, "Goatee": 1},
+    {"Male": 0, "Young": 0, "Eyeglasses": 1},
+)
+SHOWN = 10
+TIMED = 20
+SIDE = 64
+
+GOALS = (Goal("conditional_success", must=0.88, aim=0.95, model="cvae"),)
+
+
+def measure(context: Context) -> Iterator[Row]:
+    """Reconstruction, new faces, wishes and costs of every model in `context.models`; nothing without.
+
+    All pictures are compared at `SIDE` pixels, larger ones shrunk to it. `perceptual`, `frechet_ratio`,
+    `diversity` and `conditional_success` are the judge's; counts of real and new faces are equal.
+    """
+    if not context.models:
+        return
+    stores = [store for store in context.stores if store.frame == FRAME]
+    store = next((s for s in stores if np.isin(s.attributes[judged(s)], (0.0, 1.0)).all()), None)
+    if store is None or len(judged(store)) == 0:
+        raise BadRequest(
+            "a comparison needs a store on the head frame whose test people have attributes given by "
+            "people (CelebA)"
+        )
+    if context.judge is None:
+        raise BadRequest(
+            "a comparison needs a judge: train the recipe judge, then --judge its bundle"
+        )
+    judge = Judge(context.judge)
+    yield from _of_judge(judge, store, context)
+    rows = _evenly(judged(store), context.most)
+    crops, data = store.pixels[rows], f"{store.path.name}-{store.frame}/judged"
+    count = min(context.most, len(store.where("train")) // 2)
+    train = store.where("train")
+    real = [_at(store.pixels[_evenly(part, count)], SIDE) for part in (train[::2], train[1::2])]
+    real_features = [judge.features(part) for part in real]
+    floor = scores.frechet(*real_features)
+    yield Row("frechet_floor", "photos", data, floor, "", count)
+    spread_real = float(np.trace(np.cov(real_features[0], rowvar=False)))
+    sharp = float(scores.sharpness(_at(crops, SIDE)).mean())
+    for name, path in context.models.items():
+        with Editor.open(path) as editor:
+            yield from _reconstruction(editor, name, data, crops, judge, sharp, store.person[rows])
+            codes = editor.generate(count, seed=context.seed)
+            drawn = _at(editor.decode(codes), SIDE)
+            features = judge.features(drawn)
+            ratio = scores.frechet(features, real_features[0]) / floor
+            yield Row("frechet_ratio", name, "random", ratio, "of real against real", count)
+            own = float(np.trace(np.cov(features, rowvar=False))) / spread_real
+            yield Row("diversity", name, "random", own, "of real faces' spread", count)
+            blur = scores.sharpness(drawn) / sharp
+            yield Row.of("sharpness_ratio", name, "random", blur, "of real crops")
+            yield from _wishes(editor, name, judge, context)
+            yield from _costs(editor, name)
+
+
+def _of_judge(judge: Judge, store: Store, context: Context) -> Iterator[Row]:
+    """How well the judge judges photos of people it has not seen."""
+    rows = _evenly(judged(store), context.most)
+    read, truth = judge.read(_at(store.pixels[rows], SIDE)), store.attributes[rows] > 0.5
+    data = f"{store.path.name}-{store.frame}/judged"
+    right = (read > 0.5) == truth
+    balanced = []
+    for name in ASKED:
+        k = NAMES.index(name)
+        sides = [float(right[truth[:, k] == side, k].mean()) for side in (True, False)]
+        balanced.append(float(np.mean(sides)))
+        yield Row("judge_accuracy", "photos", f"{data}/{name}", balanced[-1], "balanced", len(rows))
+    mean = float(np.mean(balanced))
+    yield Row("judge_accuracy", "photos", data, mean, "balanced, mean over those asked", len(rows))
+
+
+def _reconstruction(
+    editor: Editor,
+    name: str,
+    data: str,
+    crops: UInt8,
+    judge: Judge,
+    sharp: float,
+    people: NDArray[np.str_],
+) -> Iterator[Row]:
+    drawn = _again(editor, crops)
+    small = _at(crops, SIDE)
+    yield Row.of("psnr", name, data, scores.psnr(small, drawn), "dB", people)
+    yield Row.of("ssim", name, data, scores.ssim(small, drawn), "", people)
+    yield Row.of("perceptual", name, data, judge.distance(drawn, small), "", people)
+    blur = scores.sharpness(drawn) / sharp
+    yield Row.of("sharpness_ratio", name, data, blur, "of real crops", people)
+
+
+def _wishes(editor: Editor, name: str, judge: Judge, context: Context) -> Iterator[Row]:
+    """In how many new faces the judge finds what was asked for, half each way."""
+    known = editor.prior().names  # type: ignore[attr-defined]
+    each = max(4, context.most // 40)
+    found = []
+    for number, attribute in enumerate(a for a in ASKED if a in known):
+        right = []
+        for value in (0.0, 1.0):
+            seed = context.seed + 1000 + 2 * number + int(value)
+            codes = editor.generate(each, seed=seed, wanted={attribute: value})
+            read = judge.read(_at(editor.decode(codes), SIDE))[:, NAMES.index(attribute)]
+            right.append((read > 0.5) == (value > 0.5))
+        both = np.concatenate(right)
+        for sign, part in zip("-+", right, strict=True):
+            share = float(part.mean())
+            yield Row(
+                "conditional_success", name, f"new/faces/{attribute}{sign}", share, "share", each
+            )
+        found.append(float(both.mean()))
+    if found:
+        mean, count = float(np.mean(found)), 2 * each * len(found)
+        yield Row("conditional_success", name, "new", mean, f"mean over {len(found)}", count)
+
+
+def _costs(editor: Editor, name: str) -> Iterator[Row]:
+    bundle = editor.bundle
+    macs, parameters = 0, 0
+    for graph in ("autoencoder-encode", "autoencoder-decode"):
+        stated = bundle.costs(graph)
+        if stated is not None:
+            macs += stated[0]
+            parameters = max(parameters, stated[1])
+    if macs:
+        yield Row("macs", name, "encode and decode", macs / 1e9, "GMAC", 1)
+    if parameters:
+        yield Row("parameters", name, "", parameters / 1e6, "million", 1)
+    for part in bundle.facts["parts"].values():
+        nats = part.get("scores", {}).get("kl_nats")
+        if nats is not None:
+            yield Row("kl", name, "val", nats, "nats a picture", 1)
+            yield Row("active_numbers", name, "val", part["scores"]["active"], "of the code", 1)
+        if "seconds" in part and "step" in part and "pace" in part.get("settings", {}):
+            seen = part["step"] * part["settings"]["pace"]["batch"]
+            yield Row("train_per_s", name, "", seen / part["seconds"], "pictures/s", part["step"])
+    codes = np.stack([code.values for code in editor.generate(TIMED, seed=0)])
+    bundle.decode(codes[:1])
+    start = time.perf_counter()
+    for row in codes:
+        bundle.decode(row[None])
+    per_s = TIMED / (time.perf_counter() - start)
+    yield Row("decode_per_s", name, "one by one", per_s, "pictures/s", TIMED)
+
+
+def show(context: Context) -> Iterator[Picture]:
+    """The same photos, random codes and ten sets of wishes through every model; codes beside U[0, 1)."""
+    if not context.models:
+        return
+    store = next(s for s in context.stores if s.frame == FRAME)
+    rows = _evenly(judged(store), SHOWN) if len(judged(store)) else store.where(UNSEEN)[:SHOWN]
+    crops = store.pixels[rows]
+    again, fresh, uniform, wished = [list(_at(crops, SIDE))], [], [], []
+    names, conditional, plain = [], [], []
+    for name, path in context.models.items():
+        with Editor.open(path) as editor:
+            names.append(name)
+            again.append(list(_again(editor, crops)))
+            fresh.append(list(_drawn(editor, context.seed)))
+            if "raw.npz" in editor.bundle.facts["files"]:
+                plain.append(name)
+                codes = editor.generate(SHOWN, seed=context.seed, prior="uniform")
+                uniform.append(list(_at(editor.decode(codes), SIDE)))
+            if "latent" in next(iter(editor.bundle.facts["parts"].values())):
+                conditional.append(name)
+                wished.append(
+                    [_drawn(editor, context.seed + i, wish, 1)[0] for i, wish in enumerate(SETS)]
+                )
+    yield Picture("photos; reconstructions of " + ", ".join(names), _sheet(again))
+    yield Picture("new faces, fitted priors: " + ", ".join(names), _sheet(fresh))
+    if uniform:
+        title = "codes drawn uniformly from 0..1, as the first source draws them: "
+        yield Picture(title + ", ".join(plain), _sheet(uniform))
+    if wished:
+        asked = "; ".join(", ".join(f"{n}={v:g}" for n, v in wish.items()) for wish in SETS)
+        yield Picture(f"wishes ({asked}): " + ", ".join(conditional), _sheet(wished))
+
+
+def _drawn(
+    editor: Editor, seed: int, wish: Mapping[str, float] | None = None, count: int = SHOWN
+) -> UInt8:
+    known = editor.prior().names  # type: ignore[attr-defined]
+    wanted = {name: value for name, value in (wish or {}).items() if name in known}
+    return _at(editor.decode(editor.generate(count, seed=seed, wanted=wanted)), SIDE)
+
+
+def _again(editor: Editor, crops: UInt8) -> UInt8:
+    """Reconstructions of crops [N, S, S, 3], at `SIDE`."""
+    bundle = editor.bundle
+    given = _at(crops, bundle.side)
+    # What a crop has is read at full size, whatever the model's.
+    own = bundle.read(crops) if bundle.wants_attributes else None
+    drawn = bundle.decode(bundle.encode(given, own))
+    return _at(np.clip(np.rint(drawn), 0, 255).astype(np.uint8), SIDE)
+
+
+def _sheet(lines: Sequence[Sequence[UInt8]]) -> UInt8:
+    pictures = [sheet.resized(picture, (96, 96)) for line in lines for picture in line]
+    return sheet.grid(pictures, len(lines[0]))
+
+
+_at = sheet.shrunk
+
+
+def _evenly(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    chosen = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64)
+    return np.asarray(rows[chosen])
