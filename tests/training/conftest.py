@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facedial.codes.attributes import NAMES
 from facedial.editor import Editor
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
@@ -21,7 +22,25 @@ def drawn() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def store(drawn: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared store of them: CSV with people, landmarks and a few attributes."""
+    """A prepared store of them: CSV with people, landmarks and two attributes."""
+    labels = {
+        "Smiling": [i % 2 for i in range(PEOPLE)],
+        "Male": [i // 2 % 2 for i in range(PEOPLE)],
+    }
+    return prepared(drawn, labels, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def labelled_store(drawn: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same people, all forty attributes made up."""
+    rng = np.random.default_rng(0)
+    labels = {name: rng.integers(0, 2, PEOPLE).tolist() for name in NAMES}
+    return prepared(drawn, labels, tmp_path_factory)
+
+
+def prepared(
+    drawn: np.ndarray, labels: dict[str, list[int]], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     from PIL import Image
 
     from facedial.data.prepare import prepare
@@ -32,12 +51,13 @@ def store(drawn: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
     points = ",".join(f"{value:.2f}" for value in np.asarray(HEAD_TEMPLATE).ravel())
     names = ["eye_imgleft", "eye_imgright", "nose", "mouth_imgleft", "mouth_imgright"]
     columns = ",".join(f"lm_{name}_{axis}" for name in names for axis in "xy")
-    lines = [f"file,person,Smiling,Male,{columns}"]
+    lines = [f"file,person,{','.join(labels)},{columns}"]
     for i, picture in enumerate(drawn):
         Image.fromarray(picture).save(folder / f"{i:03d}.png")
-        lines.append(f"{i:03d}.png,person-{i},{i % 2},{i // 2 % 2},{points}")
-    labels = folder / "labels.csv"
-    labels.write_text("\n".join(lines) + "\n")
+        own = ",".join(str(values[i]) for values in labels.values())
+        lines.append(f"{i:03d}.png,person-{i},{own},{points}")
+    table = folder / "labels.csv"
+    table.write_text("\n".join(lines) + "\n")
     out = tmp_path_factory.mktemp("stores") / "drawn"
-    prepare(open_source([folder], labels=labels, ready=True), out, processes=1)
+    prepare(open_source([folder], labels=table, ready=True), out, processes=1)
     return out

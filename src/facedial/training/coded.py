@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 64
 # Of the mean variance: numbers that hardly vary stay small instead of becoming noise.
-FLOOR = 1e-4
+FLOOR = 1e-3
+LEAST = 1e-4  # deviation: below it, single precision would be seen in white codes
 FITTED = ("directions.npz", "prior.npz")
 
 
@@ -37,7 +38,7 @@ class Whitening:
         mean = codes.double().mean(0)
         centred = codes.double() - mean
         values, axes = torch.linalg.eigh(centred.T @ centred / len(codes))
-        spread = values.clamp_min(FLOOR * float(values.mean())).clamp_min(1e-12).sqrt()
+        spread = values.clamp_min(FLOOR * float(values.mean())).sqrt().clamp_min(LEAST)
         # Largest first, as everywhere.
         spread, axes = spread.flip(0), axes.flip(1)
         forth, back = axes / spread, (axes * spread).T
