@@ -1,10 +1,12 @@
-"""Our conditional VAE: Haar planes in and out, attributes in every block of the decoder.
+"""Our conditional VAE: a linear encoder in closed form, attributes in every block of the decoder.
 
-All convolutions run at 32x32 and below: a picture of 64 or 128 px is packed into Haar planes of 32x32,
-an orthonormal change of coordinates, so that squared errors of planes are the picture's.
+What a linear conditional VAE can do is fitted, not learnt: its optimum is the principal components of
+what the attributes leave of the small picture (Lucas 2019; Tipping 1999). A code given attributes draws
+the base picture; a U-Net draws what is missing over it, told code and attributes in every block. It
+works on Haar planes of 32x32, an orthonormal change of coordinates, so that squared errors of planes are
+the picture's.
 """
 
-import itertools
 from dataclasses import dataclass
 
 import torch
@@ -14,26 +16,33 @@ from torch import Tensor, nn
 from facedial.codes.attributes import NAMES
 from facedial.training.models.flow import Block
 from facedial.training.models.renderer import haar_kernel
+from facedial.training.models.small_picture import (
+    CHROMA_WEIGHT,
+    LUMA_WEIGHT,
+    NUMBERS,
+    TO_RGB,
+    enlargement,
+    shrink,
+)
 from facedial.training.precision import exact
 
 COARSE = 32  # pixels along the side of a plane
+LUMA = 64
 SIDES = (64, 128)
-# Log-variances beyond these are of no use, and exp of them is dangerous.
-LOWEST, HIGHEST = -8.0, 4.0
-FIRST = -4.0
+FIRST = -4.0  # log-variance of every number before training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Numbers in a code besides the attributes; pixels along the side; channels at 32x32.
 
-    Twice as many at 16x16, four times at 8x8 and 4x4. `condition`: numbers that attributes and code are
-    mixed into before they enter a block.
+    Twice as many at 16x16, four times at 8x8. `condition`: numbers that attributes and code are mixed
+    into before they enter a block.
     """
 
     latent: int = 256
     side: int = 128
-    width: int = 48
+    width: int = 40
     condition: int = 128
 
     def __post_init__(self) -> None:
@@ -43,54 +52,112 @@ class Config:
             raise ValueError(f"latent must be positive and width a multiple of 8, got {self}")
 
 
+class Linear(nn.Module):
+    """The small picture given attributes, by regression and principal components of the rest.
+
+    Buffers: `mean` [6144], `slope` [40, 6144] (of attributes about their mean `usual` [40]), `basis`
+    [6144, L] with orthonormal columns, `deviation` [L].
+    """
+
+    mean: Tensor
+    usual: Tensor
+    slope: Tensor
+    basis: Tensor
+    deviation: Tensor
+    luma_up: Tensor
+    chroma_up: Tensor
+
+    def __init__(self, latent: int, side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.register_buffer("mean", torch.zeros(NUMBERS))
+        self.register_buffer("usual", torch.full((len(NAMES),), 0.5))
+        self.register_buffer("slope", torch.zeros(len(NAMES), NUMBERS))
+        self.register_buffer("basis", torch.zeros(NUMBERS, latent))
+        self.register_buffer("deviation", torch.ones(latent))
+        factors = (("luma_up", side // LUMA, LUMA), ("chroma_up", side // COARSE, COARSE))
+        for name, factor, small in factors:
+            self.register_buffer(name, enlargement(factor, small), persistent=False)
+
+    def encode(self, pictures: Tensor, features: Tensor) -> Tensor:
+        """RGB [N, 3, S, S] in 0..1 and attributes [N, 40] -> code [N, L], of unit variance in people."""
+        with exact(pictures):
+            rest = shrink(pictures) - self.mean - (features - self.usual) @ self.slope
+            return rest @ self.basis / self.deviation
+
+    def base(self, latent: Tensor, features: Tensor) -> Tensor:
+        """Code and attributes -> RGB [N, 3, S, S], about 0..1."""
+        with exact(latent):
+            # The basis stands on the left, untransposed, so that both graphs can share its bytes.
+            flat = (self.basis @ (latent * self.deviation).T).T + self.mean
+            flat = flat + (features - self.usual) @ self.slope
+            luma = flat[:, : LUMA * LUMA].reshape(-1, 1, LUMA, LUMA) / LUMA_WEIGHT
+            weight = flat.new_tensor(CHROMA_WEIGHT)[:, None, None]
+            chroma = flat[:, LUMA * LUMA :].reshape(-1, 2, COARSE, COARSE) / weight
+            luma = self.luma_up @ luma @ self.luma_up.T
+            chroma = self.chroma_up @ chroma @ self.chroma_up.T
+            return torch.einsum("kc,nchw->nkhw", TO_RGB.to(luma), torch.cat([luma, chroma], 1))
+
+    @torch.no_grad()
+    def fit(self, small: Tensor, features: Tensor) -> None:
+        """From small pictures [N, 6144] (`shrink`) and their attributes [N, 40] in 0..1."""
+        self.mean.copy_(small.mean(0))
+        self.usual.copy_(features.mean(0))
+        y, rest = features - self.usual, small - self.mean
+        gram = y.T @ y / len(y) + 1e-3 * torch.eye(len(NAMES))
+        self.slope.copy_(torch.linalg.solve(gram, y.T @ rest / len(y)))
+        rest = rest - y @ self.slope
+        latent = self.basis.shape[1]
+        generator = torch.Generator().manual_seed(0)
+        # Subspace iteration (Halko 2011, algorithm 4.4): a few products instead of 6144 eigenvectors.
+        probe = torch.randn(NUMBERS, min(latent + 32, len(rest)), generator=generator)
+        for _ in range(3):
+            probe, _ = torch.linalg.qr(rest.T @ (rest @ probe))
+        _, spread, axes = torch.linalg.svd(rest @ probe, full_matrices=False)
+        self.basis.copy_((probe @ axes.T)[:, :latent])
+        self.deviation.copy_((spread[:latent] / len(rest) ** 0.5).clamp_min(1e-6))
+
+
 class Cvae(nn.Module):
     """Pictures RGB [N, 3, S, S] in 0..1 and attributes [N, 40] in 0..1 (0.5 unknown), by way of [N, L].
 
-    Buffers `plane_mean` and `plane_deviation` [P, 32, 32] and [P, 1, 1] of the planes over training
-    people: the network speaks of white planes.
+    Buffers `plane_mean`, `plane_deviation`, `rest_deviation` [P, 1, 1]: of the base picture's planes,
+    and of what it lacks, over training people.
     """
 
     attributes = NAMES
     kernel: Tensor
     plane_mean: Tensor
     plane_deviation: Tensor
+    rest_deviation: Tensor
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         c, k = config.width, config.condition
-        planes = 3 * (config.side // COARSE) ** 2
+        self.planes = 3 * (config.side // COARSE) ** 2
+        self.linear = Linear(config.latent, config.side)
+        self.log_variance = nn.Parameter(torch.full((config.latent,), FIRST))
         kernel = haar_kernel() if config.side == 128 else _one_level()
         self.register_buffer("kernel", kernel, persistent=False)
-        self.register_buffer("plane_mean", torch.zeros(planes, COARSE, COARSE))
-        self.register_buffer("plane_deviation", torch.ones(planes, 1, 1))
-        # The encoder is told what the picture has, so that its code need not say it.
-        self.own = nn.Sequential(nn.Linear(len(NAMES), k), nn.SiLU(), nn.Linear(k, k))
-        self.enter = nn.Conv2d(planes, c, 3, padding=1)
-        self.position = nn.Parameter(torch.zeros(1, c, COARSE, COARSE))
-        widths = (c, 2 * c, 4 * c, 4 * c)
-        self.down = nn.ModuleList(Block(width, width, k) for width in widths)
-        self.shrink = nn.ModuleList(
-            nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in itertools.pairwise(widths)
-        )
-        self.shape = (4 * c, 4, 4)
-        flat = 4 * c * 16
-        self.mean = nn.Linear(flat, config.latent)
-        self.log_variance = nn.Linear(flat, config.latent)
-        # Narrow at first: with a deviation of one, noise drowns the code and the divergence wins.
-        nn.init.zeros_(self.log_variance.weight)
-        nn.init.constant_(self.log_variance.bias, FIRST)
+        self.register_buffer("plane_mean", torch.zeros(self.planes, 1, 1))
+        self.register_buffer("plane_deviation", torch.ones(self.planes, 1, 1))
+        self.register_buffer("rest_deviation", torch.ones(self.planes, 1, 1))
         self.mix = nn.Sequential(
-            nn.Linear(len(NAMES) + config.latent, k), nn.SiLU(), nn.Linear(k, k)
+            nn.Linear(len(NAMES) + config.latent, k), nn.SiLU(), nn.Linear(k, k), nn.SiLU()
         )
-        self.begin = nn.Linear(config.latent, flat)
-        up = tuple(reversed(widths))
-        self.up = nn.ModuleList(
-            nn.ModuleList([Block(width, width, k) for _ in range(1 + (width < 4 * c))])
-            for width in up
-        )
-        self.grow = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(up))
+        self.enter = nn.Conv2d(self.planes, c, 3, padding=1)
+        self.position = nn.Parameter(torch.zeros(1, c, COARSE, COARSE))
+        self.down1 = Block(c, c, k)
+        self.shrink1 = nn.Conv2d(c, 2 * c, 3, stride=2, padding=1)
+        self.down2 = Block(2 * c, 2 * c, k)
+        self.shrink2 = nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1)
+        self.middle = nn.ModuleList([Block(4 * c, 4 * c, k) for _ in range(2)])
+        self.grow2 = nn.Conv2d(4 * c, 2 * c, 1)
+        self.up2 = nn.ModuleList([Block(4 * c, 2 * c, k), Block(2 * c, 2 * c, k)])
+        self.grow1 = nn.Conv2d(2 * c, c, 1)
+        self.up1 = nn.ModuleList([Block(2 * c, c, k), Block(c, c, k)])
         self.norm = nn.GroupNorm(8, c)
-        self.leave = nn.Conv2d(c, planes, 3, padding=1)
+        self.leave = nn.Conv2d(c, self.planes, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
@@ -106,50 +173,46 @@ class Cvae(nn.Module):
 
     def posterior(self, pictures: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance [N, L] of the code of each picture, given its own attributes."""
-        return self._posterior(self.pack(pictures), features)
+        mean = self.linear.encode(pictures, features)
+        return mean, self.log_variance.expand_as(mean)
 
-    def _posterior(self, packed: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        condition = self.own(2 * features - 1)
-        x = self.enter((packed - self.plane_mean) / self.plane_deviation) + self.position
-        for number, block in enumerate(self.down):
-            x = block(x, condition)
-            if number < len(self.shrink):
-                x = self.shrink[number](x)
-        flat = F.silu(x.flatten(1))
-        mean, log_variance = self.mean(flat).float(), self.log_variance(flat).float()
-        return mean, log_variance.clamp(LOWEST, HIGHEST)
-
-    def planes(self, latent: Tensor, features: Tensor) -> Tensor:
+    def drawn(self, latent: Tensor, features: Tensor) -> Tensor:
         """Codes [N, L] and attributes [N, 40] -> Haar planes [N, P, 32, 32]."""
+        base = self.pack(self.linear.base(latent, features))
         condition = self.mix(torch.cat([2 * features - 1, latent], 1))
-        x = self.begin(latent).reshape(-1, *self.shape)
-        for number, blocks in enumerate(self.up):
-            for block in blocks:  # type: ignore[attr-defined]
-                x = block(x, condition)
-            if number < len(self.grow):
-                x = self.grow[number](F.interpolate(x, scale_factor=2.0, mode="nearest"))
-        white: Tensor = self.leave(F.silu(self.norm(x))).float()
-        return white * self.plane_deviation + self.plane_mean
+        fine = self.enter((base - self.plane_mean) / self.plane_deviation) + self.position
+        fine = self.down1(fine, condition)
+        half = self.down2(self.shrink1(fine), condition)
+        deep = self.shrink2(half)
+        for block in self.middle:
+            deep = block(deep, condition)
+        y = torch.cat([F.interpolate(self.grow2(deep), scale_factor=2.0, mode="nearest"), half], 1)
+        for block in self.up2:
+            y = block(y, condition)
+        y = torch.cat([F.interpolate(self.grow1(y), scale_factor=2.0, mode="nearest"), fine], 1)
+        for block in self.up1:
+            y = block(y, condition)
+        rest: Tensor = self.leave(F.silu(self.norm(y))).float()
+        return base + rest * self.rest_deviation
 
     def draw(self, latent: Tensor, features: Tensor) -> Tensor:
         """The pictures [N, 3, S, S], about 0..1."""
-        return self.unpack(self.planes(latent, features))
+        return self.unpack(self.drawn(latent, features))
 
     def forward(
-        self, packed: Tensor, own: Tensor, wanted: Tensor, noise: Tensor, fresh: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Planes of the reconstructions [N, ...] and of M changed pictures, mean and log-variance.
+        self, mean: Tensor, own: Tensor, wanted: Tensor, noise: Tensor, fresh: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Planes of the reconstructions [N, ...] and of M changed pictures; log-variance [N, L].
 
-        `own` [N, 40], `wanted` [M, 40]: attributes before and after, of the first M. `noise` [N, L]:
-        what is added to codes. `fresh` bool [M]: where the changed picture is a new one, drawn from
-        `noise` alone.
+        `mean` [N, L]: codes. `own` [N, 40], `wanted` [M, 40]: attributes before and after, of the first
+        M. `noise` [N, L]: what is added to codes. `fresh` bool [M]: where the changed picture is a new
+        one, drawn from `noise` alone.
         """
-        mean, log_variance = self._posterior(packed, own)
-        latent = mean + (0.5 * log_variance).exp() * noise
+        latent = mean + (0.5 * self.log_variance).exp() * noise
         m = len(wanted)
         other = torch.where(fresh[:, None], noise[:m], latent[:m])
-        both = self.planes(torch.cat([latent, other]), torch.cat([own, wanted]))
-        return both[: len(own)], both[len(own) :], mean, log_variance
+        both = self.drawn(torch.cat([latent, other]), torch.cat([own, wanted]))
+        return both[: len(own)], both[len(own) :], self.log_variance.expand_as(mean)
 
 
 def _one_level() -> Tensor:

@@ -30,11 +30,14 @@ CHROMA_WEIGHT = [2 * math.sqrt(float(cost) / 3) for cost in _COST[1:]]
 
 
 def shrink(pictures: Tensor) -> Tensor:
-    """RGB [N, 3, 128, 128] in 0..1 -> weighted small picture [N, 6144]."""
+    """RGB [N, 3, S, S] in 0..1, S of 128 or 64 -> weighted small picture [N, 6144]."""
+    factor = pictures.shape[-1] // 64
     with exact(pictures):
         ycc = torch.einsum("kc,nchw->nkhw", TO_YCC.to(pictures), pictures)
-    luma = F.avg_pool2d(ycc[:, :1], 2) * LUMA_WEIGHT
-    chroma = F.avg_pool2d(ycc[:, 1:], 4) * pictures.new_tensor(CHROMA_WEIGHT)[:, None, None]
+    luma = F.avg_pool2d(ycc[:, :1], factor) * LUMA_WEIGHT
+    chroma = (
+        F.avg_pool2d(ycc[:, 1:], 2 * factor) * pictures.new_tensor(CHROMA_WEIGHT)[:, None, None]
+    )
     return torch.cat([luma.flatten(1), chroma.flatten(1)], 1)
 
 
@@ -46,7 +49,7 @@ def mirror_order() -> Tensor:
     return torch.cat([luma, chroma])
 
 
-def _bicubic(factor: int, side: int) -> Tensor:
+def enlargement(factor: int, side: int) -> Tensor:
     """float32 [factor * side, side]: bicubic enlargement of one axis as a matrix."""
     eye = torch.eye(side)[None, None]
     size = (factor * side, side)
@@ -72,8 +75,8 @@ class LinearMap(nn.Module):
         self.register_buffer("mean", torch.zeros(NUMBERS))
         self.register_buffer("basis", torch.zeros(NUMBERS, dimensions))
         self.register_buffer("deviation", torch.ones(dimensions))
-        self.register_buffer("luma_up", _bicubic(2, 64), persistent=False)
-        self.register_buffer("chroma_up", _bicubic(4, 32), persistent=False)
+        self.register_buffer("luma_up", enlargement(2, 64), persistent=False)
+        self.register_buffer("chroma_up", enlargement(4, 32), persistent=False)
 
     def encode(self, pictures: Tensor) -> Tensor:
         """RGB [N, 3, 128, 128] in 0..1 -> code [N, D], unit variance over training people."""

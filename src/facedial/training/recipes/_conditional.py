@@ -1,7 +1,7 @@
 """What all conditional VAEs share: data, scores, sheets, and how they become a bundle."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -181,8 +181,23 @@ class _Decode(nn.Module):
         return drawn.permute(0, 2, 3, 1) * 255
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Axes of scales other than 0, and weights that both graphs hold, whose bytes are kept once."""
+
+    axes: Mapping[str, int] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
+
+
 def finish(
-    run: Path, settings: Any, out: Path, build: Build, *, learnt: bool, along: float = 0.0
+    run: Path,
+    settings: Any,
+    out: Path,
+    build: Build,
+    *,
+    learnt: bool,
+    along: float = 0.0,
+    held: Held = Held(),  # noqa: B008 - frozen
 ) -> dict[str, Any]:
     """Write graphs, directions and prior of a run into the bundle folder `out`.
 
@@ -206,7 +221,7 @@ def finish(
     directions_of(shape.latent, labels, names, space=space, slope=slope).save(
         out / "directions.npz"
     )
-    axes = export.round_network(network, {})
+    axes = export.round_network(network, held.axes)
     generator = torch.Generator().manual_seed(0)
     size = (2, shape.side, shape.side, 3)
     pixels = torch.randint(0, 256, size, generator=generator, dtype=torch.uint8)
@@ -219,6 +234,7 @@ def finish(
         (["pixels", "attributes"], ["codes"]),
         out / "autoencoder-encode.onnx",
         axes,
+        [name for name in held.shared if name in axes],
     )
     golden |= export.write(
         _Decode(network, shape.latent),
@@ -226,6 +242,7 @@ def finish(
         (["codes"], ["pixels"]),
         out / "autoencoder-decode.onnx",
         axes,
+        [name for name in held.shared if name in axes],
     )
     export.save_golden(out / "autoencoder-golden.npz", golden)
     return {

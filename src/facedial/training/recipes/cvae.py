@@ -16,13 +16,13 @@ from facedial.errors import BadRequest
 from facedial.runtime.bundle import Bundle
 from facedial.training import export, loop, losses
 from facedial.training.batches import pictures
-from facedial.training.models import cvae, perceptual, reader
+from facedial.training.models import cvae, perceptual, reader, small_picture
 from facedial.training.recipe import Context, Pace, Recipe, Terms, from_json
 from facedial.training.recipes import _conditional as shared
 from facedial.training.recipes import reader as reader_recipe
 
 FLIPPED = ("Smiling", "Eyeglasses", "Male", "Blond_Hair", "Young", "Bangs")
-FITTED_TO = 4096  # people by whom planes are made white
+FITTED_TO = 12288  # people, for what is fitted in closed form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,8 @@ class Settings:
     them; `liked_share` are compared by features, which is slow. `along`: see `_conditional.finish`.
     """
 
-    model: cvae.Config = field(default_factory=lambda: cvae.Config(width=40))
-    pace: Pace = field(default_factory=lambda: Pace(batch=32, rate=1e-3, memory=1000, clip=1.0))
+    model: cvae.Config = field(default_factory=cvae.Config)
+    pace: Pace = field(default_factory=lambda: Pace(batch=16, rate=1e-3, memory=1000, clip=1.0))
     kl: float = 1.0
     asked: float = 0.5
     likeness: float = 0.2
@@ -70,9 +70,9 @@ class Task:
         self.people = shared.People.of(context, "train", self.side, NAMES)
         judges = shared.People.of(context, "val", self.side, NAMES)
         self.judged = shared.Judged(judges, settings.judged, shape.latent, context.device)
-        some = self.people.crops.read(self.people.crops.spread(FITTED_TO))
         assert isinstance(network, cvae.Cvae)
-        _whiten(network, some)
+        if not (context.run / "last.safetensors").exists():
+            _fit(network, self.people)
         self.network = network.to(context.device)
         self.reader = the_reader(context.device)
         self.halves = loop.fastest_precision(context.device) == "bf16-mixed"
@@ -96,9 +96,8 @@ class Task:
         plain = self.network
         assert isinstance(plain, cvae.Cvae)
         packed = plain.pack(target)
-        again, changed, mean, log_variance = network(
-            packed, own, wanted, noise.to(self.device), fresh
-        )
+        mean = plain.linear.encode(target, own)
+        again, changed, log_variance = network(mean, own, wanted, noise.to(self.device), fresh)
         numbers = target[0].numel()
         raw = {
             "error": losses.calibrated(again, packed) / numbers,
@@ -144,15 +143,24 @@ class Task:
 
 
 @torch.no_grad()
-def _whiten(network: cvae.Cvae, some: NDArray[np.uint8]) -> None:
-    """Take mean and deviation of planes from crops [N, S, S, 3] and their mirrors."""
-    parts = []
-    for block in np.array_split(some, max(1, len(some) // 64)):
-        whole = pictures(block, torch.device("cpu"))
-        parts += [network.pack(whole), network.pack(whole.flip(3))]
-    planes = torch.cat(parts)
-    network.plane_mean.copy_(planes.mean(0))
-    network.plane_deviation.copy_(planes.var(0).mean((1, 2)).sqrt()[:, None, None])
+def _fit(network: cvae.Cvae, people: shared.People) -> None:
+    """Fit the linear part to people, evenly chosen, and their mirrors; then scales of planes."""
+    chosen = people.crops.spread(FITTED_TO)
+    features = torch.from_numpy(people.features[chosen])
+    small: list[list[Tensor]] = [[], []]
+    for block in np.array_split(chosen, max(1, len(chosen) // 256)):
+        whole = pictures(people.crops.read(block), torch.device("cpu"))
+        small[0].append(small_picture.shrink(whole))
+        small[1].append(small_picture.shrink(whole.flip(3)))
+    network.linear.fit(torch.cat([*small[0], *small[1]]), torch.cat([features, features]))
+    some = np.linspace(0, len(chosen) - 1, min(1024, len(chosen))).astype(int)
+    whole = pictures(people.crops.read(chosen[some]), torch.device("cpu"))
+    code = network.linear.encode(whole, features[some])
+    base = network.pack(network.linear.base(code, features[some]))
+    rest = network.pack(whole) - base
+    network.plane_mean.copy_(base.mean((0, 2, 3))[:, None, None])
+    network.plane_deviation.copy_(base.std((0, 2, 3))[:, None, None].clamp_min(0.02))
+    network.rest_deviation.copy_(rest.std((0, 2, 3))[:, None, None])
 
 
 def _sure(wanted: Tensor) -> Tensor:
@@ -188,7 +196,7 @@ def start(context: Context, settings: Settings) -> Task:
     """A fresh network, or that of a bundle."""
     task = Task(settings, context)
     if context.init is not None:
-        export.take_weights(task.network, context.init, "autoencoder")
+        export.take_weights(task.network, context.init, "autoencoder", new=["log_variance"])
     return task
 
 
@@ -199,7 +207,8 @@ def after(context: Context, task: Task) -> None:
 
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     """Write the bundle; faces are drawn from what codes are, given the attributes."""
-    return shared.finish(run, settings, out, build, learnt=True, along=settings.along)
+    held = shared.Held({"linear.basis": 1}, ("linear.basis", "linear.slope"))
+    return shared.finish(run, settings, out, build, learnt=True, along=settings.along, held=held)
 
 
 RECIPE = Recipe(
