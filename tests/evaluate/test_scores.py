@@ -155,3 +155,32 @@ def test_interval_leaves_out_draws_that_are_not_defined() -> None:
         return scores.auc(values[rows], drawn) if 0 < drawn.sum() < 3 else math.nan
 
     assert scores.interval(statistic, 3, resamples=100) == (1, 1)
+
+
+def test_calibration_error_by_hand() -> None:
+    read = [0.95, 0.95, 0.15, 0.15]
+    assert scores.calibration_error(read, [1, 1, 0, 0]) == pytest.approx(0.5 * 0.05 + 0.5 * 0.15)
+    assert scores.calibration_error(read, [0, 0, 1, 1]) == pytest.approx(0.5 * 0.95 + 0.5 * 0.85)
+    assert scores.calibration_error([1.0, 0.0], [1, 0]) == 0
+    rng = np.random.default_rng(0)
+    honest = rng.random(40_000)
+    assert scores.calibration_error(honest, rng.random(40_000) < honest) < 0.01
+
+
+def test_frechet_distance_has_its_closed_form() -> None:
+    rng = np.random.default_rng(0)
+    one = rng.standard_normal((500, 6)) @ rng.standard_normal((6, 6))
+    assert scores.frechet(one, one) == pytest.approx(0, abs=1e-8)
+    assert scores.frechet(one, one + 2) == pytest.approx(6 * 4)
+    # Where covariances commute it is the squared difference of their roots.
+    assert scores.frechet(one - one.mean(0), 3 * (one - one.mean(0))) == pytest.approx(
+        4 * np.trace(np.cov(one.T))
+    )
+    other = rng.standard_normal((400, 6)) @ rng.standard_normal((6, 6))
+    assert scores.frechet(one, other) == pytest.approx(scores.frechet(other, one))
+    from scipy.linalg import sqrtm  # type: ignore[import-untyped]
+
+    a, b = np.cov(one.T), np.cov(other.T)
+    shift = np.square(one.mean(0) - other.mean(0)).sum()
+    slow = shift + np.trace(a + b - 2 * np.real(sqrtm(a @ b)))
+    assert scores.frechet(one, other) == pytest.approx(slow, rel=1e-6)

@@ -32,10 +32,10 @@ def store(drawn: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def labelled_store(drawn: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same people, all forty attributes made up."""
+    """The same faces as three people each, so that every split has some; attributes made up."""
     rng = np.random.default_rng(0)
-    labels = {name: rng.integers(0, 2, PEOPLE).tolist() for name in NAMES}
-    return prepared(drawn, labels, tmp_path_factory)
+    labels = {name: rng.integers(0, 2, 3 * PEOPLE).tolist() for name in NAMES}
+    return prepared(np.concatenate([drawn] * 3), labels, tmp_path_factory)
 
 
 def prepared(

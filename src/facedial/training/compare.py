@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from facedial.errors import BadRequest
+from facedial.errors import UnknownName
 from facedial.evaluate import _run
 from facedial.folder import nearest
 from facedial.training import publish, start
@@ -68,7 +68,7 @@ def run(order: Order) -> Iterator[str]:
     known = [contender.name for contender in CONTENDERS]
     for name in order.only:
         if name not in known:
-            raise BadRequest(nearest(name, known, "contender"))
+            raise UnknownName(nearest(name, known, "contender"))
     for contender in CONTENDERS:
         if order.only and contender.name not in order.only:
             continue

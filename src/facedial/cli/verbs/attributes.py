@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
+from facedial.cli.asking import is_weak
 from facedial.cli.batch import AS_JSON, FACE, INPUTS, MODEL, Tally
-
-TRUSTED = 0.8
 
 
 @click.command()
@@ -45,7 +44,7 @@ def command(
                     elif not as_json:
                         click.echo(f"{path}, face {number}")
                         for name, value in sorted(read.items(), key=lambda item: -item[1]):
-                            weak = (trust[name] or 0) < TRUSTED
+                            weak = is_weak(trust[name])
                             click.echo(
                                 f"  {value:5.2f}  {name}{'  (weak reading)' if weak else ''}"
                             )

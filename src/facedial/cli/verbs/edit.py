@@ -1,10 +1,18 @@
 """`facedial edit`: photos changed and pasted back at full size."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from facedial.cli import asking
 from facedial.cli.batch import FACE, INPUTS, MODEL, OVERWRITE, Tally, destinations
+
+if TYPE_CHECKING:
+    from facedial.codes.edit import Edit
+    from facedial.editor import Editor, Portrait
+
+NOTHING = "nothing to change; give --set NAME=0..1 or --add NAME=±x"
 
 
 @click.command()
@@ -21,6 +29,11 @@ from facedial.cli.batch import FACE, INPUTS, MODEL, OVERWRITE, Tally, destinatio
 )
 @click.option(
     "--keep", multiple=True, metavar="NAME", help="Attribute whose reading must not change."
+)
+@click.option(
+    "--ask",
+    is_flag=True,
+    help="Ask for each attribute in the terminal, beside what the photo has; Enter keeps it.",
 )
 @click.option("--strength", default=1.0, show_default=True, help="Multiplies the whole change.")
 @click.option(
@@ -57,6 +70,7 @@ def command(
     targets: tuple[str, ...],
     shifts: tuple[str, ...],
     keep: tuple[str, ...],
+    ask: bool,
     strength: float,
     preset: Path | None,
     learned: tuple[Path, ...],
@@ -71,6 +85,7 @@ def command(
 ) -> int:
     """Change faces in PHOTOs; every other pixel stays what it was."""
     from facedial import strips
+    from facedial.codes.edit import Edit
     from facedial.editor import Editor
     from facedial.faces.photo import Photo
 
@@ -78,16 +93,25 @@ def command(
     files = tally.expand(paths)
     if eyes is not None and len(files) > 1:
         raise click.UsageError("--eyes is for one photo")
+    if ask and (len(files) > 1 or face == "all"):
+        raise click.UsageError("--ask is for one face of one photo")
     with Editor.open(model) as editor:
         editor.add_directions(learned)
         edit = editor.parse(targets, shifts, keep, strength, preset)
-        if edit.is_zero:
-            raise click.UsageError("nothing to change; give --set NAME=0..1 or --add NAME=±x")
+        if edit.is_zero and not (ask and edit.strength):
+            raise click.UsageError(NOTHING)
         targeted = destinations(files, out, "edited", overwrite=overwrite)
+        ready = editor.portraits(Photo.open(files[0]), face, eyes) if ask and files else []
+        if ready:
+            editor.ends(ready[0], Edit(), move)  # a move that is refused, before any question
+            answers = _answers(editor, ready[0], edit, targets)
+            edit = editor.parse((*targets, *answers), shifts, keep, strength, preset)
+            if edit.is_zero:
+                raise click.UsageError(NOTHING)
         for target, (path, attempt) in zip(targeted, tally.each(files), strict=True):
             with attempt:
-                photo = Photo.open(path)
-                portraits = editor.portraits(photo, face, eyes)
+                photo = ready[0].photo if ready else Photo.open(path)
+                portraits = ready or editor.portraits(photo, face, eyes)
                 result = photo
                 for portrait in portraits:
                     after, before = editor.ends(portrait, edit, move)
@@ -108,3 +132,15 @@ def command(
                 result.save(target, overwrite=overwrite)
                 click.echo(str(target))
     return tally.finish()
+
+
+def _answers(
+    editor: "Editor", portrait: "Portrait", edit: "Edit", targets: tuple[str, ...]
+) -> list[str]:
+    """What is answered about a portrait, as `--set` takes it; not asked is what `edit` names."""
+    from facedial.codes.edit import TARGET_RANGE
+
+    own = editor.read_attributes(portrait)
+    known = asking.questions_about(editor.directions.names, editor.reliability(), own)
+    given = {*edit.targets, *edit.shifts, *edit.keep}
+    return asking.in_terminal(known, TARGET_RANGE, given, targets)

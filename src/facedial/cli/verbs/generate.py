@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from facedial.cli import asking
 from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture, whole
 
 
@@ -29,6 +30,9 @@ from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture, who
     multiple=True,
     metavar="NAME=0..1",
     help="Attribute the faces should have (1) or not (0).",
+)
+@click.option(
+    "--ask", is_flag=True, help="Ask for each attribute in the terminal; Enter leaves it open."
 )
 @click.option(
     "--prior",
@@ -72,6 +76,7 @@ def command(
     count: int,
     seed: int,
     wanted: tuple[str, ...],
+    ask: bool,
     prior: str | None,
     temperature: float | None,
     guidance: float | None,
@@ -84,7 +89,9 @@ def command(
 ) -> None:
     """Draw new faces, each with a code, so that they can be edited and morphed."""
     from facedial import strips
+    from facedial.codes.attributes import find
     from facedial.codes.code import CodeTable, save_codes
+    from facedial.codes.prior import WANTED_RANGE, wanted_labels
     from facedial.editor import Editor
 
     asked = pairs(wanted, "--set")
@@ -95,6 +102,16 @@ def command(
         codes_file(codes, overwrite=overwrite)
     with Editor.open(model) as editor:
         source = editor.prior(prior, guidance=guidance, steps=steps)
+        if ask:
+            names = getattr(source, "names", ())
+            if not names:
+                raise click.UsageError(
+                    f"--ask asks for attributes, and the {source.name} prior knows none"
+                )
+            given = {find(name).name for name in wanted_labels(asked)}
+            known = asking.questions_about(names, editor.reliability())
+            answers = asking.in_terminal(known, WANTED_RANGE, given, wanted)
+            asked = pairs((*wanted, *answers), "--set")
         drawn = editor.generate(
             count, seed=seed, wanted=asked, prior=source, temperature=temperature
         )

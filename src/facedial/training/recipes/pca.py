@@ -92,6 +92,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     if not path.exists():
         raise BadRun(f"{run} has no {path.name}; finish the run before exporting it")
     pca = Pca.load(path)
+    space = _space(pca)  # before rounding, which changes the basis in place
     linear = _Map(pca)
     axes = export.round_network(linear, {"basis": 1})
     size = (settings.dimensions, pca.side)
@@ -100,7 +101,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
         if (run / name).exists():
             shutil.copyfile(run / name, out / name)
     return {
-        "space": _space(pca),
+        "space": space,
         "dimensions": settings.dimensions,
         "side": pca.side,
         "frame": (run / "frame.txt").read_text(),

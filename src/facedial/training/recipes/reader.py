@@ -20,6 +20,7 @@ from facedial.training.batches import Crops, grid, labelled, pictures
 from facedial.training.models import reader
 from facedial.training.recipe import Context, Pace, Recipe
 
+AT_ONCE = 256
 # Crops and labels of those learnt from, and of those who judge.
 Group = tuple[Crops, NDArray[np.float32]]
 People = tuple[Group, Group]
@@ -91,7 +92,10 @@ class Task:
         """Mean AUC and accuracy on validation people; each AUC goes into `reader.json`."""
         network.eval()
         logits = torch.cat(
-            [network(pictures(p, self.device)).cpu() for p in np.array_split(self.judged, 8)]
+            [
+                network(pictures(self.judged[i : i + AT_ONCE], self.device)).cpu()
+                for i in range(0, len(self.judged), AT_ONCE)
+            ]
         )
         values, labels = logits.numpy(), self.judged_labels
         aucs, right, temperatures, errors = {}, [], {}, {}

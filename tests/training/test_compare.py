@@ -1,0 +1,124 @@
+"""Models trained for equal time and measured side by side, from stores to the report."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facedial.data.judging import judged
+from facedial.data.store import Store
+from facedial.errors import BadRequest, UnknownName
+from facedial.evaluate import _run, comparison
+from facedial.evaluate._judge import Judge
+from facedial.training import compare, publish, start
+
+TINY_JUDGE = ("judged=4", "pace.batch=8", "model.widths=[8,8,8,8]")
+
+
+@pytest.fixture(scope="module")
+def judge(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("judge") / "run"
+    start.run(
+        start.Order(
+            recipe="judge", stores=(labelled_store,), run=run, steps=3, assignments=TINY_JUDGE
+        )
+    )
+    publish.publish([run], run / "bundle")
+    return run / "bundle"
+
+
+def test_the_judge_reads_pictures_of_any_part_of_its_size(judge: Path, drawn: np.ndarray) -> None:
+    whom = Judge(judge)
+    small = np.ascontiguousarray(drawn[:5, ::2, ::2])
+    read = whom.read(small)
+    assert read.shape == (5, 40)
+    assert ((read >= 0) & (read <= 1)).all()
+    np.testing.assert_allclose(whom.read(small.repeat(2, 1).repeat(2, 2)), read, atol=1e-6)
+    assert whom.features(drawn[:3]).shape == (3, 8)
+    np.testing.assert_allclose(whom.distance(drawn[:3], drawn[:3]), 0, atol=1e-9)
+    assert (whom.distance(drawn[:3], drawn[3:6]) > 0).all()
+    together = whom.distance(drawn[:3], drawn[3:6])
+    np.testing.assert_allclose(whom.distance(drawn[:1], drawn[3:4]), together[:1], rtol=1e-4)
+
+
+def test_a_judge_begins_from_nothing(labelled_store: Path, judge: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="leave out --init"):
+        start.run(
+            start.Order(recipe="judge", stores=(labelled_store,), run=tmp_path, steps=1, init=judge)
+        )
+
+
+def test_from_stores_to_the_report(
+    labelled_store: Path, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = tuple(
+        compare.Contender(name, recipe, given)
+        for name, recipe, given in (
+            ("pca", "pca", ("side=64", "dimensions=12")),
+            ("ae-bce", "ae-bce", ("side=64", "width=0.05", "dimensions=12", "pace.rate=1e-2")),
+            (
+                "cvae", "cvae",
+                ("model.side=64", "model.width=8", "model.latent=6", "pace.batch=8", "judged=4"),
+            ),
+        )
+    )  # fmt: skip
+    monkeypatch.setattr(compare, "CONTENDERS", few)
+    order = compare.Order(
+        stores=(labelled_store,), out=tmp_path / "all", minutes=0.02, judge=judge, most=80
+    )
+    lines = list(compare.run(order))
+    figures = json.loads((tmp_path / "all" / "report" / "figures.json").read_text())
+    rows = {(row["metric"], row["model"]): row for row in figures["rows"]}
+    for name in ("pca", "ae-bce", "cvae"):
+        for metric in (
+            "psnr", "ssim", "perceptual", "frechet_ratio", "diversity", "sharpness_ratio",
+            "conditional_success", "macs", "decode_per_s",
+        ):  # fmt: skip
+            assert np.isfinite(rows[metric, name]["value"]), (metric, name)
+    assert rows["psnr", "pca"]["n"] == len(judged(Store.open(labelled_store)))
+    assert rows["kl", "cvae"]["value"] > 0
+    assert ("parameters", "ae-bce") in rows
+    html = (tmp_path / "all" / "report" / "report.html").read_text()
+    assert "codes drawn uniformly" in html
+    assert "wishes" in html
+    # Once trained they are not trained again.
+    before = (tmp_path / "all" / "cvae" / "log.jsonl").read_text()
+    again = list(compare.run(order))
+    assert (tmp_path / "all" / "cvae" / "log.jsonl").read_text() == before
+    assert not any("training" in line for line in again)
+    assert any("training" in line for line in lines)
+
+
+def test_what_a_comparison_needs_is_said(
+    store: Path, labelled_store: Path, judge: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UnknownName, match="did you mean ae-mse"):
+        wrong = compare.Order(
+            stores=(store,), out=tmp_path, minutes=1, judge=None, only=("ae_mse_",)
+        )
+        list(compare.run(wrong))
+    order = {
+        "stores": (labelled_store,),
+        "out": tmp_path,
+        "work": tmp_path,
+        "only": ("comparison",),
+    }
+    bundle = Path("facedial")
+    with pytest.raises(BadRequest, match="needs a judge"):
+        list(_run.run(_run.Order(**order, models=(bundle,))))  # type: ignore[arg-type]
+    unlabelled = {**order, "stores": (store,)}
+    with pytest.raises(BadRequest, match="attributes given by people"):
+        list(_run.run(_run.Order(**unlabelled, models=(bundle,), judge=judge)))  # type: ignore[arg-type]
+    with pytest.raises(BadRequest, match="two models are called x"):
+        _run.named([tmp_path / "x", tmp_path / "x" / "bundle"])
+    nothing = list(_run.run(_run.Order(**order)))  # type: ignore[arg-type]
+    assert not any("frechet" in line for line in nothing)
+
+
+def test_every_wish_of_the_sheet_is_an_attribute() -> None:
+    from facedial.codes.attributes import NAMES
+
+    assert set(comparison.ASKED) <= set(NAMES)
+    assert all(set(wish) <= set(NAMES) for wish in comparison.SETS)
+    assert len(comparison.SETS) == 10
