@@ -13,10 +13,9 @@ from typing import BinaryIO
 
 import click
 
-from facedial.codes.attributes import ATTRIBUTES
+from facedial.codes.attributes import ATTRIBUTES, WEAK, is_weak
 from facedial.errors import BadRequest
 
-TRUSTED = 0.8  # AUC on unseen people from which a reading counts
 # From what a face is seen to be first to what hardly belongs to it.
 GROUPS = ("person", "hair", "eyes", "mouth", "shape", "beard", "skin", "worn", "picture")
 AMOUNTS = {"y": 1.0, "yes": 1.0, "n": 0.0, "no": 0.0}
@@ -51,11 +50,6 @@ class Question:
     def unanswered(self) -> str:
         """What no answer does."""
         return "leaves it open" if self.now is None else "keeps it as it is"
-
-
-def is_weak(auc: float | None) -> bool:
-    """Whether a reading of this AUC, None where it is not known, is not to be relied on."""
-    return (auc or 0) < TRUSTED
 
 
 def questions_about(
@@ -178,7 +172,7 @@ def _explained(question: Question, limits: tuple[float, float]) -> str:
     if question.now is not None:
         rows.append(("now", "how probable the model finds it in the photo, 0..1"))
     if question.weak:
-        rows.append(("(weak reading)", f"AUC below {TRUSTED:g} on unseen people: expect little"))
+        rows.append(("(weak reading)", f"AUC below {WEAK:g} on unseen people: expect little"))
     return "".join(f"        {word:<14}  {meaning}\n" for word, meaning in rows)
 
 

@@ -62,6 +62,15 @@ ATTRIBUTES: tuple[Attribute, ...] = (
 NAMES: tuple[str, ...] = tuple(attribute.name for attribute in ATTRIBUTES)
 
 
+# Readings whose AUC on validation people lies below are flagged wherever they appear.
+WEAK = 0.8
+
+
+def is_weak(auc: float | None) -> bool:
+    """Whether a reading of this AUC, None where it is not known, is not to be relied on."""
+    return (auc or 0) < WEAK
+
+
 def key(name: str) -> str:
     """`name` as names are compared: case, underscores, hyphens and spaces ignored."""
     return name.lower().replace("_", "").replace("-", "").replace(" ", "")

@@ -33,6 +33,7 @@ class Order:
     model: str | None = None
     models: tuple[Path, ...] = ()
     judge: Path | None = None
+    sets: Path | None = None
 
 
 def named(models: Sequence[Path]) -> dict[str, Path]:
@@ -70,6 +71,7 @@ def run(order: Order) -> Iterator[str]:
             teacher=order.teacher,
             models=named(order.models),
             judge=order.judge,
+            sets=order.sets,
         )
         for name, module in zip(names, modules, strict=True):
             start = time.perf_counter()

@@ -2,13 +2,16 @@
 
 import dataclasses
 import datetime
+import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from facedial import __version__
+from facedial.codes.attributes import WEAK, is_weak
 from facedial.errors import BadRequest
 from facedial.runtime.bundle import Bundle
 from facedial.training import export, start
@@ -43,13 +46,33 @@ def publish(runs: Sequence[Path], out: Path, card: Path | None = None) -> dict[s
             facts["commit"] = _commit()
             export.write_facts(work, {**top, "parts": {recipe_name: facts}})
         if card is not None:
-            shutil.copyfile(card, work / "CARD.md")
+            stated = json.loads((work / "bundle.json").read_text())["parts"].get("reader")
+            text = card.read_text(encoding="utf-8")
+            (work / "CARD.md").write_text(text + _table(stated), encoding="utf-8")
         made = datetime.date.today().isoformat()
         export.write_facts(work, {"made": made, "version": __version__, "licence": LICENCE})
         with Bundle.open(work) as bundle:
             differences = bundle.prove()
         _replace(work, out)
     return differences
+
+
+def _table(reader: Mapping[str, Any] | None) -> str:
+    """What a card says of each attribute: how well it is read on validation people."""
+    if reader is None:
+        return ""
+    lines = [
+        "\n## Attributes as read\n",
+        "On validation people: AUC, and expected calibration error of the probabilities. *Weak* below an "
+        f"AUC of {WEAK}.\n",
+        "| attribute | AUC | calibration error | |",
+        "|---|--:|--:|---|",
+    ]
+    for name, stated in reader["attributes"].items():
+        auc, error = stated["auc"], stated.get("calibration_error")
+        cells = ["–" if value is None else f"{value:.3f}" for value in (auc, error)]
+        lines.append(f"| {name} | {' | '.join(cells)} | {'weak' if is_weak(auc) else ''} |")
+    return "\n".join(lines) + "\n"
 
 
 def _replace(work: Path, out: Path) -> None:

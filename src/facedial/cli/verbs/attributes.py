@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from facedial.cli.asking import is_weak
 from facedial.cli.batch import AS_JSON, FACE, INPUTS, MODEL, Tally
+from facedial.codes.attributes import is_weak
 
 
 @click.command()

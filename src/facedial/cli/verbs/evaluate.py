@@ -58,6 +58,11 @@ from facedial.cli.batch import MODEL
     type=click.Path(path_type=Path),
     help="The judge's bundle (recipe judge), for comparisons.",
 )
+@click.option(
+    "--sets",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Table of smiling and sad photos (CSV: file, set), for the first source's second task.",
+)
 @click.option("--seed", default=0, show_default=True)
 @MODEL
 def command(
@@ -70,6 +75,7 @@ def command(
     teacher: Path | None,
     models: tuple[Path, ...],
     judge: Path | None,
+    sets: Path | None,
     model: str | None,
 ) -> None:
     """Measure the model and its baselines on people it has not seen: table, JSON and a page."""
@@ -92,6 +98,7 @@ def command(
         model=model,
         models=models,
         judge=judge,
+        sets=sets,
     )
     for line in _run.run(order):
         click.echo(line)

@@ -1,0 +1,216 @@
+"""The first source's two tasks with its own models: random codes, and a smile or glasses by arithmetic.
+
+Its codes are those of `ae-mse` and `ae-bce`, on stores of their frame. Task 1 draws codes uniformly from
+0..1. Task 2 adds the difference of two sets' mean codes, at strength 1.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedial.codes.attributes import NAMES
+from facedial.codes.code import Floats
+from facedial.codes.prior import UniformPrior, spread
+from facedial.data.store import Store
+from facedial.editor import Editor
+from facedial.errors import BadRequest
+from facedial.evaluate._context import UNSEEN, Context
+from facedial.evaluate._figures import Picture, Row
+from facedial.faces import sheet
+
+UInt8 = NDArray[np.uint8]
+Rows = NDArray[np.int64]
+
+RAW = "raw.npz"
+MOST = 1000  # photos whose codes are looked at
+SHOWN = 8
+BATCH = 8  # over which the source takes means before it takes their mean
+EACH = 70  # photos in a balanced set at most
+BALANCED_BY = ("Male", "Young")
+EMPTY = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """Rows of a store that have something and rows that have not."""
+
+    name: str
+    having: Rows
+    lacking: Rows
+
+
+def measure(context: Context) -> Iterator[Row]:
+    """How own codes of photos lie beside uniform ones, and who is in the sets of task 2.
+
+    `code_in_unit`: share of numbers in [0, 1); `code_zero`: share that are 0; `uniform_spread`: root mean
+    square of uniform codes in units of photos' own (1 = as far out as photos). `set_share`: of men and
+    of young people in each set; `mean_of_means`: cosine of the source's way of averaging with the plain
+    mean.
+    """
+    for name, store, editor in _models(context):
+        with editor:
+            white = _encoded(editor, store, _shown(store, MOST))
+            raw, uniform = _raw(editor, white), _uniform(editor, MOST)
+            data, n = f"{store.path.name}-{store.frame}/unseen", len(white)
+            share = float(((raw >= 0) & (raw < 1)).mean())
+            yield Row("code_in_unit", name, data, share, "share", n)
+            yield Row("code_zero", name, data, float((np.abs(raw) < EMPTY).mean()), "share", n)
+            far = float(np.sqrt(np.square(uniform).mean() / np.square(white).mean()))
+            yield Row("uniform_spread", name, data, far, "of photos' codes", MOST)
+            for sets in _sets(context, store):
+                for part, rows in (("with", sets.having), ("without", sets.lacking)):
+                    for attribute in BALANCED_BY:
+                        labels = store.attributes[rows, NAMES.index(attribute)]
+                        value = float(np.nanmean(labels > 0.5))
+                        on = f"{data}/{sets.name} {part}, {attribute}"
+                        yield Row("set_share", "sets", on, value, "share", len(rows))
+                plain, batched = _direction(editor, store, sets)
+                cosine = plain @ batched / (np.linalg.norm(plain) * np.linalg.norm(batched))
+                on = f"{data}/{sets.name}"
+                yield Row("mean_of_means", name, on, float(cosine), "cosine", len(sets.having))
+
+
+def show(context: Context) -> Iterator[Picture]:
+    """Where codes lie, faces of uniform codes, and strips: photo, reconstruction, result."""
+    for name, store, editor in _models(context):
+        with editor:
+            rows = _shown(store, MOST)
+            raw = _raw(editor, _encoded(editor, store, rows))
+            yield Picture(f"{name}: numbers of codes of unseen photos, beside U[0, 1)", _plot(raw))
+            drawn = _pixels(editor.bundle.decode(_uniform(editor, 2 * SHOWN)))
+            yield Picture(f"{name}: task 1, sixteen uniform codes", sheet.grid([*drawn], SHOWN))
+            for sets in _sets(context, store):
+                chosen = _lacking(store, sets.name, rows)
+                white = _encoded(editor, store, chosen)
+                step = _direction(editor, store, sets)[0]
+                photos = sheet.shrunk(store.pixels[chosen], editor.bundle.side)
+                again = _pixels(editor.bundle.decode(white))
+                moved = _pixels(editor.bundle.decode(white + step))
+                title = f"{name}: task 2, {sets.name} added; unseen photo, reconstruction, result"
+                yield Picture(title, sheet.grid([*photos, *again, *moved], len(photos)))
+
+
+def _models(context: Context) -> Iterator[tuple[str, Store, Editor]]:
+    """The compared models whose own codes are kept, each with the first store on its frame."""
+    for name, path in context.models.items():
+        editor = Editor.open(path)
+        stores = [s for s in context.stores if s.frame == editor.bundle.frame]
+        if RAW in editor.bundle.facts["files"] and stores:
+            yield name, stores[0], editor
+        else:
+            editor.close()
+
+
+def _shown(store: Store, count: int) -> Rows:
+    rows = store.where(UNSEEN)
+    return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64)]
+
+
+def _encoded(editor: Editor, store: Store, rows: Rows) -> Floats:
+    return editor.bundle.encode(sheet.shrunk(store.pixels[rows], editor.bundle.side))
+
+
+def _raw(editor: Editor, white: Floats) -> NDArray[np.float64]:
+    """The network's own numbers [N, D] of white codes."""
+    mean, forth = UniformPrior.whitening(editor.bundle.file(RAW))
+    return np.asarray(white @ np.linalg.inv(forth.astype(np.float64)) + mean)
+
+
+def _uniform(editor: Editor, count: int) -> Floats:
+    return editor.prior("uniform").sample(spread(0, count), {})
+
+
+def _sets(context: Context, store: Store) -> Iterator[Sets]:
+    """The source's smiling and sad photos, where its table is given; our balanced sets of glasses."""
+    if context.sets is not None:
+        table = _table(context.sets)
+        stems = {Path(file).stem: row for row, file in enumerate(store.file)}
+        rows = {
+            kind: np.array([stems[f] for f, k in table.items() if k == kind and f in stems], int)
+            for kind in ("smile", "sad")
+        }
+        if all(len(found) for found in rows.values()):
+            yield Sets("Smiling", rows["smile"], rows["sad"])
+    sets = balanced(store, "Eyeglasses")
+    if sets is not None:
+        yield sets
+
+
+def balanced(store: Store, attribute: str, each: int = EACH) -> Sets | None:
+    """Training photos with and without `attribute`, as many of each sex and age; None without labels."""
+    labels = store.attributes
+    rows = store.where("train")
+    columns = [NAMES.index(name) for name in (attribute, *BALANCED_BY)]
+    known = rows[~np.isnan(labels[rows][:, columns]).any(1)]
+    kinds = labels[known][:, columns] > 0.5
+    having: list[Rows] = []
+    lacking: list[Rows] = []
+    for male in (False, True):
+        for young in (False, True):
+            cell = known[(kinds[:, 1] == male) & (kinds[:, 2] == young)]
+            own = labels[cell, columns[0]] > 0.5
+            count = min(int(own.sum()), int((~own).sum()), each // 4)
+            for group, side in ((having, own), (lacking, ~own)):
+                some = cell[side]
+                group.append(some[np.linspace(0, len(some) - 1, count).astype(np.int64)])
+    sets = Sets(attribute, np.concatenate(having), np.concatenate(lacking))
+    return sets if len(sets.having) else None
+
+
+def _table(path: Path) -> dict[str, str]:
+    """File stem -> set, of a CSV with columns `file` and `set` (smile or sad)."""
+    import csv
+
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return {row["file"]: row["set"] for row in csv.DictReader(file)}
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise BadRequest(f"{path} is no table of file,set with smile and sad: {error}") from error
+
+
+def _direction(editor: Editor, store: Store, sets: Sets) -> tuple[Floats, Floats]:
+    """Difference of mean codes [D], plainly and as the source takes it: the mean of batches' means."""
+    codes = [_encoded(editor, store, rows) for rows in (sets.having, sets.lacking)]
+    plain = codes[0].mean(0) - codes[1].mean(0)
+    means = [np.mean([c[i : i + BATCH].mean(0) for i in range(0, len(c), BATCH)], 0) for c in codes]
+    return plain, np.asarray(means[0] - means[1], np.float32)
+
+
+def _lacking(store: Store, attribute: str, rows: Rows) -> Rows:
+    """The first unseen people without an attribute, as they are labelled."""
+    without = rows[store.attributes[rows, NAMES.index(attribute)] < 0.5]
+    chosen = without if len(without) else rows
+    return chosen[np.linspace(0, len(chosen) - 1, min(SHOWN, len(chosen))).astype(np.int64)]
+
+
+def _pixels(values: Floats) -> UInt8:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def _plot(raw: NDArray[np.float64]) -> UInt8:
+    """Histogram of all numbers, and of each number's mean, beside the uniform distribution."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    top = max(1.0, float(np.quantile(raw, 0.995)))
+    bins = np.linspace(min(0.0, float(np.quantile(raw, 0.001))), top, 80)
+    left.hist(raw.ravel(), bins, density=True, label="photos")
+    left.step([0, 0, 1, 1], [0, 1, 1, 0], color="black", label="U[0, 1)")
+    left.set_yscale("log")
+    left.set_title("all numbers (log)")
+    right.hist(raw.std(0), 60, label="photos")
+    right.axvline(12**-0.5, color="black", label="U[0, 1)")
+    right.set_title("standard deviation of each number")
+    for axis in (left, right):
+        axis.legend()
+    file = io.BytesIO()
+    figure.savefig(file, dpi=90, format="png")
+    return np.asarray(Image.open(file).convert("RGB"))

@@ -1,0 +1,89 @@
+"""The first source's tasks: balanced sets, its way of averaging, where its codes lie."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facedial.codes.attributes import NAMES
+from facedial.errors import BadRequest
+from facedial.evaluate import source_tasks
+
+
+@dataclass
+class People:
+    """As much of a store as is looked at."""
+
+    attributes: np.ndarray
+    split: np.ndarray
+
+    def where(self, split: str) -> np.ndarray:
+        return np.flatnonzero(self.split == split)
+
+
+def people(count: int = 4000) -> People:
+    rng = np.random.default_rng(0)
+    labels = rng.random((count, len(NAMES)))
+    glasses, male, young = (NAMES.index(n) for n in ("Eyeglasses", "Male", "Young"))
+    labels[:, male] = rng.random(count) < 0.6
+    labels[:, young] = rng.random(count) < 0.6
+    # As in life: mostly on men, mostly on older ones.
+    chance = 0.05 + 0.2 * labels[:, male] + 0.2 * (1 - labels[:, young])
+    labels[:, glasses] = rng.random(count) < chance
+    labels[::97, male] = np.nan
+    return People(labels, rng.choice(["train", "test"], count))
+
+
+def test_balanced_sets_have_as_many_of_each_sex_and_age() -> None:
+    some = people()
+    sets = source_tasks.balanced(some, "Eyeglasses")  # type: ignore[arg-type]
+    assert sets is not None
+    k = NAMES.index("Eyeglasses")
+    assert (some.attributes[sets.having, k] > 0.5).all()
+    assert (some.attributes[sets.lacking, k] < 0.5).all()
+    assert (some.split[np.concatenate([sets.having, sets.lacking])] == "train").all()
+    assert len({*sets.having}) == len(sets.having) > 40
+    for name in ("Male", "Young"):
+        column = some.attributes[:, NAMES.index(name)]
+        assert column[sets.having].mean() == column[sets.lacking].mean() == 0.5
+    everyone = some.attributes[some.split == "train"]
+    wearing = everyone[everyone[:, k] > 0.5, NAMES.index("Young")].mean()
+    assert wearing < 0.45  # unbalanced sets would have carried age
+
+
+def test_without_labels_there_are_no_sets() -> None:
+    some = people(200)
+    some.attributes[:] = np.nan
+    assert source_tasks.balanced(some, "Eyeglasses") is None  # type: ignore[arg-type]
+
+
+def test_a_table_of_sets_is_read_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sets.csv"
+    path.write_text("file,set\nA_0001,smile\nB_0001,sad\n")
+    assert source_tasks._table(path) == {"A_0001": "smile", "B_0001": "sad"}
+    path.write_text("picture,kind\nA,smile\n")
+    with pytest.raises(BadRequest, match="no table of file,set"):
+        source_tasks._table(path)
+
+
+def test_the_sources_average_is_the_mean_of_means_of_eight() -> None:
+    codes = np.random.default_rng(0).standard_normal((20, 4)).astype(np.float32)
+
+    class Bundle:
+        side = 2
+
+        def encode(self, pixels: np.ndarray) -> np.ndarray:
+            return codes[pixels[:, 0, 0, 0]]
+
+    class Model:
+        bundle = Bundle()
+
+    class Photos:
+        pixels = np.arange(20, dtype=np.uint8)[:, None, None, None].repeat(2, 1).repeat(2, 2)
+
+    sets = source_tasks.Sets("x", np.arange(12), np.arange(12, 20))
+    plain, source = source_tasks._direction(Model(), Photos(), sets)  # type: ignore[arg-type]
+    np.testing.assert_allclose(plain, codes[:12].mean(0) - codes[12:].mean(0), atol=1e-6)
+    wanted = (codes[:8].mean(0) + codes[8:12].mean(0)) / 2 - codes[12:].mean(0)
+    np.testing.assert_allclose(source, wanted, atol=1e-6)
