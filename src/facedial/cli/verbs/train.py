@@ -33,6 +33,11 @@ import click
     metavar="PATH=VALUE",
     help="Change a setting of the recipe, e.g. pace.rate=5e-4.",
 )
+@click.option(
+    "--faithful",
+    is_flag=True,
+    help="The source systems: train with their quirks (short for --set faithful=true).",
+)
 @click.option("--init", type=click.Path(path_type=Path), help="A bundle to go on from.")
 @click.option(
     "--teacher",
@@ -57,6 +62,7 @@ def command(
     minutes: float | None,
     steps: int | None,
     assignments: tuple[str, ...],
+    faithful: bool,
     init: Path | None,
     teacher: Path | None,
     seed: int,
@@ -82,7 +88,7 @@ def command(
         run=out or Path("runs") / recipe,
         minutes=minutes,
         steps=steps,
-        assignments=assignments,
+        assignments=(*assignments, "faithful=true") if faithful else assignments,
         init=init,
         teacher=teacher,
         seed=seed,

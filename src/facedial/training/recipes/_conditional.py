@@ -1,5 +1,6 @@
 """What all conditional VAEs share: data, scores, sheets, and how they become a bundle."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,12 +198,14 @@ def finish(
     *,
     learnt: bool,
     along: float = 0.0,
+    temperature: float = 1.0,
     held: Held = Held(),  # noqa: B008 - frozen
 ) -> dict[str, Any]:
     """Write graphs, directions and prior of a run into the bundle folder `out`.
 
     `learnt`: whether the prior is what codes are, or N(0, I) as the loss would have it. `along`: how
     much a move takes along of the latent numbers' difference between people who differ in one attribute.
+    `temperature`: at which new faces look best.
     """
     network, shape, space, facts = best(run, settings, build)
     kept, about = tensors.load(run / CODED) if (run / CODED).exists() else ({}, {})
@@ -216,7 +219,7 @@ def finish(
     make = LabelledPrior.fit if learnt else LabelledPrior.standard
     first: Any = codes if learnt else shape.latent
     prior = make(first, labels, names, space=space, people=PEOPLE)
-    prior.save(out / "prior.npz")
+    dataclasses.replace(prior, usual_temperature=temperature).save(out / "prior.npz")
     slope = along * prior.slope if along else None
     directions_of(shape.latent, labels, names, space=space, slope=slope).save(
         out / "directions.npz"

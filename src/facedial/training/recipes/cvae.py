@@ -22,6 +22,9 @@ from facedial.training.recipes import _conditional as shared
 from facedial.training.recipes import reader as reader_recipe
 
 FLIPPED = ("Smiling", "Eyeglasses", "Male", "Blond_Hair", "Young", "Bangs")
+HAIR = tuple(
+    NAMES.index(name) for name in ("Bald", "Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
+)
 FITTED_TO = 12288  # people, for what is fitted in closed form
 
 
@@ -29,18 +32,20 @@ FITTED_TO = 12288  # people, for what is fitted in closed form
 class Settings:
     """Weights of the terms, each relative to half the log of the mean squared error.
 
-    `kl`: of the divergence in nats (1 = the evidence bound). `asked`: of what the reader finds beside
-    the wish in changed and new faces. `likeness`: of the distance of `features` (vgg16, vgg19,
-    squeezenet or none; weights from `features_file`).
+    `kl`: of the divergence in nats (1 = the evidence bound). `asked`, `kept`: of what the reader finds
+    beside the wish in changed and new faces, in attributes that change and in the rest. `likeness`: of
+    the distance of `features` (vgg16, vgg19, squeezenet or none; weights from `features_file`).
     Shares: `open_share` of attributes are unknown, at random; `changed_share` of faces are changed,
     `fresh_share` of these are new ones; `read_share` of photos are said to have what the reader finds in
-    them; `liked_share` are compared by features, which is slow. `along`: see `_conditional.finish`.
+    them; `liked_share` are compared by features, which is slow. `along`, `temperature`:
+    see `_conditional.finish`.
     """
 
     model: cvae.Config = field(default_factory=cvae.Config)
     pace: Pace = field(default_factory=lambda: Pace(batch=16, rate=1e-3, memory=1000, clip=1.0))
     kl: float = 1.0
     asked: float = 0.5
+    kept: float = 0.25
     likeness: float = 0.2
     features: str = "none"
     features_file: str = ""
@@ -50,6 +55,7 @@ class Settings:
     changed_share: float = 0.5
     liked_share: float = 0.2
     along: float = 0.0
+    temperature: float = 0.7
     judged: int = 512
 
     def __post_init__(self) -> None:
@@ -90,7 +96,8 @@ class Task:
         labels = torch.from_numpy(self.people.features[chosen]).to(self.device)
         own = self._own(target, labels, rng)
         count = max(1, int(s.changed_share * batch))
-        wanted = labels[torch.from_numpy(rng.permutation(batch)[:count])]
+        wanted, turned = wishes(labels[:count].cpu().numpy(), rng)
+        wanted, turned = wanted.to(self.device), turned.to(self.device)
         noise = torch.from_numpy(rng.standard_normal((batch, s.model.latent), np.float32))
         fresh = torch.from_numpy(rng.random(len(wanted)) < s.fresh_share).to(self.device)
         plain = self.network
@@ -102,14 +109,19 @@ class Task:
         raw = {
             "error": losses.calibrated(again, packed) / numbers,
             "kl": losses.normal_divergence(mean, log_variance).sum(1).mean() / numbers,
-            "asked": losses.masked_binary(self._read(plain.unpack(changed), rng), _sure(wanted)),
         }
+        logits = self._read(plain.unpack(changed), rng)
+        nothing = torch.full_like(wanted, torch.nan)
+        raw["asked"] = losses.masked_binary(logits, torch.where(turned, wanted, nothing))
+        kept = ~turned & (wanted != UNKNOWN)
+        raw["kept"] = losses.masked_binary(logits, torch.where(kept, wanted, nothing))
         if self.features is not None:
             some = slice(0, max(1, int(s.liked_share * batch)))
             drawn = plain.unpack(again[some])
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halves):
                 raw["likeness"] = perceptual.distance(self.features, drawn, target[some])
-        return Terms(raw, {"kl": s.kl, "asked": s.asked, "likeness": s.likeness})
+        weights = {"kl": s.kl, "asked": s.asked, "kept": s.kept, "likeness": s.likeness}
+        return Terms(raw, weights)
 
     @torch.no_grad()
     def _own(self, target: Tensor, labels: Tensor, rng: np.random.Generator) -> Tensor:
@@ -163,9 +175,24 @@ def _fit(network: cvae.Cvae, people: shared.People) -> None:
     network.rest_deviation.copy_(rest.std((0, 2, 3))[:, None, None])
 
 
-def _sure(wanted: Tensor) -> Tensor:
-    """Wishes in 0..1 with NaN where nothing is wished."""
-    return torch.where(wanted == UNKNOWN, torch.full_like(wanted, torch.nan), wanted)
+def wishes(labels: NDArray[np.float32], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Wished attributes [N, 40] for people with `labels`, and bool [N, 40] where they change.
+
+    One to three attributes are turned round, each as likely as any other, however rare it is. Told of
+    other people's whole lists alone, a decoder learns to change what goes together, and nothing alone.
+    A hair colour that comes sends the others away.
+    """
+    wanted = np.where(labels == UNKNOWN, UNKNOWN, labels > UNKNOWN).astype(np.float32)
+    turned = np.zeros(labels.shape, bool)
+    for row, (wish, flags) in enumerate(zip(wanted, turned, strict=True)):
+        for k in rng.choice(labels.shape[1], rng.integers(1, 4), replace=False):
+            wish[k] = float(labels[row, k] <= UNKNOWN)
+            flags[k] = True
+            if k in HAIR and wish[k] == 1:
+                others = [h for h in HAIR if h != k]
+                flags[others] |= wish[others] != 0
+                wish[others] = 0
+    return torch.from_numpy(wanted), torch.from_numpy(turned)
 
 
 def enlarged(whole: Tensor) -> Tensor:
@@ -208,7 +235,16 @@ def after(context: Context, task: Task) -> None:
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     """Write the bundle; faces are drawn from what codes are, given the attributes."""
     held = shared.Held({"linear.basis": 1}, ("linear.basis", "linear.slope"))
-    return shared.finish(run, settings, out, build, learnt=True, along=settings.along, held=held)
+    return shared.finish(
+        run,
+        settings,
+        out,
+        build,
+        learnt=True,
+        along=settings.along,
+        temperature=settings.temperature,
+        held=held,
+    )
 
 
 RECIPE = Recipe(
