@@ -190,23 +190,29 @@ class Held:
     shared: tuple[str, ...] = ()
 
 
-def finish(
-    run: Path,
-    settings: Any,
-    out: Path,
-    build: Build,
-    *,
-    learnt: bool,
-    along: float = 0.0,
-    temperature: float = 1.0,
-    held: Held = Held(),  # noqa: B008 - frozen
-) -> dict[str, Any]:
-    """Write graphs, directions and prior of a run into the bundle folder `out`.
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How a bundle draws and moves.
 
     `learnt`: whether the prior is what codes are, or N(0, I) as the loss would have it. `along`: how
     much a move takes along of the latent numbers' difference between people who differ in one attribute.
     `temperature`: at which new faces look best.
     """
+
+    learnt: bool = True
+    along: float = 0.0
+    temperature: float = 1.0
+
+
+def finish(
+    run: Path,
+    settings: Any,
+    out: Path,
+    build: Build,
+    use: Use,
+    held: Held = Held(),  # noqa: B008 - frozen
+) -> dict[str, Any]:
+    """Write graphs, directions and prior of a run into the bundle folder `out`."""
     network, shape, space, facts = best(run, settings, build)
     kept, about = tensors.load(run / CODED) if (run / CODED).exists() else ({}, {})
     if about.get("space") != space:
@@ -216,11 +222,11 @@ def finish(
         )
     names = network.attributes
     codes, labels = kept["codes"].float().numpy(), kept["labels"].numpy()
-    make = LabelledPrior.fit if learnt else LabelledPrior.standard
-    first: Any = codes if learnt else shape.latent
+    make = LabelledPrior.fit if use.learnt else LabelledPrior.standard
+    first: Any = codes if use.learnt else shape.latent
     prior = make(first, labels, names, space=space, people=PEOPLE)
-    dataclasses.replace(prior, usual_temperature=temperature).save(out / "prior.npz")
-    slope = along * prior.slope if along else None
+    dataclasses.replace(prior, usual_temperature=use.temperature).save(out / "prior.npz")
+    slope = use.along * prior.slope if use.along else None
     directions_of(shape.latent, labels, names, space=space, slope=slope).save(
         out / "directions.npz"
     )

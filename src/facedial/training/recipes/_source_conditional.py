@@ -166,6 +166,6 @@ def recipe(kind: str, summary: str) -> Recipe:
 
     def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
         """Write the bundle; faces are drawn from N(0, I), as the source draws them."""
-        return shared.finish(run, settings, out, build, learnt=False)
+        return shared.finish(run, settings, out, build, shared.Use(learnt=False))
 
     return Recipe(summary=summary, settings=Settings(), start=start, export=finish, after=after)

@@ -38,7 +38,7 @@ class Settings:
     Shares: `open_share` of attributes are unknown, at random; `changed_share` of faces are changed,
     `fresh_share` of these are new ones; `read_share` of photos are said to have what the reader finds in
     them; `liked_share` are compared by features, which is slow. `along`, `temperature`:
-    see `_conditional.finish`.
+    see `_conditional.Use`.
     """
 
     model: cvae.Config = field(default_factory=cvae.Config)
@@ -235,16 +235,8 @@ def after(context: Context, task: Task) -> None:
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     """Write the bundle; faces are drawn from what codes are, given the attributes."""
     held = shared.Held({"linear.basis": 1}, ("linear.basis", "linear.slope"))
-    return shared.finish(
-        run,
-        settings,
-        out,
-        build,
-        learnt=True,
-        along=settings.along,
-        temperature=settings.temperature,
-        held=held,
-    )
+    use = shared.Use(along=settings.along, temperature=settings.temperature)
+    return shared.finish(run, settings, out, build, use, held)
 
 
 RECIPE = Recipe(
