@@ -42,17 +42,17 @@ class Settings:
     """
 
     model: cvae.Config = field(default_factory=cvae.Config)
-    pace: Pace = field(default_factory=lambda: Pace(batch=16, rate=1e-3, memory=1000, clip=1.0))
+    pace: Pace = field(default_factory=lambda: Pace(batch=16, rate=1.5e-3, memory=600, clip=1.0))
     kl: float = 1.0
-    asked: float = 0.5
-    kept: float = 0.25
+    asked: float = 1.5
+    kept: float = 0.5
     likeness: float = 0.2
     features: str = "none"
     features_file: str = ""
     open_share: float = 0.1
     fresh_share: float = 0.4
     read_share: float = 0.5
-    changed_share: float = 0.5
+    changed_share: float = 0.75
     liked_share: float = 0.2
     along: float = 0.0
     temperature: float = 0.7
