@@ -13,6 +13,7 @@ from torch import Tensor
 from facedial.codes.attributes import NAMES
 from facedial.codes.directions import fit_directions
 from facedial.codes.prior import GaussianPrior
+from facedial.training import loop
 from facedial.training.batches import Crops, pictures
 
 log = logging.getLogger(__name__)
@@ -47,11 +48,16 @@ class Whitening:
 
 @torch.no_grad()
 def encoded(crops: Crops, encode: Callable[[Tensor], Tensor], device: torch.device) -> Tensor:
-    """Codes float32 [N, D] of all crops, by `encode`: RGB [n, 3, S, S] in 0..1 -> [n, D]."""
-    blocks = crops.blocks(AT_ONCE)
-    return torch.cat(
-        [encode(pictures(crops.read(block), device)).float().cpu() for block in blocks]
-    )
+    """Codes float32 [N, D] of all crops, by `encode`: RGB [n, 3, S, S] in 0..1 -> [n, D].
+
+    Made in the precision that is fastest here.
+    """
+    halves = loop.fastest_precision(device) == "bf16-mixed"
+    parts = []
+    for block in crops.blocks(AT_ONCE):
+        with torch.autocast(device.type, torch.bfloat16, enabled=halves):
+            parts.append(encode(pictures(crops.read(block), device)).float().cpu())
+    return torch.cat(parts)
 
 
 def fit(codes: Tensor, labels: NDArray[np.float32], space: str, folder: Path) -> None:

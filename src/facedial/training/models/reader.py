@@ -16,7 +16,7 @@ MIDDLE, COARSE = 3, 6  # layers of the body after which maps are 16x16 and 8x8
 class Config:
     """Channels at 32x32, 16x16, 8x8 and 4x4; share of features dropped before the last layer."""
 
-    widths: tuple[int, int, int, int] = (32, 64, 96, 160)
+    widths: tuple[int, int, int, int] = (32, 72, 128, 208)
     dropped: float = 0.3
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from facedial.codes.attributes import NAMES
 from facedial.codes.labelled import UNKNOWN, LabelledPrior, directions_of
 from facedial.errors import BadRun
-from facedial.training import export, losses, tensors
+from facedial.training import export, loop, losses, tensors
 from facedial.training.batches import Crops, grid, labelled, pictures
 from facedial.training.recipe import Context
 
@@ -22,7 +22,7 @@ CODED = "codes.safetensors"
 AT_ONCE = 64
 # A number of the code is used when its mean moves by more than this from picture to picture (Burda 2016).
 ACTIVE = 0.01
-MOST = 12288  # people whose codes the prior is fitted to
+MOST = 8192  # people whose codes the prior is fitted to
 PEOPLE = 4096  # people whose attributes a bundle draws from
 
 
@@ -104,10 +104,12 @@ class Judged:
 def encoded(network: Network, people: People, device: torch.device) -> Tensor:
     """Mean codes float32 [N, L] of the people."""
     features = torch.from_numpy(people.features)
+    halves = loop.fastest_precision(device) == "bf16-mixed"
     parts = []
     for block in people.crops.blocks(AT_ONCE):
         whole = pictures(people.crops.read(block), device)
-        mean, _ = network.posterior(whole, features[torch.from_numpy(block)].to(device))
+        with torch.autocast(device.type, torch.bfloat16, enabled=halves):
+            mean, _ = network.posterior(whole, features[torch.from_numpy(block)].to(device))
         parts.append(mean.cpu())
     return torch.cat(parts)
 

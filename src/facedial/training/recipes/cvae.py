@@ -32,13 +32,14 @@ FITTED_TO = 12288  # people, for what is fitted in closed form
 class Settings:
     """Weights of the terms, each relative to half the log of the mean squared error.
 
-    `kl`: of the divergence in nats (1 = the evidence bound). `asked`, `kept`: of what the reader finds
-    beside the wish in changed and new faces, in attributes that change and in the rest. `likeness`: of
-    the distance of `features` (vgg16, vgg19, squeezenet or none; weights from `features_file`).
+    `kl`: of the divergence in nats (1 = the evidence bound). `asked`, `kept`: of what the reader (of a
+    bundle, the packaged one unless named) finds beside the wish in changed and new faces, in attributes
+    that change and in the rest. `likeness`: of the distance of `features` (vgg16, vgg19, squeezenet or
+    none; weights from `features_file`).
     Shares: `open_share` of attributes are unknown, at random; `changed_share` of faces are changed,
     `fresh_share` of these are new ones; `read_share` of photos are said to have what the reader finds in
-    them; `liked_share` are compared by features, which is slow. `along`, `temperature`:
-    see `_conditional.Use`.
+    them; `liked_share` are compared by features, which is slow. `along`, `temperature`: see
+    `_conditional.Use`.
     """
 
     model: cvae.Config = field(default_factory=cvae.Config)
@@ -47,6 +48,7 @@ class Settings:
     asked: float = 1.5
     kept: float = 0.5
     likeness: float = 0.2
+    reader: str = ""
     features: str = "none"
     features_file: str = ""
     open_share: float = 0.1
@@ -80,7 +82,7 @@ class Task:
         if not (context.run / "last.safetensors").exists():
             _fit(network, self.people)
         self.network = network.to(context.device)
-        self.reader = the_reader(context.device)
+        self.reader = the_reader(context.device, settings.reader or None)
         self.halves = loop.fastest_precision(context.device) == "bf16-mixed"
         self.features = None
         if settings.features != "none":
@@ -202,9 +204,9 @@ def enlarged(whole: Tensor) -> Tensor:
     )
 
 
-def the_reader(device: torch.device) -> reader.Reader:
-    """The packaged reader, frozen."""
-    with Bundle.open() as bundle:
+def the_reader(device: torch.device, path: str | None = None) -> reader.Reader:
+    """The reader of a bundle, the packaged one unless named, frozen."""
+    with Bundle.open(path) as bundle:
         settings = bundle.facts["parts"]["reader"]["settings"]
         folder = bundle.path
     network = reader.Reader(
