@@ -16,6 +16,7 @@ from facedial.evaluate._context import UNSEEN, Context
 from facedial.evaluate._figures import Goal, Picture, Row
 from facedial.evaluate._judge import Judge
 from facedial.faces import sheet
+from facedial.runtime.bundle import BORROWED
 
 UInt8 = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
@@ -162,7 +163,9 @@ def _costs(editor: Editor, name: str) -> Iterator[Row]:
         yield Row("macs", name, "encode and decode", macs / 1e9, "GMAC", 1)
     if parameters:
         yield Row("parameters", name, "", parameters / 1e6, "million", 1)
-    for part in bundle.facts["parts"].values():
+    for kind, part in bundle.facts["parts"].items():
+        if kind in (*BORROWED, "flow"):
+            continue
         nats = part.get("scores", {}).get("kl_nats")
         if nats is not None:
             yield Row("kl", name, "val", nats, "nats a picture", 1)

@@ -80,7 +80,7 @@ def write(
     `names`: names of inputs and of outputs. `axes`: what `round_network` returned. `shared`:
     weights whose bytes lie in `shared.bin` beside the graph, in this order, so that several graphs
     of one network hold them once. The graph states its multiplications an item, `macs` (convolutions and
-    matrix products), and the module's `parameters`.
+    matrix products), and how many `parameters` the module has, learnt or fitted.
     The golden numbers are the inputs and what torch makes of them. Raises `BadRun` when a weight to
     share is not in the graph.
     """
@@ -111,7 +111,7 @@ def write(
     model.graph.ClearField("value_info")
     per_item = {
         "macs": counted.get_total_flops() // 2 // len(inputs[0]),
-        "parameters": sum(p.numel() for p in module.parameters()),
+        "parameters": sum(v.numel() for v in module.state_dict().values() if v.is_floating_point()),
     }
     for key, count in per_item.items():
         model.metadata_props.add(key=key, value=str(count))

@@ -45,8 +45,8 @@ class Settings:
     model: cvae.Config = field(default_factory=cvae.Config)
     pace: Pace = field(default_factory=lambda: Pace(batch=16, rate=1.5e-3, memory=600, clip=1.0))
     kl: float = 1.0
-    asked: float = 1.5
-    kept: float = 0.5
+    asked: float = 0.7
+    kept: float = 0.35
     likeness: float = 0.2
     reader: str = ""
     features: str = "none"

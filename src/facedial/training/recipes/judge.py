@@ -1,5 +1,6 @@
 """The judge of attributes: a reader of other people than any generator or reader has learnt from."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,18 +41,24 @@ def _group(context: Context, of: Callable[[Store], Rows]) -> reader_recipe.Group
 
 
 class _Judge(nn.Module):
-    """Bytes [N, 128, 128, 3] -> probabilities of 40 attributes and features [N, 40 + C], two maps."""
+    """Bytes [N, 128, 128, 3] -> findings of 40 attributes and features [N, 40 + C], two maps.
+
+    A finding is above 0.5 where the judge is as sure as it must be to find equal shares of people with
+    and without: asked about new faces, it must not lean on how rare an attribute is in photos.
+    """
 
     temperature: Tensor
+    even: Tensor
 
-    def __init__(self, network: reader.Reader, temperature: Tensor) -> None:
+    def __init__(self, network: reader.Reader, temperature: Tensor, even: Tensor) -> None:
         super().__init__()
         self.network = network
         self.register_buffer("temperature", temperature)
+        self.register_buffer("even", even)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         features, middle, coarse = self.network.seen(pixels.permute(0, 3, 1, 2).float() / 255)
-        read = torch.sigmoid(self.network.leave(features) / self.temperature)
+        read = torch.sigmoid((self.network.leave(features) - self.even) / self.temperature)
         # Means alone: maxima are heavy-tailed, and a Frechet distance takes features for normal.
         judged = torch.cat([read, features[:, : features.shape[1] // 2]], 1)
         return judged, middle, coarse
@@ -68,7 +75,8 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     size = (2, 128, 128, 3)
     pixels = torch.randint(0, 256, size, generator=generator, dtype=torch.uint8)
     names = (["pixels"], ["judged", "middle", "coarse"])
-    module = _Judge(network, temperature)
+    learnt = json.loads((run / "reader.json").read_text())["even_logit"]
+    module = _Judge(network, temperature, torch.tensor([learnt.get(n, 0.0) for n in NAMES]))
     golden = export.write(module, (pixels,), names, out / "judge.onnx", axes)
     export.save_golden(out / "judge-golden.npz", golden)
     return {**facts, "attributes": stated}

@@ -122,7 +122,7 @@ class Task:
             ]
         )
         values, labels = logits.numpy(), self.judged_labels
-        aucs, right, temperatures, errors = {}, [], {}, {}
+        aucs, right, temperatures, errors, even = {}, [], {}, {}, {}
         for k, name in enumerate(NAMES):
             known = ~np.isnan(labels[:, k])
             truth = labels[known, k] > 0.5
@@ -133,7 +133,13 @@ class Task:
             temperatures[name] = _temperature(values[known, k], truth)
             read = 1 / (1 + np.exp(-values[known, k] / temperatures[name]))
             errors[name] = float(calibration_error(read, truth))
-        facts = {"auc": aucs, "temperature": temperatures, "calibration_error": errors}
+            even[name] = _even(values[known, k], truth)
+        facts = {
+            "auc": aucs,
+            "temperature": temperatures,
+            "calibration_error": errors,
+            "even_logit": even,
+        }
         (self.run / "reader.json").write_text(json.dumps(facts, indent=1) + "\n")
         return {"auc": float(np.mean(list(aucs.values()))), "accuracy": float(np.mean(right))}
 
@@ -155,6 +161,14 @@ def _temperature(logits: NDArray[np.float32], truth: NDArray[np.bool_]) -> float
     signs = np.where(truth, 1.0, -1.0)
     costs = [np.logaddexp(0, -signs * logits / t).mean() for t in candidates]
     return float(candidates[int(np.argmin(costs))])
+
+
+def _even(logits: NDArray[np.float32], truth: NDArray[np.bool_]) -> float:
+    """The logit at which as large a share of those with is found as of those without."""
+    steps = np.unique(logits)
+    found = [float((logits[truth] > step).mean()) for step in steps]
+    spared = [float((logits[~truth] <= step).mean()) for step in steps]
+    return float(steps[int(np.argmin(np.abs(np.subtract(found, spared))))])
 
 
 def start(context: Context, settings: Settings) -> Task:
