@@ -442,3 +442,56 @@ def test_settings_of_the_sources_are_checked() -> None:
         with_settings(cvae_v10.RECIPE.settings, ['reconstruction="l1"'])
     with pytest.raises(BadRequest, match="fresh_share must lie in"):
         with_settings(cvae_recipe.RECIPE.settings, ["fresh_share=1.5"])
+
+
+def test_wishes_turn_every_attribute_as_often_and_one_hair_colour_sends_the_others_away() -> None:
+    rng = np.random.default_rng(0)
+    labels = (rng.random((6000, len(NAMES))) < 0.1).astype(np.float32)
+    labels[:, 3] = 0.5
+    wanted, turned = (part.numpy() for part in cvae_recipe.wishes(labels, rng))
+    assert np.array_equal(turned, wanted != np.where(labels == 0.5, 0.5, labels))
+    hair = list(cvae_recipe.HAIR)
+    others = [k for k in range(len(NAMES)) if k not in hair]
+    share = turned[:, others].mean(0)
+    assert share == pytest.approx(np.full(len(others), 2 / len(NAMES)), abs=0.01)
+    came = (turned[:, hair] & (wanted[:, hair] == 1)).any(1)
+    assert came.sum() > 500
+    assert (wanted[came][:, hair] == 1).sum(1).tolist() == [1] * int(came.sum())
+    assert turned.any(1).mean() > 0.99
+
+
+def test_a_reader_is_attacked_where_it_hurts_and_no_farther(store: Path, tmp_path: Path) -> None:
+    recipe = start.recipe_named("reader")
+    settings = with_settings(recipe.settings, ["attack=1.5", "judged=8", "pace.batch=4"])
+    task = recipe.start(context(store, tmp_path), settings)
+    assert task is not None
+    whole = torch.rand(4, 3, 128, 128)
+    labels = torch.randint(0, 2, (4, 40)).float()
+    # In evaluation mode batch norms do not mix pictures; the attack sees it so too.
+    attacked = task._attacked(whole, labels)  # type: ignore[attr-defined]
+    network = task.network.eval()
+    with torch.no_grad():
+        before = losses.masked_binary(network(whole), labels)
+        after = losses.masked_binary(network(attacked), labels)
+    assert float(after) > float(before)
+    moved = (attacked - whole).square().sum((1, 2, 3)).sqrt()
+    assert float(moved.max()) <= 1.5 + 1e-4
+    assert float(moved.min()) > 0.5
+    with pytest.raises(BadRequest, match="attack must be 0 or more"):
+        with_settings(recipe.settings, ["attack=-1.0"])
+
+
+def test_an_even_logit_finds_equal_shares_of_both_sides() -> None:
+    from facedial.training.recipes import reader as reader_recipe
+
+    rng = np.random.default_rng(0)
+    truth = rng.random(5000) < 0.05
+    logits = (rng.standard_normal(5000) + 2 * truth - 3).astype(np.float32)
+    even = reader_recipe._even(logits, truth)
+    assert even == pytest.approx(-2, abs=0.15)  # half way between -3 and -1
+    assert (logits[truth] > even).mean() == pytest.approx((logits[~truth] <= even).mean(), abs=0.01)
+
+
+def test_a_bundle_does_not_say_where_files_lay() -> None:
+    given = {"features_file": "/somewhere/else/vgg16.pth", "rate": 1e-3, "model": {"kind": "mse"}}
+    assert publish._placeless(given) == {**given, "features_file": "vgg16.pth"}

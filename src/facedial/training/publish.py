@@ -42,7 +42,7 @@ def publish(runs: Sequence[Path], out: Path, card: Path | None = None) -> dict[s
         for run, recipe_name, recipe, settings in opened:
             facts = recipe.export(run, settings, work)
             top = {key: facts.pop(key) for key in TOP if key in facts}
-            facts["settings"] = dataclasses.asdict(settings)
+            facts["settings"] = _placeless(dataclasses.asdict(settings))
             facts["commit"] = _commit()
             export.write_facts(work, {**top, "parts": {recipe_name: facts}})
         if card is not None:
@@ -55,6 +55,13 @@ def publish(runs: Sequence[Path], out: Path, card: Path | None = None) -> dict[s
             differences = bundle.prove()
         _replace(work, out)
     return differences
+
+
+def _placeless(values: Any) -> Any:
+    """Settings with files named, but not where on this machine they lay."""
+    if isinstance(values, dict):
+        return {key: _placeless(value) for key, value in values.items()}
+    return Path(values).name if isinstance(values, str) and "/" in values else values
 
 
 def _table(reader: Mapping[str, Any] | None) -> str:

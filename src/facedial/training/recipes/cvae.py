@@ -32,13 +32,13 @@ FITTED_TO = 12288  # people, for what is fitted in closed form
 class Settings:
     """Weights of the terms, each relative to half the log of the mean squared error.
 
-    `kl`: of the divergence in nats (1 = the evidence bound). `asked`, `kept`: of what the reader (of a
-    bundle, the packaged one unless named) finds beside the wish in changed and new faces, in attributes
-    that change and in the rest. `likeness`: of the distance of `features` (vgg16, vgg19, squeezenet or
-    none; weights from `features_file`).
+    `kl`: of the divergence in nats (1 = the evidence bound). `asked`, `kept`: of what the teacher (the
+    reader of a bundle, best one that withstands attacks; the packaged one unless named) finds beside the
+    wish in changed and new faces, in attributes that change and in the rest. `likeness`: of the distance
+    of `features` (vgg16, vgg19, squeezenet or none; weights from `features_file`).
     Shares: `open_share` of attributes are unknown, at random; `changed_share` of faces are changed,
-    `fresh_share` of these are new ones; `read_share` of photos are said to have what the reader finds in
-    them; `liked_share` are compared by features, which is slow. `along`, `temperature`: see
+    `fresh_share` of these are new ones; `read_share` of photos are said to have what the packaged reader
+    finds in them; `liked_share` are compared by features, which is slow. `along`, `temperature`: see
     `_conditional.Use`.
     """
 
@@ -48,7 +48,7 @@ class Settings:
     asked: float = 0.7
     kept: float = 0.35
     likeness: float = 0.2
-    reader: str = ""
+    teacher: str = ""
     features: str = "none"
     features_file: str = ""
     open_share: float = 0.1
@@ -82,7 +82,9 @@ class Task:
         if not (context.run / "last.safetensors").exists():
             _fit(network, self.people)
         self.network = network.to(context.device)
-        self.reader = the_reader(context.device, settings.reader or None)
+        self.reader = the_reader(context.device)
+        named = settings.teacher
+        self.teacher = the_reader(context.device, named) if named else self.reader
         self.halves = loop.fastest_precision(context.device) == "bf16-mixed"
         self.features = None
         if settings.features != "none":
@@ -136,13 +138,13 @@ class Task:
         return torch.where(open_.to(self.device), torch.full_like(own, UNKNOWN), own)
 
     def _read(self, drawn: Tensor, rng: np.random.Generator) -> Tensor:
-        """Logits of the reader on pictures moved and dimmed a little, so that no pixel can fool it."""
+        """The teacher's logits on pictures moved and dimmed a little, so that no pixel can fool it."""
         x, y = rng.integers(-3, 4, 2)
         moved = torch.roll(enlarged(drawn), (int(y), int(x)), (2, 3))
         shade = torch.from_numpy(rng.uniform(0.9, 1.1, (len(drawn), 1, 1, 1)).astype(np.float32))
         grain = torch.from_numpy(rng.standard_normal(moved.shape, np.float32)) * 0.02
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halves):
-            logits: Tensor = self.reader(moved * shade.to(moved) + grain.to(moved))
+            logits: Tensor = self.teacher(moved * shade.to(moved) + grain.to(moved))
         return logits.float()
 
     def scores(self, network: nn.Module) -> dict[str, float]:
@@ -184,17 +186,14 @@ def wishes(labels: NDArray[np.float32], rng: np.random.Generator) -> tuple[Tenso
     other people's whole lists alone, a decoder learns to change what goes together, and nothing alone.
     A hair colour that comes sends the others away.
     """
-    wanted = np.where(labels == UNKNOWN, UNKNOWN, labels > UNKNOWN).astype(np.float32)
-    turned = np.zeros(labels.shape, bool)
-    for row, (wish, flags) in enumerate(zip(wanted, turned, strict=True)):
+    own = np.where(labels == UNKNOWN, UNKNOWN, labels > UNKNOWN).astype(np.float32)
+    wanted = own.copy()
+    for row, wish in enumerate(wanted):
         for k in rng.choice(labels.shape[1], rng.integers(1, 4), replace=False):
             wish[k] = float(labels[row, k] <= UNKNOWN)
-            flags[k] = True
             if k in HAIR and wish[k] == 1:
-                others = [h for h in HAIR if h != k]
-                flags[others] |= wish[others] != 0
-                wish[others] = 0
-    return torch.from_numpy(wanted), torch.from_numpy(turned)
+                wish[[other for other in HAIR if other != k]] = 0
+    return torch.from_numpy(wanted), torch.from_numpy(wanted != own)
 
 
 def enlarged(whole: Tensor) -> Tensor:
