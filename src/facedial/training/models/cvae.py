@@ -142,10 +142,10 @@ class Cvae(nn.Module):
         self.register_buffer("plane_mean", torch.zeros(self.planes, 1, 1))
         self.register_buffer("plane_deviation", torch.ones(self.planes, 1, 1))
         self.register_buffer("rest_deviation", torch.ones(self.planes, 1, 1))
-        self.mix = nn.Sequential(
-            nn.Linear(len(NAMES) + config.latent, k), nn.SiLU(), nn.Linear(k, k), nn.SiLU()
-        )
-        self.enter = nn.Conv2d(self.planes, c, 3, padding=1)
+        # Apart, lest 256 numbers drown the one that changes.
+        self.wish = nn.Sequential(nn.Linear(len(NAMES), k), nn.SiLU(), nn.Linear(k, k))
+        self.own = nn.Linear(config.latent, k)
+        self.enter = nn.Conv2d(2 * self.planes, c, 3, padding=1)
         self.position = nn.Parameter(torch.zeros(1, c, COARSE, COARSE))
         self.down1 = Block(c, c, k)
         self.shrink1 = nn.Conv2d(c, 2 * c, 3, stride=2, padding=1)
@@ -179,8 +179,12 @@ class Cvae(nn.Module):
     def drawn(self, latent: Tensor, features: Tensor) -> Tensor:
         """Codes [N, L] and attributes [N, 40] -> Haar planes [N, P, 32, 32]."""
         base = self.pack(self.linear.base(latent, features))
-        condition = self.mix(torch.cat([2 * features - 1, latent], 1))
-        fine = self.enter((base - self.plane_mean) / self.plane_deviation) + self.position
+        # What the attributes alone make of it shows where to draw them.
+        alone = self.pack(self.linear.base(torch.zeros_like(latent), features))
+        both = torch.cat([base, alone], 1)
+        white = (both - self.plane_mean.repeat(2, 1, 1)) / self.plane_deviation.repeat(2, 1, 1)
+        condition = F.silu(self.wish(2 * features - 1) + self.own(latent))
+        fine = self.enter(white) + self.position
         fine = self.down1(fine, condition)
         half = self.down2(self.shrink1(fine), condition)
         deep = self.shrink2(half)

@@ -34,7 +34,8 @@ class Settings:
 
     `kl`: of the divergence in nats (1 = the evidence bound). `asked`, `kept`: of what the teacher (the
     reader of a bundle, best one that withstands attacks; the packaged one unless named) finds beside the
-    wish in changed and new faces, in attributes that change and in the rest. `likeness`: of the distance
+    wish in changed and new faces, in attributes that change and in the rest (with equal weights it does
+    not pay to show a rare attribute in everyone). `likeness`: of the distance
     of `features` (vgg16, vgg19, squeezenet or none; weights from `features_file`).
     Shares: `open_share` of attributes are unknown, at random; `changed_share` of faces are changed,
     `fresh_share` of these are new ones; `read_share` of photos are said to have what the packaged reader
@@ -46,7 +47,7 @@ class Settings:
     pace: Pace = field(default_factory=lambda: Pace(batch=16, rate=1.5e-3, memory=600, clip=1.0))
     kl: float = 1.0
     asked: float = 0.7
-    kept: float = 0.35
+    kept: float = 0.7
     likeness: float = 0.2
     teacher: str = ""
     features: str = "none"
