@@ -32,6 +32,10 @@ class Prior(Protocol):
         """Id of the code space of its samples."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Attributes that may be wanted."""
+
+    @property
     def usual_temperature(self) -> float:
         """The temperature at which its faces look best."""
 
@@ -67,6 +71,7 @@ class UniformPrior:
     low: float = 0.0
     high: float = 1.0
     white: tuple[Floats, Floats] | None = None
+    names: tuple[str, ...] = ()
     name: str = "uniform"
     usual_temperature: float = 1.0
 

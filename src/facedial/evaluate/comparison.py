@@ -129,7 +129,7 @@ def _reconstruction(
 
 def _wishes(editor: Editor, name: str, judge: Judge, context: Context) -> Iterator[Row]:
     """In how many new faces the judge finds what was asked for, half each way."""
-    known = editor.prior().names  # type: ignore[attr-defined]
+    known = editor.prior().names
     each = max(4, context.most // 40)
     found = []
     for number, attribute in enumerate(a for a in ASKED if a in known):
@@ -218,7 +218,7 @@ def show(context: Context) -> Iterator[Picture]:
 def _drawn(
     editor: Editor, seed: int, wish: Mapping[str, float] | None = None, count: int = SHOWN
 ) -> UInt8:
-    known = editor.prior().names  # type: ignore[attr-defined]
+    known = editor.prior().names
     wanted = {name: value for name, value in (wish or {}).items() if name in known}
     return _at(editor.decode(editor.generate(count, seed=seed, wanted=wanted)), SIDE)
 

@@ -103,13 +103,12 @@ def command(
     with Editor.open(model) as editor:
         source = editor.prior(prior, guidance=guidance, steps=steps)
         if ask:
-            names = getattr(source, "names", ())
-            if not names:
+            if not source.names:
                 raise click.UsageError(
                     f"--ask asks for attributes, and the {source.name} prior knows none"
                 )
             given = {find(name).name for name in wanted_labels(asked)}
-            known = asking.questions_about(names, editor.reliability())
+            known = asking.questions_about(source.names, editor.reliability())
             answers = asking.in_terminal(known, WANTED_RANGE, given, wanted)
             asked = pairs((*wanted, *answers), "--set")
         drawn = editor.generate(
