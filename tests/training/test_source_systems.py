@@ -128,6 +128,30 @@ def test_every_parameter_gets_gradient() -> None:
         assert not silent, (type(network), silent)
 
 
+def test_changed_faces_teach_only_what_speaks_of_attributes() -> None:
+    network = small_cvae()
+    given = torch.randn(3, 6), torch.rand(3, 40), torch.rand(2, 40), torch.randn(3, 6)
+    again, changed, _ = network(*given, torch.tensor([True, False]))
+    changed.square().sum().backward(retain_graph=True)
+    taught = {n for n, p in network.named_parameters() if p.grad is not None and p.grad.any()}
+    assert taught == {"drawing.wish.0.weight", "drawing.wish.2.weight", "drawing.turn"}
+    again.square().sum().backward()
+    silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not silent
+
+
+def test_whoever_is_as_people_are_is_drawn_by_the_shared_part_alone() -> None:
+    network = small_cvae().eval()
+    usual = network.linear.usual.expand(2, 40)
+    latent = torch.randn(2, 6)
+    before = network.draw(latent, usual)
+    with torch.no_grad():
+        network.drawing.turn.normal_()
+        network.drawing.wish[0].weight.normal_()
+    assert_close(network.draw(latent, usual), before)
+    assert not torch.allclose(network.draw(latent, usual + 0.1), before)
+
+
 @pytest.mark.parametrize("side", cvae.SIDES)
 def test_our_planes_are_an_orthonormal_change_of_coordinates(side: int) -> None:
     network = small_cvae(side)

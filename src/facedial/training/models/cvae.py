@@ -30,6 +30,7 @@ COARSE = 32  # pixels along the side of a plane
 LUMA = 64
 SIDES = (64, 128)
 FIRST = -4.0  # log-variance of every number before training
+SWING = 2.0  # attributes are 0..1: their differences are brought to the size of a code's numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,69 @@ class Linear(nn.Module):
         self.deviation.copy_((spread[:latent] / len(rest) ** 0.5).clamp_min(1e-6))
 
 
+class Drawing(nn.Module):
+    """What a base picture lacks: a U-Net told code and attributes in every block, zero at first.
+
+    Attributes come in as differences from what is usual, by maps without a bias: whoever is as people
+    are is drawn by the shared part alone. `OWN` are the parameters that speak of attributes.
+    """
+
+    OWN = ("wish.", "turn")
+
+    def __init__(self, planes: int, config: Config) -> None:
+        super().__init__()
+        c, k = config.width, config.condition
+        self.wish = nn.Sequential(
+            nn.Linear(len(NAMES), k, bias=False), nn.SiLU(), nn.Linear(k, k, bias=False)
+        )
+        # What each attribute makes of the last features, channel by channel.
+        self.turn = nn.Parameter(torch.zeros(len(NAMES), c * c))
+        self.code = nn.Linear(config.latent, k)
+        self.enter = nn.Conv2d(2 * planes, c, 3, padding=1)
+        self.position = nn.Parameter(torch.zeros(1, c, COARSE, COARSE))
+        self.down1 = Block(c, c, k)
+        self.shrink1 = nn.Conv2d(c, 2 * c, 3, stride=2, padding=1)
+        self.down2 = Block(2 * c, 2 * c, k)
+        self.shrink2 = nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1)
+        self.middle = nn.ModuleList([Block(4 * c, 4 * c, k) for _ in range(2)])
+        self.grow2 = nn.Conv2d(4 * c, 2 * c, 1)
+        self.up2 = nn.ModuleList([Block(4 * c, 2 * c, k), Block(2 * c, 2 * c, k)])
+        self.grow1 = nn.Conv2d(2 * c, c, 1)
+        self.up1 = nn.ModuleList([Block(2 * c, c, k), Block(c, c, k)])
+        self.norm = nn.GroupNorm(8, c)
+        self.leave = nn.Conv2d(c, planes, 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+
+    def forward(self, white: Tensor, latent: Tensor, apart: Tensor) -> Tensor:
+        """White planes [N, 2 P, 32, 32], of the base and of its part from attributes -> [N, P, 32, 32].
+
+        `latent` [N, L]; `apart` [N, 40]: attributes less what is usual.
+        """
+        condition = F.silu(self.code(latent) + self.wish(SWING * apart))
+        fine = self.down1(self.enter(white) + self.position, condition)
+        half = self.down2(self.shrink1(fine), condition)
+        deep = self.shrink2(half)
+        for block in self.middle:
+            deep = block(deep, condition)
+        y = torch.cat([F.interpolate(self.grow2(deep), scale_factor=2.0, mode="nearest"), half], 1)
+        for block in self.up2:
+            y = block(y, condition)
+        y = torch.cat([F.interpolate(self.grow1(y), scale_factor=2.0, mode="nearest"), fine], 1)
+        for block in self.up1:
+            y = block(y, condition)
+        y = F.silu(self.norm(y))
+        n, c = y.shape[:2]
+        turned = (apart.to(y) @ self.turn.to(y)).view(n, c, c) @ y.reshape(n, c, COARSE * COARSE)
+        rest: Tensor = self.leave(y + turned.view(n, c, COARSE, COARSE)).float()
+        return rest
+
+    def still(self) -> dict[str, Tensor]:
+        """All parameters but those of attributes, without their gradients."""
+        named = self.named_parameters()
+        return {name: value.detach() for name, value in named if not name.startswith(self.OWN)}
+
+
 class Cvae(nn.Module):
     """Pictures RGB [N, 3, S, S] in 0..1 and attributes [N, 40] in 0..1 (0.5 unknown), by way of [N, L].
 
@@ -133,33 +197,15 @@ class Cvae(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        c, k = config.width, config.condition
-        self.planes = 3 * (config.side // COARSE) ** 2
+        planes = 3 * (config.side // COARSE) ** 2
         self.linear = Linear(config.latent, config.side)
         self.log_variance = nn.Parameter(torch.full((config.latent,), FIRST))
         kernel = haar_kernel() if config.side == 128 else _one_level()
         self.register_buffer("kernel", kernel, persistent=False)
-        self.register_buffer("plane_mean", torch.zeros(self.planes, 1, 1))
-        self.register_buffer("plane_deviation", torch.ones(self.planes, 1, 1))
-        self.register_buffer("rest_deviation", torch.ones(self.planes, 1, 1))
-        # Apart, lest 256 numbers drown the one that changes.
-        self.wish = nn.Sequential(nn.Linear(len(NAMES), k), nn.SiLU(), nn.Linear(k, k))
-        self.own = nn.Linear(config.latent, k)
-        self.enter = nn.Conv2d(2 * self.planes, c, 3, padding=1)
-        self.position = nn.Parameter(torch.zeros(1, c, COARSE, COARSE))
-        self.down1 = Block(c, c, k)
-        self.shrink1 = nn.Conv2d(c, 2 * c, 3, stride=2, padding=1)
-        self.down2 = Block(2 * c, 2 * c, k)
-        self.shrink2 = nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1)
-        self.middle = nn.ModuleList([Block(4 * c, 4 * c, k) for _ in range(2)])
-        self.grow2 = nn.Conv2d(4 * c, 2 * c, 1)
-        self.up2 = nn.ModuleList([Block(4 * c, 2 * c, k), Block(2 * c, 2 * c, k)])
-        self.grow1 = nn.Conv2d(2 * c, c, 1)
-        self.up1 = nn.ModuleList([Block(2 * c, c, k), Block(c, c, k)])
-        self.norm = nn.GroupNorm(8, c)
-        self.leave = nn.Conv2d(c, self.planes, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+        self.register_buffer("plane_mean", torch.zeros(planes, 1, 1))
+        self.register_buffer("plane_deviation", torch.ones(planes, 1, 1))
+        self.register_buffer("rest_deviation", torch.ones(planes, 1, 1))
+        self.drawing = Drawing(planes, config)
 
     def pack(self, pictures: Tensor) -> Tensor:
         """RGB [N, 3, S, S] -> Haar planes [N, P, 32, 32]; orthonormal."""
@@ -176,32 +222,10 @@ class Cvae(nn.Module):
         mean = self.linear.encode(pictures, features)
         return mean, self.log_variance.expand_as(mean)
 
-    def drawn(self, latent: Tensor, features: Tensor) -> Tensor:
-        """Codes [N, L] and attributes [N, 40] -> Haar planes [N, P, 32, 32]."""
-        base = self.pack(self.linear.base(latent, features))
-        # What the attributes alone make of it shows where to draw them.
-        alone = self.pack(self.linear.base(torch.zeros_like(latent), features))
-        both = torch.cat([base, alone], 1)
-        white = (both - self.plane_mean.repeat(2, 1, 1)) / self.plane_deviation.repeat(2, 1, 1)
-        condition = F.silu(self.wish(2 * features - 1) + self.own(latent))
-        fine = self.enter(white) + self.position
-        fine = self.down1(fine, condition)
-        half = self.down2(self.shrink1(fine), condition)
-        deep = self.shrink2(half)
-        for block in self.middle:
-            deep = block(deep, condition)
-        y = torch.cat([F.interpolate(self.grow2(deep), scale_factor=2.0, mode="nearest"), half], 1)
-        for block in self.up2:
-            y = block(y, condition)
-        y = torch.cat([F.interpolate(self.grow1(y), scale_factor=2.0, mode="nearest"), fine], 1)
-        for block in self.up1:
-            y = block(y, condition)
-        rest: Tensor = self.leave(F.silu(self.norm(y))).float()
-        return base + rest * self.rest_deviation
-
     def draw(self, latent: Tensor, features: Tensor) -> Tensor:
-        """The pictures [N, 3, S, S], about 0..1."""
-        return self.unpack(self.drawn(latent, features))
+        """Codes [N, L] and attributes [N, 40] -> pictures [N, 3, S, S], about 0..1."""
+        base, given = self._given(latent, features)
+        return self.unpack(base + self.drawing(*given) * self.rest_deviation)
 
     def forward(
         self, mean: Tensor, own: Tensor, wanted: Tensor, noise: Tensor, fresh: Tensor
@@ -210,13 +234,27 @@ class Cvae(nn.Module):
 
         `mean` [N, L]: codes. `own` [N, 40], `wanted` [M, 40]: attributes before and after, of the first
         M. `noise` [N, L]: what is added to codes. `fresh` bool [M]: where the changed picture is a new
-        one, drawn from `noise` alone.
+        one, drawn from `noise` alone. Changed pictures teach only what speaks of attributes: taught by
+        all of it, everyone gets a little of what is asked for.
         """
         latent = mean + (0.5 * self.log_variance).exp() * noise
         m = len(wanted)
-        other = torch.where(fresh[:, None], noise[:m], latent[:m])
-        both = self.drawn(torch.cat([latent, other]), torch.cat([own, wanted]))
-        return both[: len(own)], both[len(own) :], self.log_variance.expand_as(mean)
+        base, given = self._given(latent, own)
+        again = base + self.drawing(*given) * self.rest_deviation
+        other = torch.where(fresh[:, None], noise[:m], latent[:m].detach())
+        base, given = self._given(other, wanted)
+        rest: Tensor = torch.func.functional_call(self.drawing, self.drawing.still(), given)
+        changed = base + rest * self.rest_deviation
+        return again, changed, self.log_variance.expand_as(mean)
+
+    def _given(self, latent: Tensor, features: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Planes of the base picture, and what `drawing` is given."""
+        base = self.pack(self.linear.base(latent, features))
+        # What the attributes alone make of it shows where to draw them.
+        alone = self.pack(self.linear.base(torch.zeros_like(latent), features))
+        both = torch.cat([base, alone], 1)
+        white = (both - self.plane_mean.repeat(2, 1, 1)) / self.plane_deviation.repeat(2, 1, 1)
+        return base, (white, latent, features - self.linear.usual)
 
 
 def _one_level() -> Tensor:
