@@ -8,6 +8,7 @@ the picture's.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -119,6 +120,15 @@ class Linear(nn.Module):
         self.deviation.copy_((spread[:latent] / len(rest) ** 0.5).clamp_min(1e-6))
 
 
+class Turned(Block):
+    """A block of the flow whose scale and shift are told `own` besides, [N, 2 * outputs]."""
+
+    def forward(self, x: Tensor, condition: Tensor, own: Tensor | None = None) -> Tensor:
+        """[N, inputs, H, W] and [N, C] -> [N, outputs, H, W]."""
+        told = self.modulate(condition) if own is None else self.modulate(condition) + own
+        return self.turned(x, told)
+
+
 class Drawing(nn.Module):
     """What a base picture lacks: a U-Net told code and attributes in every block, zero at first.
 
@@ -131,23 +141,23 @@ class Drawing(nn.Module):
     def __init__(self, planes: int, config: Config) -> None:
         super().__init__()
         c, k = config.width, config.condition
-        self.wish = nn.Sequential(
-            nn.Linear(len(NAMES), k, bias=False), nn.SiLU(), nn.Linear(k, k, bias=False)
-        )
-        # What each attribute makes of the last features, channel by channel.
+        widths = (
+            (c, c), (2 * c, 2 * c), (4 * c, 4 * c), (4 * c, 4 * c), (4 * c, 2 * c), (2 * c, 2 * c),
+            (2 * c, c), (c, c),
+        )  # fmt: skip
+        self.blocks = nn.ModuleList(Turned(inputs, outputs, k) for inputs, outputs in widths)
+        self.sizes = [2 * outputs for _, outputs in widths]
+        # Each attribute's own scale and shift of every block, and what it makes of the last features,
+        # channel by channel.
+        self.wish = nn.Linear(len(NAMES), sum(self.sizes), bias=False)
         self.turn = nn.Parameter(torch.zeros(len(NAMES), c * c))
         self.code = nn.Linear(config.latent, k)
         self.enter = nn.Conv2d(2 * planes, c, 3, padding=1)
         self.position = nn.Parameter(torch.zeros(1, c, COARSE, COARSE))
-        self.down1 = Block(c, c, k)
         self.shrink1 = nn.Conv2d(c, 2 * c, 3, stride=2, padding=1)
-        self.down2 = Block(2 * c, 2 * c, k)
         self.shrink2 = nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1)
-        self.middle = nn.ModuleList([Block(4 * c, 4 * c, k) for _ in range(2)])
         self.grow2 = nn.Conv2d(4 * c, 2 * c, 1)
-        self.up2 = nn.ModuleList([Block(4 * c, 2 * c, k), Block(2 * c, 2 * c, k)])
         self.grow1 = nn.Conv2d(2 * c, c, 1)
-        self.up1 = nn.ModuleList([Block(2 * c, c, k), Block(c, c, k)])
         self.norm = nn.GroupNorm(8, c)
         self.leave = nn.Conv2d(c, planes, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
@@ -158,19 +168,18 @@ class Drawing(nn.Module):
 
         `latent` [N, L]; `apart` [N, 40]: attributes less what is usual.
         """
-        condition = F.silu(self.code(latent) + self.wish(SWING * apart))
-        fine = self.down1(self.enter(white) + self.position, condition)
-        half = self.down2(self.shrink1(fine), condition)
-        deep = self.shrink2(half)
-        for block in self.middle:
-            deep = block(deep, condition)
-        y = torch.cat([F.interpolate(self.grow2(deep), scale_factor=2.0, mode="nearest"), half], 1)
-        for block in self.up2:
-            y = block(y, condition)
-        y = torch.cat([F.interpolate(self.grow1(y), scale_factor=2.0, mode="nearest"), fine], 1)
-        for block in self.up1:
-            y = block(y, condition)
-        y = F.silu(self.norm(y))
+        condition = F.silu(self.code(latent))
+        own = self.wish(SWING * apart).split(self.sizes, 1)
+        steps = [
+            partial(b, condition=condition, own=o) for b, o in zip(self.blocks, own, strict=True)
+        ]
+        fine = steps[0](self.enter(white) + self.position)
+        half = steps[1](self.shrink1(fine))
+        deep = self.grow2(steps[3](steps[2](self.shrink2(half))))
+        y = torch.cat([F.interpolate(deep, scale_factor=2.0, mode="nearest"), half], 1)
+        y = self.grow1(steps[5](steps[4](y)))
+        y = torch.cat([F.interpolate(y, scale_factor=2.0, mode="nearest"), fine], 1)
+        y = F.silu(self.norm(steps[7](steps[6](y))))
         n, c = y.shape[:2]
         turned = (apart.to(y) @ self.turn.to(y)).view(n, c, c) @ y.reshape(n, c, COARSE * COARSE)
         rest: Tensor = self.leave(y + turned.view(n, c, COARSE, COARSE)).float()

@@ -55,8 +55,12 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """[N, inputs, H, W] and [N, C] -> [N, outputs, H, W]."""
+        return self.turned(x, self.modulate(condition))
+
+    def turned(self, x: Tensor, told: Tensor) -> Tensor:
+        """The same, with scale and shift [N, 2 * outputs]."""
         h = self.first(F.silu(self.norm1(x)))
-        scale, shift = self.modulate(condition)[:, :, None, None].chunk(2, 1)
+        scale, shift = told[:, :, None, None].chunk(2, 1)
         y: Tensor = self.skip(x) + self.last(F.silu(self.norm2(h) * (1 + scale) + shift))
         return y
 

@@ -44,7 +44,7 @@ class Settings:
     """
 
     model: cvae.Config = field(default_factory=cvae.Config)
-    pace: Pace = field(default_factory=lambda: Pace(batch=16, rate=1.5e-3, memory=600, clip=1.0))
+    pace: Pace = field(default_factory=lambda: Pace(batch=16, rate=2e-3, memory=600, clip=1.0))
     kl: float = 1.0
     asked: float = 0.7
     kept: float = 0.7
