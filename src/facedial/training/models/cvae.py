@@ -133,10 +133,8 @@ class Drawing(nn.Module):
     """What a base picture lacks: a U-Net told code and attributes in every block, zero at first.
 
     Attributes come in as differences from what is usual, by maps without a bias: whoever is as people
-    are is drawn by the shared part alone. `OWN` are the parameters that speak of attributes.
+    are is drawn by the shared part alone.
     """
-
-    OWN = ("wish.", "turn")
 
     def __init__(self, planes: int, config: Config) -> None:
         super().__init__()
@@ -185,11 +183,6 @@ class Drawing(nn.Module):
         rest: Tensor = self.leave(y + turned.view(n, c, COARSE, COARSE)).float()
         return rest
 
-    def still(self) -> dict[str, Tensor]:
-        """All parameters but those of attributes, without their gradients."""
-        named = self.named_parameters()
-        return {name: value.detach() for name, value in named if not name.startswith(self.OWN)}
-
 
 class Cvae(nn.Module):
     """Pictures RGB [N, 3, S, S] in 0..1 and attributes [N, 40] in 0..1 (0.5 unknown), by way of [N, L].
@@ -237,23 +230,24 @@ class Cvae(nn.Module):
         return self.unpack(base + self.drawing(*given) * self.rest_deviation)
 
     def forward(
-        self, mean: Tensor, own: Tensor, wanted: Tensor, noise: Tensor, fresh: Tensor
+        self, mean: Tensor, own: Tensor, wanted: Tensor, noise: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Planes of the reconstructions [N, ...] and of M changed pictures; log-variance [N, L].
 
         `mean` [N, L]: codes. `own` [N, 40], `wanted` [M, 40]: attributes before and after, of the first
-        M. `noise` [N, L]: what is added to codes. `fresh` bool [M]: where the changed picture is a new
-        one, drawn from `noise` alone. Changed pictures teach only what speaks of attributes: taught by
-        all of it, everyone gets a little of what is asked for.
+        M. `noise` [N, L]: what is added to codes. A changed picture is `draw`'s, but its gradient is that
+        of the difference to the picture as it was: what both have in common is not taught, or everyone
+        would get a little of what is asked for.
         """
         latent = mean + (0.5 * self.log_variance).exp() * noise
         m = len(wanted)
         base, given = self._given(latent, own)
-        again = base + self.drawing(*given) * self.rest_deviation
-        other = torch.where(fresh[:, None], noise[:m], latent[:m].detach())
-        base, given = self._given(other, wanted)
-        rest: Tensor = torch.func.functional_call(self.drawing, self.drawing.still(), given)
-        changed = base + rest * self.rest_deviation
+        rest = self.drawing(*given)
+        again = base + rest * self.rest_deviation
+        base, given = self._given(latent[:m], wanted)
+        before = rest[:m]
+        after = before.detach() + (self.drawing(*given) - before)
+        changed = base + after * self.rest_deviation
         return again, changed, self.log_variance.expand_as(mean)
 
     def _given(self, latent: Tensor, features: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -34,13 +34,12 @@ class Settings:
 
     `kl`: of the divergence in nats (1 = the evidence bound). `asked`, `kept`: of what the teacher (the
     reader of a bundle, best one that withstands attacks; the packaged one unless named) finds beside the
-    wish in changed and new faces, in attributes that change and in the rest (with equal weights it does
-    not pay to show a rare attribute in everyone). `likeness`: of the distance
-    of `features` (vgg16, vgg19, squeezenet or none; weights from `features_file`).
-    Shares: `open_share` of attributes are unknown, at random; `changed_share` of faces are changed,
-    `fresh_share` of these are new ones; `read_share` of photos are said to have what the packaged reader
-    finds in them; `liked_share` are compared by features, which is slow. `along`, `temperature`: see
-    `_conditional.Use`.
+    wish in changed faces, in attributes that change and in the rest (with equal weights it does not pay
+    to show a rare attribute in everyone). `likeness`: of the distance of `features` (vgg16, vgg19,
+    squeezenet or none; weights from `features_file`).
+    Shares: `open_share` of attributes are unknown, at random; `changed_share` of faces are changed;
+    `read_share` of photos are said to have what the packaged reader finds in them; `liked_share` are
+    compared by features, which is slow. `along`, `temperature`: see `_conditional.Use`.
     """
 
     model: cvae.Config = field(default_factory=cvae.Config)
@@ -53,7 +52,6 @@ class Settings:
     features: str = "none"
     features_file: str = ""
     open_share: float = 0.1
-    fresh_share: float = 0.4
     read_share: float = 0.5
     changed_share: float = 0.75
     liked_share: float = 0.2
@@ -62,7 +60,7 @@ class Settings:
     judged: int = 512
 
     def __post_init__(self) -> None:
-        for name in ("open_share", "fresh_share", "read_share", "changed_share", "liked_share"):
+        for name in ("open_share", "read_share", "changed_share", "liked_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadRequest(f"{name} must lie in 0..1, got {getattr(self, name)}")
 
@@ -104,12 +102,11 @@ class Task:
         wanted, turned = wishes(labels[:count].cpu().numpy(), rng)
         wanted, turned = wanted.to(self.device), turned.to(self.device)
         noise = torch.from_numpy(rng.standard_normal((batch, s.model.latent), np.float32))
-        fresh = torch.from_numpy(rng.random(len(wanted)) < s.fresh_share).to(self.device)
         plain = self.network
         assert isinstance(plain, cvae.Cvae)
         packed = plain.pack(target)
         mean = plain.linear.encode(target, own)
-        again, changed, log_variance = network(mean, own, wanted, noise.to(self.device), fresh)
+        again, changed, log_variance = network(mean, own, wanted, noise.to(self.device))
         numbers = target[0].numel()
         raw = {
             "error": losses.calibrated(again, packed) / numbers,
