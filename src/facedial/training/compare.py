@@ -18,12 +18,13 @@ WIDTH = 0.25  # of the first source's channels: a sixteenth of its work
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A recipe with settings; `feels` where it takes a feature network."""
+    """A recipe with settings; `feels` where it takes a feature network, `taught` a reader as teacher."""
 
     name: str
     recipe: str
     assignments: tuple[str, ...] = ()
     feels: bool = False
+    taught: bool = False
 
 
 _SMALL = (f"side={SIDE}",)
@@ -38,7 +39,7 @@ CONTENDERS = (
     Contender("cvae-v10-faithful", "cvae-v10", (*_SMALL, "faithful=true"), True),
     Contender("cvae-simple", "cvae-simple", (*_SMALL, "features=none")),
     Contender("cvae-simple-bce", "cvae-simple", (*_SMALL, "features=none", 'reconstruction="bce"')),
-    Contender("cvae", "cvae", (f"model.side={SIDE}",), True),
+    Contender("cvae", "cvae", (f"model.side={SIDE}",), True, True),
     # At its own 128 px: its convolutions run at 32x32 either way.
     Contender("autoencoder", "autoencoder"),
 )
@@ -46,7 +47,10 @@ CONTENDERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One call of `facedial compare`. `features`: a feature network's name and file, or none."""
+    """One call of `facedial compare`. `features`: a feature network's name and file, or none.
+
+    `teacher`: a bundle whose reader teaches ours what to change; its own minutes are not counted.
+    """
 
     stores: tuple[Path, ...]
     out: Path
@@ -54,6 +58,7 @@ class Order:
     judge: Path | None
     features: str = "none"
     features_file: Path | None = None
+    teacher: Path | None = None
     only: tuple[str, ...] = ()
     most: int = 2000
     seed: int = 0
@@ -101,6 +106,8 @@ def _training(order: Order, contender: Contender, folder: Path) -> start.Order:
         assignments += (f"features={order.features}",)
         if order.features_file is not None:
             assignments += (f"features_file={order.features_file}",)
+    if contender.taught and order.teacher is not None:
+        assignments += (f"teacher={order.teacher}",)
     return start.Order(
         recipe=contender.recipe,
         stores=order.stores,

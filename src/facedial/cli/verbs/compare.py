@@ -39,6 +39,11 @@ import click
     help="Its weights; VGG's may lie in torch's cache.",
 )
 @click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    help="Bundle of a reader that withstands attacks, to teach our conditional VAE.",
+)
+@click.option(
     "--only", multiple=True, metavar="NAME", help="Train only this; may be given several times."
 )
 @click.option(
@@ -63,6 +68,7 @@ def command(
     judge: Path | None,
     features: str,
     features_file: Path | None,
+    teacher: Path | None,
     only: tuple[str, ...],
     most: int,
     seed: int,
@@ -85,6 +91,7 @@ def command(
         judge=judge,
         features=features,
         features_file=features_file,
+        teacher=teacher,
         only=only,
         most=most,
         seed=seed,
