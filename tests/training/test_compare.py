@@ -56,7 +56,7 @@ def test_from_stores_to_the_report(
         compare.Contender(name, recipe, given)
         for name, recipe, given in (
             ("pca", "pca", ("side=64", "dimensions=12")),
-            ("ae-bce", "ae-bce", ("side=64", "width=0.05", "dimensions=12", "pace.rate=1e-2")),
+            ("ae-bce", "ae-bce", ("side=64", "width=0.15", "dimensions=12", "pace.rate=1e-2")),
             (
                 "cvae", "cvae",
                 ("model.side=64", "model.width=8", "model.latent=6", "pace.batch=8", "judged=4"),
@@ -65,7 +65,7 @@ def test_from_stores_to_the_report(
     )  # fmt: skip
     monkeypatch.setattr(compare, "CONTENDERS", few)
     order = compare.Order(
-        stores=(labelled_store,), out=tmp_path / "all", minutes=0.02, judge=judge, most=80
+        stores=(labelled_store,), out=tmp_path / "all", minutes=0.06, judge=judge, most=80
     )
     lines = list(compare.run(order))
     figures = json.loads((tmp_path / "all" / "report" / "figures.json").read_text())
