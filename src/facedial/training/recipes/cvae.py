@@ -84,6 +84,9 @@ class Task:
         self.reader = the_reader(context.device)
         named = settings.teacher
         self.teacher = the_reader(context.device, named) if named else self.reader
+        # What is asked for half the time must not lean on how rare it is in photos.
+        usual = torch.from_numpy(self.people.features.mean(0)).clamp(0.005, 0.995)
+        self.rarity = torch.logit(usual).to(context.device)
         self.halves = loop.fastest_precision(context.device) == "bf16-mixed"
         self.features = None
         if settings.features != "none":
@@ -136,14 +139,17 @@ class Task:
         return torch.where(open_.to(self.device), torch.full_like(own, UNKNOWN), own)
 
     def _read(self, drawn: Tensor, rng: np.random.Generator) -> Tensor:
-        """The teacher's logits on pictures moved and dimmed a little, so that no pixel can fool it."""
+        """The teacher's logits, as if half of people had every attribute.
+
+        On pictures moved and dimmed a little, so that no pixel can fool it.
+        """
         x, y = rng.integers(-3, 4, 2)
         moved = torch.roll(enlarged(drawn), (int(y), int(x)), (2, 3))
         shade = torch.from_numpy(rng.uniform(0.9, 1.1, (len(drawn), 1, 1, 1)).astype(np.float32))
         grain = torch.from_numpy(rng.standard_normal(moved.shape, np.float32)) * 0.02
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halves):
             logits: Tensor = self.teacher(moved * shade.to(moved) + grain.to(moved))
-        return logits.float()
+        return logits.float() - self.rarity
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """See `_conditional.Judged.scores`."""
