@@ -256,14 +256,19 @@ def test_gradients_are_those_of_finite_differences(distance: Distance, tmp_path:
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
-def test_autocast_does_not_round_distances(distance: Distance, tmp_path: Path) -> None:
-    one, other = pictures(1, 32, 32).bfloat16(), pictures(1, 32, 32, 1)
+def test_autocast_makes_features_in_half_and_differences_whole(
+    distance: Distance, tmp_path: Path
+) -> None:
+    one, other = pictures(1, 32, 32), pictures(1, 32, 32, 1)
     for network in (seeded("vgg16", tmp_path), perceptual.SqueezeNet()):
-        wanted = distance(network, one.float(), other)
+        wanted = distance(network, one, other)
         with torch.autocast("cpu", torch.bfloat16):
             found = distance(network, one, other)
+            nothing = distance(network, one, one)
         assert found.dtype == torch.float32
-        assert torch.equal(found, wanted)
+        assert not torch.equal(found, wanted)
+        assert_close(found, wanted, rtol=0.05, atol=1e-6)
+        assert float(nothing.detach()) == 0
 
 
 def squeezenet_layers() -> dict[str, tuple[int, ...]]:

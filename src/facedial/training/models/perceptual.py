@@ -225,11 +225,16 @@ def plain_distance(network: nn.Module, one: Tensor, other: Tensor) -> Tensor:
 def _compared(network: nn.Module, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
     """Mean squared difference of each map [maps], mean square of each map of `other` [maps]."""
     with torch.no_grad():
-        theirs = [their.float() for their in network(other)]
+        theirs = [_whole(their) for their in network(other)]
     pairs = list(zip(network(one), theirs, strict=True))
     with exact(one):
-        differences = torch.stack([(mine.float() - their).square().mean() for mine, their in pairs])
+        differences = torch.stack([(_whole(mine) - their).square().mean() for mine, their in pairs])
         return differences, torch.stack([their.square().mean() for their in theirs])
+
+
+def _whole(features: Tensor) -> Tensor:
+    """In float32 where they were made in half precision."""
+    return features.float() if features.dtype in (torch.bfloat16, torch.float16) else features
 
 
 def _read_torch(path: Path, wanted: str) -> Mapping[str, Any]:
