@@ -17,7 +17,7 @@ from facedial.codes.edit import Edit
 from facedial.codes.flow import GUIDANCE, STEPS, FlowMove, FlowPrior
 from facedial.codes.labelled import load_prior
 from facedial.codes.learn import Learned
-from facedial.codes.prior import Prior, UniformPrior, spread
+from facedial.codes.prior import RAW, Prior, UniformPrior, spread
 from facedial.errors import BadRequest, CodeSpaceMismatch
 from facedial.faces.crop import FRAMES, Crop, align
 from facedial.faces.face import Detector, Face
@@ -26,6 +26,7 @@ from facedial.faces.find import find as find_faces
 from facedial.faces.mark import EDITED
 from facedial.faces.paste import paste_change, soft_mask
 from facedial.faces.photo import Photo
+from facedial.faces.sheet import as_bytes
 from facedial.runtime.bundle import READ_SIDE, Bundle
 
 Pixels = NDArray[np.uint8]
@@ -173,7 +174,7 @@ class Editor:
         pictures = np.empty((len(codes), side, side, 3), np.uint8)
         for i in range(0, len(codes), DRAWN_AT_ONCE):
             some = np.stack([code.values for code in codes[i : i + DRAWN_AT_ONCE]])
-            pictures[i : i + DRAWN_AT_ONCE] = _to_pixels(self.bundle.decode(some))
+            pictures[i : i + DRAWN_AT_ONCE] = as_bytes(self.bundle.decode(some))
         return pictures
 
     def move(self, code: Code, edit: Edit) -> Code:
@@ -279,8 +280,8 @@ class Editor:
         if guidance is not None or steps is not None:
             raise BadRequest(f"guidance and steps belong to the learned prior, not to {name!r}")
         if name == "uniform":
-            raw = "raw.npz" in self.bundle.facts["files"]
-            white = UniformPrior.whitening(self.bundle.file("raw.npz")) if raw else None
+            raw = RAW in self.bundle.facts["files"]
+            white = UniformPrior.whitening(self.bundle.file(RAW)) if raw else None
             size = int(self.bundle.facts["dimensions"])
             return UniformPrior(self.bundle.space, size, white=white)
         if name == "gaussian":
@@ -379,7 +380,3 @@ def _beyond(now: float, target: float) -> bool:
 
 def _without(amounts: Mapping[str, float], others: Collection[str]) -> dict[str, float]:
     return {name: amount for name, amount in amounts.items() if name not in others}
-
-
-def _to_pixels(values: NDArray[np.float32]) -> Pixels:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

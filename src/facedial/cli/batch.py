@@ -108,6 +108,14 @@ class Attempt:
         return True
 
 
+def lacking(what: str, error: ImportError) -> click.UsageError:
+    """What to say when the packages of the extra `train` are not there."""
+    return click.UsageError(
+        f"{what} needs more packages ({error.name}); install them with: "
+        "pip install 'facedial[train]'"
+    )
+
+
 def _pictures(folder: Path) -> list[Path]:
     """Pictures of a folder, sorted, without hidden files; raises where there are none."""
     inside = sorted(

@@ -172,7 +172,7 @@ def load_prior(path: str | Path) -> Prior:
     """The fitted prior of a bundle, of whichever kind; raises `BadBundle`."""
     path = Path(path)
     try:
-        kind = str(load_arrays(path)["kind"])
+        kind = str(load_arrays(path, "kind")["kind"])
     except (OSError, KeyError, ValueError) as error:
         raise BadBundle(f"cannot read a prior from {path}: {error}") from error
     return LabelledPrior.load(path) if kind == KIND else GaussianPrior.load(path)

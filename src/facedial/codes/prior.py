@@ -18,6 +18,7 @@ from facedial.errors import BadBundle, BadRequest
 
 FORMAT = 1
 WANTED_RANGE = (-0.5, 1.5)
+RAW = "raw.npz"  # in a bundle: how a model's own codes become white
 
 
 class Prior(Protocol):

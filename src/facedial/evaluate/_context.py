@@ -50,10 +50,7 @@ class Context:
 
     def rows(self, store: Store, group: str) -> NDArray[np.int64]:
         """At most `most` rows of a group (`unseen`, `train`), evenly spread, the same every time."""
-        found = store.where(SPLITS[group])
-        if len(found) <= self.most:
-            return found
-        return found[np.linspace(0, len(found) - 1, self.most).astype(np.int64)]
+        return evenly(store.where(SPLITS[group]), self.most)
 
     def pca(self) -> Pca:
         """PCA-1024 fitted on the training people of all head stores, kept in `work`."""
@@ -74,6 +71,13 @@ class Context:
                 fitted.save(path)
             self._pca = Pca.load(path)
         return self._pca
+
+
+def evenly(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """At most `count` of `rows`, evenly spread, the same every time."""
+    if len(rows) <= count:
+        return rows
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)])
 
 
 def training_blocks(stores: Sequence[Store]) -> Iterator[UInt8]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial.codes.attributes import NAMES
-from facedial.runtime.bundle import READ_SIDE, Bundle
+from facedial.runtime.bundle import Bundle, enlarged
 from facedial.runtime.session import Session
 
 UInt8 = NDArray[np.uint8]
@@ -38,7 +38,7 @@ class Judge:
         """
         distances = []
         for i in range(0, len(one), AT_ONCE):
-            both = [self._session.every(_enlarged(p[i : i + AT_ONCE])) for p in (one, other)]
+            both = [self._session.every(enlarged(p[i : i + AT_ONCE])) for p in (one, other)]
             shares = []
             for name in ("middle", "coarse"):
                 a, b = (maps[name].reshape(len(maps[name]), -1) for maps in both)
@@ -48,12 +48,7 @@ class Judge:
 
     def _judged(self, pictures: UInt8) -> Floats:
         parts = [
-            self._session(_enlarged(pictures[i : i + AT_ONCE]))
+            self._session(enlarged(pictures[i : i + AT_ONCE]))
             for i in range(0, len(pictures), AT_ONCE)
         ]
         return np.concatenate(parts)
-
-
-def _enlarged(pictures: UInt8) -> UInt8:
-    factor = READ_SIDE // pictures.shape[1]
-    return pictures.repeat(factor, 1).repeat(factor, 2)

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from facedial import scores
 from facedial.codes.attributes import NAMES
+from facedial.codes.prior import RAW
 from facedial.data.judging import judged
 from facedial.data.store import Store
 from facedial.editor import FRAME, Editor
 from facedial.errors import BadRequest
-from facedial.evaluate._context import UNSEEN, Context
+from facedial.evaluate._context import UNSEEN, Context, evenly
 from facedial.evaluate._figures import Goal, Picture, Row
 from facedial.evaluate._judge import Judge
 from facedial.faces import sheet
@@ -67,11 +68,11 @@ def measure(context: Context) -> Iterator[Row]:
         )
     judge = Judge(context.judge)
     yield from _of_judge(judge, store, context)
-    rows = _evenly(judged(store), context.most)
+    rows = evenly(judged(store), context.most)
     crops, data = store.pixels[rows], f"{store.path.name}-{store.frame}/judged"
     count = min(context.most, len(store.where("train")) // 2)
     train = store.where("train")
-    real = [_at(store.pixels[_evenly(part, count)], SIDE) for part in (train[::2], train[1::2])]
+    real = [_at(store.pixels[evenly(part, count)], SIDE) for part in (train[::2], train[1::2])]
     real_features = [judge.features(part) for part in real]
     floor = scores.frechet(*real_features)
     yield Row("frechet_floor", "photos", data, floor, "", count)
@@ -95,7 +96,7 @@ def measure(context: Context) -> Iterator[Row]:
 
 def _of_judge(judge: Judge, store: Store, context: Context) -> Iterator[Row]:
     """How well the judge judges photos of people it has not seen."""
-    rows = _evenly(judged(store), context.most)
+    rows = evenly(judged(store), context.most)
     read, truth = judge.read(_at(store.pixels[rows], SIDE)), store.attributes[rows] > 0.5
     data = f"{store.path.name}-{store.frame}/judged"
     right = (read > 0.5) == truth
@@ -187,7 +188,7 @@ def show(context: Context) -> Iterator[Picture]:
     if not context.models:
         return
     store = next(s for s in context.stores if s.frame == FRAME)
-    rows = _evenly(judged(store), SHOWN) if len(judged(store)) else store.where(UNSEEN)[:SHOWN]
+    rows = evenly(judged(store), SHOWN) if len(judged(store)) else store.where(UNSEEN)[:SHOWN]
     crops = store.pixels[rows]
     again, fresh, uniform, wished = [list(_at(crops, SIDE))], [], [], []
     names, conditional, plain = [], [], []
@@ -196,7 +197,7 @@ def show(context: Context) -> Iterator[Picture]:
             names.append(name)
             again.append(list(_again(editor, crops)))
             fresh.append(list(_drawn(editor, context.seed)))
-            if "raw.npz" in editor.bundle.facts["files"]:
+            if RAW in editor.bundle.facts["files"]:
                 plain.append(name)
                 codes = editor.generate(SHOWN, seed=context.seed, prior="uniform")
                 uniform.append(list(_at(editor.decode(codes), SIDE)))
@@ -230,7 +231,7 @@ def _again(editor: Editor, crops: UInt8) -> UInt8:
     # What a crop has is read at full size, whatever the model's.
     own = bundle.read(crops) if bundle.wants_attributes else None
     drawn = bundle.decode(bundle.encode(given, own))
-    return _at(np.clip(np.rint(drawn), 0, 255).astype(np.uint8), SIDE)
+    return _at(sheet.as_bytes(drawn), SIDE)
 
 
 def _sheet(lines: Sequence[Sequence[UInt8]]) -> UInt8:
@@ -239,8 +240,3 @@ def _sheet(lines: Sequence[Sequence[UInt8]]) -> UInt8:
 
 
 _at = sheet.shrunk
-
-
-def _evenly(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    chosen = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64)
-    return np.asarray(rows[chosen])

@@ -37,7 +37,7 @@ def measure(context: Context) -> Iterator[Row]:
         data = context.data(store, "unseen")
         own = float(scores.sharpness(real).mean())
         bundle = context.editor.bundle
-        coded = np.clip(np.rint(bundle.decode(bundle.encode(real))), 0, 255).astype(np.uint8)
+        coded = sheet.as_bytes(bundle.decode(bundle.encode(real)))
         for model, pictures, on in (
             ("facedial", drawn, f"{DATA} against {data}"),
             ("facedial", coded, data),

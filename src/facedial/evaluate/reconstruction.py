@@ -29,9 +29,9 @@ def drawn_again(context: Context, crops: UInt8) -> dict[str, UInt8]:
     codes = bundle.encode(crops)
     rounded = np.stack([in_bytes(Code(row, bundle.space)).values for row in codes])
     return {
-        "facedial": _pixels(bundle.decode(codes)),
-        "facedial-bytes": _pixels(bundle.decode(rounded)),
-        "pca-1024": _pixels(pca.decode(pca.encode(crops))),
+        "facedial": sheet.as_bytes(bundle.decode(codes)),
+        "facedial-bytes": sheet.as_bytes(bundle.decode(rounded)),
+        "pca-1024": sheet.as_bytes(pca.decode(pca.encode(crops))),
     }
 
 
@@ -80,7 +80,3 @@ def show(context: Context) -> Iterator[Picture]:
         lines = [*crops, *drawn["pca-1024"], *drawn["facedial"]]
         title = f"{context.data(store, 'unseen')}: crop, PCA-1024, facedial"
         yield Picture(title, sheet.grid(lines, len(crops)))
-
-
-def _pixels(values: NDArray[np.float32]) -> UInt8:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

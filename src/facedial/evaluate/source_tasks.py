@@ -14,18 +14,17 @@ from numpy.typing import NDArray
 
 from facedial.codes.attributes import NAMES
 from facedial.codes.code import Floats
-from facedial.codes.prior import UniformPrior, spread
+from facedial.codes.prior import RAW, UniformPrior, spread
 from facedial.data.store import Store
 from facedial.editor import Editor
 from facedial.errors import BadRequest
-from facedial.evaluate._context import UNSEEN, Context
+from facedial.evaluate._context import UNSEEN, Context, evenly
 from facedial.evaluate._figures import Picture, Row
 from facedial.faces import sheet
 
 UInt8 = NDArray[np.uint8]
 Rows = NDArray[np.int64]
 
-RAW = "raw.npz"
 MOST = 1000  # photos whose codes are looked at
 SHOWN = 8
 BATCH = 8  # over which the source takes means before it takes their mean
@@ -81,15 +80,15 @@ def show(context: Context) -> Iterator[Picture]:
             rows = _shown(store, MOST)
             raw = _raw(editor, _encoded(editor, store, rows))
             yield Picture(f"{name}: numbers of codes of unseen photos, beside U[0, 1)", _plot(raw))
-            drawn = _pixels(editor.bundle.decode(_uniform(editor, 2 * SHOWN)))
+            drawn = sheet.as_bytes(editor.bundle.decode(_uniform(editor, 2 * SHOWN)))
             yield Picture(f"{name}: task 1, sixteen uniform codes", sheet.grid([*drawn], SHOWN))
             for sets in _sets(context, store):
                 chosen = _lacking(store, sets.name, rows)
                 white = _encoded(editor, store, chosen)
                 step = _direction(editor, store, sets)[0]
                 photos = sheet.shrunk(store.pixels[chosen], editor.bundle.side)
-                again = _pixels(editor.bundle.decode(white))
-                moved = _pixels(editor.bundle.decode(white + step))
+                again = sheet.as_bytes(editor.bundle.decode(white))
+                moved = sheet.as_bytes(editor.bundle.decode(white + step))
                 title = f"{name}: task 2, {sets.name} added; unseen photo, reconstruction, result"
                 yield Picture(title, sheet.grid([*photos, *again, *moved], len(photos)))
 
@@ -106,8 +105,7 @@ def _models(context: Context) -> Iterator[tuple[str, Store, Editor]]:
 
 
 def _shown(store: Store, count: int) -> Rows:
-    rows = store.where(UNSEEN)
-    return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64)]
+    return evenly(store.where(UNSEEN), count)
 
 
 def _encoded(editor: Editor, store: Store, rows: Rows) -> Floats:
@@ -155,8 +153,7 @@ def balanced(store: Store, attribute: str, each: int = EACH) -> Sets | None:
             own = labels[cell, columns[0]] > 0.5
             count = min(int(own.sum()), int((~own).sum()), each // 4)
             for group, side in ((having, own), (lacking, ~own)):
-                some = cell[side]
-                group.append(some[np.linspace(0, len(some) - 1, count).astype(np.int64)])
+                group.append(evenly(cell[side], count))
     sets = Sets(attribute, np.concatenate(having), np.concatenate(lacking))
     return sets if len(sets.having) else None
 
@@ -183,12 +180,7 @@ def _direction(editor: Editor, store: Store, sets: Sets) -> tuple[Floats, Floats
 def _lacking(store: Store, attribute: str, rows: Rows) -> Rows:
     """The first unseen people without an attribute, as they are labelled."""
     without = rows[store.attributes[rows, NAMES.index(attribute)] < 0.5]
-    chosen = without if len(without) else rows
-    return chosen[np.linspace(0, len(chosen) - 1, min(SHOWN, len(chosen))).astype(np.int64)]
-
-
-def _pixels(values: Floats) -> UInt8:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return evenly(without if len(without) else rows, SHOWN)
 
 
 def _plot(raw: NDArray[np.float64]) -> UInt8:

@@ -57,6 +57,12 @@ def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 MOVING = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".mp4": "MP4"}
 
 
+def as_bytes(values: NDArray[np.float32]) -> Pixels:
+    """Drawn values of any shape, about 0..255 -> uint8, rounded and clipped."""
+    pixels: Pixels = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return pixels
+
+
 def shrunk(pixels: Pixels, side: int) -> Pixels:
     """uint8 [N, S, S, C] -> [N, side, side, C], S a multiple of `side`: means of areas, rounded."""
     count, size, channels = len(pixels), pixels.shape[1], pixels.shape[3]

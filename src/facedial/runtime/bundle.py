@@ -23,6 +23,12 @@ BORROWED = ("landmarks", "reader")
 READ_SIDE = 128  # pixels along the side of what the reader takes
 
 
+def enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Crops [N, S, S, 3] smaller than a reader's, by whole factors; others as they are."""
+    factor = READ_SIDE // pixels.shape[1]
+    return pixels.repeat(factor, 1).repeat(factor, 2) if factor > 1 else pixels
+
+
 def home() -> Path:
     """The folder of the bundles that came with the package."""
     return Path(str(resources.files("facedial"))) / "bundles"
@@ -147,10 +153,7 @@ class Bundle:
 
         Crops smaller than the reader's are enlarged by whole factors: it shrinks what it sees by means.
         """
-        factor = READ_SIDE // pixels.shape[1]
-        if factor > 1:
-            pixels = pixels.repeat(factor, 1).repeat(factor, 2)
-        return self._run("reader", pixels)
+        return self._run("reader", enlarged(pixels))
 
     def part(self, name: str) -> Mapping[str, Any]:
         """Facts of a part (`reader`, `landmarks`, …), the package's where the model has none."""

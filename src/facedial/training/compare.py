@@ -1,6 +1,5 @@
 """Models trained for the same minutes on the same people, exported, and measured side by side."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,6 @@ from facedial.errors import UnknownName
 from facedial.evaluate import _run
 from facedial.folder import nearest
 from facedial.training import publish, start
-
-log = logging.getLogger(__name__)
 
 SIDE = 64  # pixels: what a plain network can learn of in ten minutes of two cores
 WIDTH = 0.25  # of the first source's channels: a sixteenth of its work

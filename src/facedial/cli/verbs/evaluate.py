@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from facedial.cli.batch import MODEL
+from facedial.cli.batch import MODEL, lacking
 
 
 @click.command()
@@ -82,10 +82,7 @@ def command(
     try:
         from facedial.evaluate import _run
     except ImportError as error:
-        raise click.UsageError(
-            f"evaluation needs more packages ({error.name}); install them with: "
-            "pip install 'facedial[train]'"
-        ) from error
+        raise lacking("evaluation", error) from error
 
     order = _run.Order(
         stores=stores,

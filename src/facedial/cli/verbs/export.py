@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from facedial.cli.batch import lacking
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
@@ -22,10 +24,7 @@ def command(runs: tuple[Path, ...], out: Path, card: Path | None) -> None:
     try:
         from facedial.training import publish
     except ImportError as error:
-        raise click.UsageError(
-            f"export needs more packages ({error.name}); install them with: "
-            "pip install 'facedial[train]'"
-        ) from error
+        raise lacking("export", error) from error
 
     for graph, difference in publish.publish(runs, out, card).items():
         click.echo(f"{graph}: differs from torch by {difference:.1e} of the range")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from facedial.cli.batch import lacking
+
 
 @click.command()
 @click.argument("recipe")
@@ -76,10 +78,7 @@ def command(
     try:
         from facedial.training import start
     except ImportError as error:
-        raise click.UsageError(
-            f"training needs more packages ({error.name}); install them with: "
-            "pip install 'facedial[train]'"
-        ) from error
+        raise lacking("training", error) from error
 
     logging.getLogger("facedial.training").setLevel(logging.INFO)  # scores at every checkpoint
     order = start.Order(

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from facedial.codes.prior import RAW
 from facedial.errors import BadRun
 from facedial.training import coded, export, losses, tensors
 from facedial.training.batches import Crops, grid, pictures
@@ -180,7 +181,7 @@ def recipe(kind: str, summary: str, pace: Pace) -> Recipe:
         for name in coded.FITTED:
             if (run / name).exists():
                 shutil.copyfile(run / name, out / name)
-        with (out / "raw.npz").open("wb") as file:
+        with (out / RAW).open("wb") as file:
             np.savez_compressed(file, mean=kept["mean"].numpy(), forth=kept["forth"].numpy())
         size_facts = {"dimensions": settings.dimensions, "side": settings.side}
         return {"space": space, "frame": about["frame"], **size_facts, **facts}

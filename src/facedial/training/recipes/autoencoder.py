@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.errors import BadRequest, BadRun
-from facedial.training import coded, export, loop, losses, tensors
+from facedial.training import coded, export, losses, tensors
 from facedial.training.batches import Crops, grid, pictures
 from facedial.training.models import refiner, renderer, small_picture
 from facedial.training.recipe import Context, Pace, Recipe
 
 FITTED = "whitening.safetensors"
-ENCODED_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,12 +228,7 @@ def encoded(context: Context, crops: Crops, network: Autoencoder, space: str, sp
         return kept["codes"]
     device = context.device
     network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    halves = loop.fastest_precision(device) == "bf16-mixed"
-    parts = []
-    for block in crops.blocks(ENCODED_AT_ONCE):
-        with torch.autocast(device.type, torch.bfloat16, enabled=halves):
-            parts.append(network.encode(pictures(crops.read(block), device)).half().cpu())
-    codes = torch.cat(parts)
+    codes = coded.encoded(crops, network.encode, device).half()
     tensors.save(path, {"codes": codes}, {"space": space})
     return codes
 
