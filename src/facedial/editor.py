@@ -18,6 +18,7 @@ from facedial.codes.flow import GUIDANCE, STEPS, FlowMove, FlowPrior
 from facedial.codes.labelled import load_prior
 from facedial.codes.learn import Learned
 from facedial.codes.prior import RAW, Prior, UniformPrior, spread
+from facedial.codes.wishes import companions, completed
 from facedial.errors import BadRequest, CodeSpaceMismatch
 from facedial.faces.crop import FRAMES, Crop, align
 from facedial.faces.face import Detector, Face
@@ -141,12 +142,14 @@ class Editor:
         keep: Sequence[str],
         strength: float,
         preset: Path | None = None,
+        exactly: bool = False,
     ) -> Edit:
         """An edit from `NAME=amount` texts and a preset; the texts win over the preset.
 
         Raises `UnknownName` and `BadRequest`, also for what no face's edit could reach.
         """
-        edit = Edit.parse(targets, shifts, keep, strength=strength, known=self.directions.names)
+        known = self.directions.names
+        edit = Edit.parse(targets, shifts, keep, strength=strength, exactly=exactly, known=known)
         if preset is not None:
             base = _preset(preset)
             named = {*edit.targets, *edit.shifts, *edit.keep}
@@ -155,6 +158,7 @@ class Editor:
                 shifts={**_without(base.shifts, named), **edit.shifts},
                 keep=(base.keep - named) | edit.keep,
                 strength=base.strength * strength,
+                exactly=base.exactly or exactly,
             )
         # Whether an edit can be made does not depend on the face: told before any is looked for.
         size = self.directions.unit.shape[1]
@@ -181,23 +185,34 @@ class Editor:
         """The code after an edit along the directions.
 
         A person may read beyond the scale (a broad smile 1.8). So a target of 1 or more never
-        takes away, and one of 0 or less never adds: what is there already stays.
+        takes away, and one of 0 or less never adds: what is there already stays. Targets bring along
+        what they exclude and imply (`codes.wishes`), unless the edit is to be made `exactly`.
         """
         self._own(code)
         now = self.directions.readings(code)
+        edit = completed(edit, now)
         targets = {n: t for n, t in edit.targets.items() if not _beyond(now[n], t)}
         step = self.directions.steps(code, dataclasses.replace(edit, targets=targets))
         return Code(code.values + step, code.space)
+
+    def completed(self, portrait: Portrait, edit: Edit, move: str = MOVES[0]) -> Edit:
+        """The edit with what its targets bring along for this face, as `ends` makes it.
+
+        See `codes.wishes`. Raises as `ends` does.
+        """
+        _check_move(move)
+        if move == "flow":
+            return completed(edit, self.read_attributes(portrait))
+        return completed(edit, self.directions.readings(portrait.code))
 
     def ends(self, portrait: Portrait, edit: Edit, move: str = MOVES[0]) -> tuple[Code, Code]:
         """Codes after and before an edit; what is pasted is the difference of their drawings.
 
         `move`: `direction`, or `flow` where the bundle has one. Raises `BadRequest`.
         """
+        _check_move(move)
         if move == "direction":
             return self.move(portrait.code, edit), portrait.code
-        if move != "flow":
-            raise BadRequest(f"no move named {move!r}; known: {', '.join(MOVES)}")
         self._own(portrait.code)
         mover = FlowMove(
             names=self._flow_names(),
@@ -205,7 +220,8 @@ class Editor:
             planes=self.bundle.planes_of,
             code=self.bundle.code_of,
         )
-        found = mover.ends(portrait.code.values, self.read_attributes(portrait), edit)
+        own = self.read_attributes(portrait)
+        found = mover.ends(portrait.code.values, own, completed(edit, own))
         after, before = (Code(values, portrait.code.space) for values in found)
         return after, before
 
@@ -321,10 +337,12 @@ class Editor:
         wanted: Mapping[str, float] | None = None,
         prior: str | Prior | None = None,
         temperature: float | None = None,
+        exactly: bool = False,
     ) -> list[Code]:
         """New codes; face i depends on `seed` and i alone.
 
-        `wanted`: attribute -> 0..1. `prior`: one, or a name as for `Editor.prior`. `temperature`: None
+        `wanted`: attribute -> 0..1; what it excludes and implies is wanted with it (`codes.wishes`),
+        unless `exactly`. `prior`: one, or a name as for `Editor.prior`. `temperature`: None
         for the prior's usual one.
         """
         asked = {find(name).name: value for name, value in (wanted or {}).items()}
@@ -333,6 +351,8 @@ class Editor:
         source = self.prior(prior) if prior is None or isinstance(prior, str) else prior
         if temperature is None:
             temperature = source.usual_temperature
+        if not exactly:
+            asked |= companions(asked, source.names)
         values = source.sample(spread(seed, count), asked, temperature)
         return [Code(row, source.space) for row in values]
 
@@ -362,6 +382,11 @@ class Editor:
                 f"a code of {self.bundle.space} has {self.directions.unit.shape[1]} numbers, "
                 f"found {len(code.values)}; encode the photo again"
             )
+
+
+def _check_move(move: str) -> None:
+    if move not in MOVES:
+        raise BadRequest(f"no move named {move!r}; known: {', '.join(MOVES)}")
 
 
 def _preset(path: Path) -> Edit:

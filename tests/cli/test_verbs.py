@@ -182,6 +182,17 @@ def test_generate_with_wishes_and_priors(facedial: Facedial) -> None:
     assert uniform.max() <= 1
     middle = codes("--temperature", 0)
     assert np.array_equal(middle[0], middle[1])
+    grey = codes("--set", "Gray_Hair=1")
+    assert not np.array_equal(grey, codes("--set", "Gray_Hair=1", "--exactly"))
+    others = [word for c in ("Black", "Blond", "Brown") for word in ("--set", f"{c}_Hair=0")]
+    assert np.array_equal(grey, codes("--set", "Gray_Hair=1", *others, "--exactly"))
+
+
+def test_generate_says_what_goes_with_a_wish(facedial: Facedial) -> None:
+    done = facedial("generate", "-n", 1, "--set", "Gray_Hair=1")
+    assert (done.code, done.out) == (0, "faces.png\n")
+    assert "Black_Hair=0, Blond_Hair=0, Brown_Hair=0 (--exactly" in done.err
+    assert facedial("generate", "-n", 1, "--set", "Male=1", "--overwrite").err == ""
 
 
 def test_generated_faces_go_back_in(facedial: Facedial) -> None:

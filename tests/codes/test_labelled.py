@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,15 @@ def test_a_wish_that_nobody_has_takes_those_who_come_nearest(prior: LabelledPrio
     few = LabelledPrior(SPACE, NAMES, prior.mean, prior.slope, prior.root, prior.label_mean, table)
     drawn = few.sample(range(20), {"Male": 1.0, "Young": 1.0, "Bald": 1.0})[:, LATENT:]
     assert (drawn == [1, 1, 0, 0, 1, 0]).all()
+
+
+def test_emphasis_writes_wishes_farther_from_what_is_usual(prior: LabelledPrior) -> None:
+    strong = dataclasses.replace(prior, emphasis=1.5)
+    wanted = {"Male": 1.0, "Young": 0.0}
+    plain, drawn = (p.sample(range(5), wanted)[:, LATENT:] for p in (prior, strong))
+    usual = prior.label_mean
+    np.testing.assert_allclose((drawn - usual)[:, :2], 1.5 * (plain - usual)[:, :2], rtol=1e-5)
+    assert np.array_equal(drawn[:, 2:], plain[:, 2:])
 
 
 def test_latent_numbers_have_the_regression_and_the_rest_of_their_people(

@@ -12,6 +12,7 @@ from facedial.errors import BadRequest, UnknownName
 TARGET_RANGE = (-0.5, 1.5)  # reading: 0 = people without, 1 = people with the attribute
 SHIFT_RANGE = (-5.0, 5.0)  # standard deviations of the reading over training people
 STRENGTH_RANGE = (0.0, 3.0)
+KEYS = {"set", "add", "keep", "strength", "exactly"}
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Edit:
 
     `targets`: attribute -> reading to arrive at, -0.5..1.5 (0 without, 1 with it).
     `shifts`: attribute -> change of its reading, -5..5 standard deviations over training people.
-    `keep`: attributes whose readings stay. `strength`: factor on the whole step, 0..3.
+    `keep`: attributes whose readings stay. `strength`: factor on the whole step, 0..3. `exactly`:
+    whether a target brings nothing along (see `codes.wishes`).
     CelebA's names may be spelt in any case; other names are learned directions', left as they
     are. Raises `BadRequest` for amounts out of range and for one attribute asked for twice.
 
@@ -32,6 +34,7 @@ class Edit:
     shifts: Mapping[str, float] = field(default_factory=dict)
     keep: frozenset[str] = frozenset()
     strength: float = 1.0
+    exactly: bool = False
 
     def __post_init__(self) -> None:
         targets = _amounts(self.targets, TARGET_RANGE, "target")
@@ -42,6 +45,8 @@ class Edit:
         object.__setattr__(self, "targets", targets)
         object.__setattr__(self, "shifts", shifts)
         object.__setattr__(self, "keep", keep)
+        if not isinstance(self.exactly, bool):
+            raise BadRequest(f"exactly must be true or false, found {self.exactly!r}")
         object.__setattr__(self, "strength", _number(self.strength, STRENGTH_RANGE, "strength"))
 
     @property
@@ -56,6 +61,7 @@ class Edit:
         keep: Iterable[str] = (),
         *,
         strength: float = 1.0,
+        exactly: bool = False,
         known: Iterable[str] = NAMES,
     ) -> "Edit":
         """The edit of command-line texts "NAME=AMOUNT" (`set`, `add`) and "NAME" (`keep`).
@@ -64,7 +70,7 @@ class Edit:
         `Directions.names`. Raises `UnknownName` with the nearest, `BadRequest` for the rest.
 
         >>> Edit.parse(set=["no-beard=1"], keep=["male"])
-        Edit(targets={'No_Beard': 1.0}, shifts={}, keep=frozenset({'Male'}), strength=1.0)
+        Edit(targets={'No_Beard': 1.0}, shifts={}, keep=frozenset({'Male'}), strength=1.0, exactly=False)
         """
         names = tuple(known)
         return Edit(
@@ -72,6 +78,7 @@ class Edit:
             shifts=_pairs(add, names),
             keep=frozenset(match(name.strip(), names) for name in keep),
             strength=strength,
+            exactly=exactly,
         )
 
     def to_json(self) -> str:
@@ -81,12 +88,13 @@ class Edit:
             "add": self.shifts,
             "keep": sorted(self.keep),
             "strength": self.strength,
+            "exactly": self.exactly,
         }
         return json.dumps(facts, sort_keys=True)
 
     @staticmethod
     def from_json(text: str) -> "Edit":
-        """The edit that `to_json` wrote; all four keys may be missing.
+        """The edit that `to_json` wrote; all keys may be missing.
 
         Raises `BadRequest` when the text is not such an edit.
         """
@@ -94,16 +102,23 @@ class Edit:
             facts = json.loads(text)
         except ValueError as error:
             raise BadRequest(f"an edit is JSON: {error}") from error
-        if not isinstance(facts, dict) or facts.keys() - {"set", "add", "keep", "strength"}:
+        if not isinstance(facts, dict) or facts.keys() - KEYS:
             raise BadRequest(
-                'an edit is {"set": {...}, "add": {...}, "keep": [...], "strength": 1}'
+                'an edit is {"set": {...}, "add": {...}, "keep": [...], "strength": 1, '
+                '"exactly": false}'
             )
         wished, added, kept = facts.get("set", {}), facts.get("add", {}), facts.get("keep", [])
         if not isinstance(wished, dict) or not isinstance(added, dict):
             raise BadRequest('"set" and "add" of an edit are tables of names and amounts')
         if not isinstance(kept, list) or not all(isinstance(name, str) for name in kept):
             raise BadRequest('"keep" of an edit is a list of names')
-        return Edit(wished, added, frozenset(kept), facts.get("strength", 1.0))
+        return Edit(
+            wished,
+            added,
+            frozenset(kept),
+            facts.get("strength", 1.0),
+            facts.get("exactly", False),
+        )
 
 
 def _spelt(name: str) -> str:

@@ -54,6 +54,7 @@ class LabelledPrior:
     `mean` [L], `slope` [K, L], `root` [L, L]: latent = mean + (y - label_mean) @ slope + noise @ root.
     `table` uint8 [M, K]: attributes of M people, 0, 1 or 2 (unknown). A wish takes one of those whom it
     fits best, drawn at random, so that what is not wished comes as it comes together in people.
+    `emphasis`: how many times as far from `label_mean` a wished number goes as was asked.
     """
 
     space: str
@@ -64,6 +65,7 @@ class LabelledPrior:
     label_mean: Floats
     table: NDArray[np.uint8]
     usual_temperature: float = 1.0
+    emphasis: float = 1.0
     name: str = "gaussian"
 
     @staticmethod
@@ -118,13 +120,15 @@ class LabelledPrior:
         # Where nobody has all that is wished, those who come nearest.
         off = np.abs(self.table[:, columns] * np.float32(1) - values).sum(1)
         fitting = np.flatnonzero(off <= off.min() + 1e-6)
+        usual = self.label_mean[columns]
+        written = usual + np.float32(self.emphasis) * (values - usual)
         rows = np.empty((len(seeds), len(self.mean) + len(self.names)), np.float32)
         for row, seed in zip(rows, seeds, strict=True):
             rng = np.random.default_rng(seed)
             noise = rng.standard_normal(len(self.mean)).astype(np.float32)  # first: kept by a wish
             own = self.table[fitting[rng.integers(len(fitting))]]
             labels = np.where(own == 2, np.float32(UNKNOWN), own.astype(np.float32))
-            labels[columns] = values
+            labels[columns] = written
             latent = self.mean + (labels - self.label_mean) @ self.slope
             row[: len(self.mean)] = latent + np.float32(temperature) * (noise @ self.root)
             row[len(self.mean) :] = labels
@@ -144,6 +148,7 @@ class LabelledPrior:
             label_mean=self.label_mean,
             table=self.table,
             usual_temperature=np.float32(self.usual_temperature),
+            emphasis=np.float32(self.emphasis),
         )
 
     @staticmethod
@@ -163,6 +168,7 @@ class LabelledPrior:
                 label_mean=file["label_mean"],
                 table=file["table"],
                 usual_temperature=float(file["usual_temperature"]),
+                emphasis=float(file["emphasis"]),
             )
         except (OSError, KeyError, ValueError) as error:
             raise BadBundle(f"cannot read a prior from {path}: {error}") from error

@@ -35,6 +35,11 @@ NOTHING = "nothing to change; give --set NAME=0..1 or --add NAME=±x"
     is_flag=True,
     help="Ask for each attribute in the terminal, beside what the photo has; Enter keeps it.",
 )
+@click.option(
+    "--exactly",
+    is_flag=True,
+    help="Change nothing besides: otherwise Mustache=1 takes No_Beard away, and says so.",
+)
 @click.option("--strength", default=1.0, show_default=True, help="Multiplies the whole change.")
 @click.option(
     "--preset", type=click.Path(path_type=Path), help="An edit saved as JSON; options add to it."
@@ -71,6 +76,7 @@ def command(
     shifts: tuple[str, ...],
     keep: tuple[str, ...],
     ask: bool,
+    exactly: bool,
     strength: float,
     preset: Path | None,
     learned: tuple[Path, ...],
@@ -97,7 +103,7 @@ def command(
         raise click.UsageError("--ask is for one face of one photo")
     with Editor.open(model) as editor:
         editor.add_directions(learned)
-        edit = editor.parse(targets, shifts, keep, strength, preset)
+        edit = editor.parse(targets, shifts, keep, strength, preset, exactly)
         if edit.is_zero and not (ask and edit.strength):
             raise click.UsageError(NOTHING)
         targeted = destinations(files, out, "edited", overwrite=overwrite)
@@ -105,7 +111,7 @@ def command(
         if ready:
             editor.ends(ready[0], Edit(), move)  # a move that is refused, before any question
             answers = _answers(editor, ready[0], edit, targets)
-            edit = editor.parse((*targets, *answers), shifts, keep, strength, preset)
+            edit = editor.parse((*targets, *answers), shifts, keep, strength, preset, exactly)
             if edit.is_zero:
                 raise click.UsageError(NOTHING)
         for target, (path, attempt) in zip(targeted, tally.each(files), strict=True):
@@ -114,9 +120,19 @@ def command(
                 portraits = ready or editor.portraits(photo, face, eyes)
                 result = photo
                 for portrait in portraits:
-                    after, before = editor.ends(portrait, edit, move)
+                    full = editor.completed(portrait, edit, move)
+                    after, before = editor.ends(portrait, full, move)
                     result = editor.paste(portrait, after, before, onto=result)
-                    changes = editor.readings(after, before, edit)
+                    changes = editor.readings(after, before, full)
+                    extra = [
+                        f"{n}={t:.2g}" for n, t in full.targets.items() if n not in edit.targets
+                    ]
+                    if extra:
+                        click.echo(
+                            f"facedial: {path.name}: also set, as it goes with what is asked: "
+                            f"{', '.join(extra)} (--exactly sets nothing else)",
+                            err=True,
+                        )
                     for name, (first, last) in changes.items():
                         if explain:
                             click.echo(f"{path.name}: {name} {first:.2f} -> {last:.2f}", err=True)

@@ -35,6 +35,11 @@ from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture, who
     "--ask", is_flag=True, help="Ask for each attribute in the terminal; Enter leaves it open."
 )
 @click.option(
+    "--exactly",
+    is_flag=True,
+    help="Want nothing besides: otherwise Gray_Hair=1 sends the other colours away, and says so.",
+)
+@click.option(
     "--prior",
     help="learned (a flow, where the model has one), gaussian or uniform (0..1, the plain "
     "autoencoders' way); the first that the model has unless named.",
@@ -77,6 +82,7 @@ def command(
     seed: int,
     wanted: tuple[str, ...],
     ask: bool,
+    exactly: bool,
     prior: str | None,
     temperature: float | None,
     guidance: float | None,
@@ -92,6 +98,7 @@ def command(
     from facedial.codes.attributes import find
     from facedial.codes.code import CodeTable, save_codes
     from facedial.codes.prior import WANTED_RANGE, wanted_labels
+    from facedial.codes.wishes import companions
     from facedial.editor import Editor
 
     asked = pairs(wanted, "--set")
@@ -112,8 +119,22 @@ def command(
             answers = asking.in_terminal(known, WANTED_RANGE, given, wanted)
             asked = pairs((*wanted, *answers), "--set")
         drawn = editor.generate(
-            count, seed=seed, wanted=asked, prior=source, temperature=temperature
+            count,
+            seed=seed,
+            wanted=asked,
+            prior=source,
+            temperature=temperature,
+            exactly=exactly,
         )
+        names_asked = {find(name).name: amount for name, amount in asked.items()}
+        extra = {} if exactly else companions(names_asked, source.names)
+        if extra:
+            told = ", ".join(f"{name}={amount:g}" for name, amount in extra.items())
+            click.echo(
+                f"facedial: also set, as it goes with what is asked: {told} "
+                "(--exactly sets nothing else)",
+                err=True,
+            )
         written = strips.save_faces(editor, drawn, target, as_grid=as_grid, overwrite=overwrite)
         if codes is not None:
             names = [f"seed-{seed}-face-{i:04d}" for i in range(count)]

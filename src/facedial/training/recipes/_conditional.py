@@ -198,12 +198,13 @@ class Use:
 
     `learnt`: whether the prior is what codes are, or N(0, I) as the loss would have it. `along`: how
     much a move takes along of the latent numbers' difference between people who differ in one attribute.
-    `temperature`: at which new faces look best.
+    `temperature`: at which new faces look best. `emphasis`: see `LabelledPrior`.
     """
 
     learnt: bool = True
     along: float = 0.0
     temperature: float = 1.0
+    emphasis: float = 1.0
 
 
 def finish(
@@ -227,7 +228,8 @@ def finish(
     make = LabelledPrior.fit if use.learnt else LabelledPrior.standard
     first: Any = codes if use.learnt else shape.latent
     prior = make(first, labels, names, space=space, people=PEOPLE)
-    dataclasses.replace(prior, usual_temperature=use.temperature).save(out / "prior.npz")
+    prior = dataclasses.replace(prior, usual_temperature=use.temperature, emphasis=use.emphasis)
+    prior.save(out / "prior.npz")
     slope = use.along * prior.slope if use.along else None
     directions_of(shape.latent, labels, names, space=space, slope=slope).save(
         out / "directions.npz"

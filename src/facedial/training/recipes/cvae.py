@@ -39,7 +39,8 @@ class Settings:
     squeezenet or none; weights from `features_file`).
     Shares: `open_share` of attributes are unknown, at random; `changed_share` of faces are changed;
     `read_share` of photos are said to have what the packaged reader finds in them; `liked_share` are
-    compared by features, which is slow. `along`, `temperature`: see `_conditional.Use`.
+    compared by features, which is slow. `along`, `temperature`, `emphasis`: see `_conditional.Use`;
+    changes are taught up to `emphasis` times as far from what is usual as a label is.
     """
 
     model: cvae.Config = field(default_factory=cvae.Config)
@@ -57,12 +58,15 @@ class Settings:
     liked_share: float = 0.2
     along: float = 0.0
     temperature: float = 0.7
+    emphasis: float = 1.5
     judged: int = 512
 
     def __post_init__(self) -> None:
         for name in ("open_share", "read_share", "changed_share", "liked_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadRequest(f"{name} must lie in 0..1, got {getattr(self, name)}")
+        if self.emphasis < 1:
+            raise BadRequest(f"emphasis must be 1 or more, got {self.emphasis}")
 
 
 class Task:
@@ -85,8 +89,9 @@ class Task:
         named = settings.teacher
         self.teacher = the_reader(context.device, named) if named else self.reader
         # What is asked for half the time must not lean on how rare it is in photos.
-        usual = torch.from_numpy(self.people.features.mean(0)).clamp(0.005, 0.995)
-        self.rarity = torch.logit(usual).to(context.device)
+        self.usual = self.people.features.mean(0)
+        rarity = torch.logit(torch.from_numpy(self.usual).clamp(0.005, 0.995))
+        self.rarity = rarity.to(context.device)
         self.halves = loop.fastest_precision(context.device) == "bf16-mixed"
         self.features = None
         if settings.features != "none":
@@ -103,13 +108,16 @@ class Task:
         own = self._own(target, labels, rng)
         count = max(1, int(s.changed_share * batch))
         wanted, turned = wishes(labels[:count].cpu().numpy(), rng)
+        far = torch.from_numpy(rng.uniform(1, s.emphasis, (count, 1)).astype(np.float32))
+        usual = torch.from_numpy(self.usual)
+        written = torch.where(turned, usual + far * (wanted - usual), wanted).to(self.device)
         wanted, turned = wanted.to(self.device), turned.to(self.device)
         noise = torch.from_numpy(rng.standard_normal((batch, s.model.latent), np.float32))
         plain = self.network
         assert isinstance(plain, cvae.Cvae)
         packed = plain.pack(target)
         mean = plain.linear.encode(target, own)
-        again, changed, log_variance = network(mean, own, wanted, noise.to(self.device))
+        again, changed, log_variance = network(mean, own, written, noise.to(self.device))
         numbers = target[0].numel()
         raw = {
             "error": losses.calibrated(again, packed) / numbers,
@@ -240,7 +248,9 @@ def after(context: Context, task: Task) -> None:
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     """Write the bundle; faces are drawn from what codes are, given the attributes."""
     held = shared.Held({"linear.basis": 1}, ("linear.basis", "linear.slope"))
-    use = shared.Use(along=settings.along, temperature=settings.temperature)
+    use = shared.Use(
+        along=settings.along, temperature=settings.temperature, emphasis=settings.emphasis
+    )
     return shared.finish(run, settings, out, build, use, held)
 
 
