@@ -30,7 +30,7 @@ $(VENV)/.use: pyproject.toml | $(VENV)/bin/pip
 	touch $@
 
 $(VENV)/.check: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,dev]' --constraint constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[train,serve,dev]' --constraint constraints.txt
 	touch $@ $(VENV)/.use
 
 clean:

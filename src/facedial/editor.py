@@ -20,11 +20,11 @@ from facedial.codes.learn import Learned
 from facedial.codes.prior import RAW, Prior, UniformPrior, spread
 from facedial.codes.wishes import companions, completed
 from facedial.errors import BadRequest, CodeSpaceMismatch
-from facedial.faces.crop import FRAMES, Crop, align
+from facedial.faces.crop import FRAMES, Crop, align, head_template
 from facedial.faces.face import Detector, Face
 from facedial.faces.find import face_from_eyes
 from facedial.faces.find import find as find_faces
-from facedial.faces.mark import EDITED
+from facedial.faces.mark import EDITED, GENERATED
 from facedial.faces.paste import paste_change, soft_mask
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import as_bytes
@@ -99,6 +99,20 @@ class Editor:
             Portrait(photo, face, crop, code)
             for face, crop, code in zip(found, crops, codes, strict=True)
         ]
+
+    def portrait_of(self, code: Code, name: str = "face") -> Portrait:
+        """A code's own drawing as a portrait, so that new faces are edited like photos.
+
+        The code stays what it is; it is not encoded from the drawing again.
+        """
+        (pixels,) = self.decode([code])
+        photo = Photo(pixels, name, mark=GENERATED)
+        whole = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+        face = None
+        if FRAMES[self.bundle.frame].needs_face:
+            side = float(self.bundle.side)
+            face = Face(np.array([0.0, 0.0, side, side]), head_template(self.bundle.side), 1.0)
+        return Portrait(photo, face, Crop(photo.pixels, whole, 1.0), code)
 
     def _head(self, photo: Photo, faces: Sequence[Face] | None = None) -> Floats:
         """Attributes [1, 40] of the largest face, as the reader finds them in its head crop."""
@@ -255,13 +269,25 @@ class Editor:
         return self.paste(portrait, *self.ends(portrait, wanted, move), onto=photo)
 
     def paste(
-        self, portrait: Portrait, moved: Code, still: Code, *, onto: Photo | None = None
+        self,
+        portrait: Portrait,
+        moved: Code,
+        still: Code,
+        *,
+        onto: Photo | None = None,
+        before: Floats | None = None,
     ) -> Photo:
-        """The photo with the difference of two codes' drawings pasted in (see `ends`)."""
+        """The photo with the difference of two codes' drawings pasted in (see `ends`).
+
+        `before` [S, S, 3]: what `bundle.decode` draws of `still`, where that is known.
+        """
         photo = portrait.photo if onto is None else onto
         if np.array_equal(moved.values, still.values):
             return photo
-        after, before = self.bundle.decode(np.stack([moved.values, still.values]))
+        if before is None:
+            after, before = self.bundle.decode(np.stack([moved.values, still.values]))
+        else:
+            (after,) = self.bundle.decode(moved.values[None])
         # Beyond black and white the picture cannot follow, and the photo should not either.
         change = np.clip(after, 0, 255) - np.clip(before, 0, 255)
         changed = paste_change(photo, portrait.crop, change, self._mask)

@@ -133,6 +133,16 @@ def check_walk(out: Path, per_s: float, *, overwrite: bool = False) -> None:
     _refuse_existing([out] if out.suffix else sorted(out.glob("frame-*.png")), overwrite=overwrite)
 
 
+def walk(codes: Sequence[Code], steps: int) -> list[Code]:
+    """Codes along straight lines from each to the next, `steps` a leg, both ends among them."""
+    shares = np.linspace(0, 1, steps, dtype=np.float32)
+    return [
+        Code(first.values * (1 - share) + last.values * share, first.space)
+        for leg, (first, last) in enumerate(itertools.pairwise(codes))
+        for share in shares[min(leg, 1) :]  # a leg begins where the one before it ended
+    ]
+
+
 def save_walk(
     editor: Editor,
     codes: Sequence[Code],
@@ -144,13 +154,7 @@ def save_walk(
 ) -> None:
     """Frames along straight lines from code to code: a moving picture, or a folder of PNGs."""
     check_walk(out, per_s, overwrite=overwrite)
-    shares = np.linspace(0, 1, steps, dtype=np.float32)
-    walk = [
-        Code(first.values * (1 - share) + last.values * share, first.space)
-        for leg, (first, last) in enumerate(itertools.pairwise(codes))
-        for share in shares[min(leg, 1) :]  # a leg begins where the one before it ended
-    ]
-    frames = list(editor.decode(walk))
+    frames = list(editor.decode(walk(codes, steps)))
     if out.suffix:
         sheet.save_frames(frames, out, per_s=per_s, overwrite=overwrite)
         return

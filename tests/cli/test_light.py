@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = "numpy torch PIL onnxruntime dlib rich pyarrow lightning_fabric"
+HEAVY = "numpy torch PIL onnxruntime dlib rich pyarrow lightning_fabric fastapi uvicorn"
 
 LIGHT = f"""
 import sys
@@ -25,7 +25,8 @@ for words in (["--help"], *([verb, "--help"] for verb in folder.names(VERBS))):
 # A package that is None in `sys.modules` cannot be imported, as if it were not installed.
 WITHOUT_EXTRAS = """
 import sys
-for name in ("torch", "lightning_fabric", "pyarrow", "onnx", "safetensors", "matplotlib"):
+for name in ("torch", "lightning_fabric", "pyarrow", "onnx", "safetensors", "matplotlib",
+             "fastapi", "starlette", "uvicorn", "prometheus_client"):
     sys.modules[name] = None
 import dlib
 detector = dlib.get_frontal_face_detector()
@@ -55,6 +56,7 @@ run("encode", photo, "-o", "c.parquet")
 run("train", "autoencoder", "--data", "store")
 run("export", "run", "-o", "bundle")
 run("prepare", ".", "-o", "store")
+run("serve", "--port", "0")
 """
 
 
@@ -74,6 +76,29 @@ def test_importing_and_helping_load_nothing_heavy(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_use_leaves_nothing_behind_and_lets_nobody_know(tmp_path: Path, head: Path) -> None:
+    """Unless told not to, onnxruntime writes an id of the device and reports to its maker."""
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    program = "import sys; from facedial.cli.entry import main; main(sys.argv[1:])"
+    done = subprocess.run(  # noqa: S603 (our own text, no shell)
+        [sys.executable, "-c", program, "edit", str(head), "--set", "Smiling=0.4", "-o", "out.png"],
+        cwd=work,
+        env={**os.environ, "HOME": str(home), "TMPDIR": str(home)} | _TALKATIVE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(home.rglob("*")) == []
+    assert [path.name for path in work.iterdir()] == ["out.png"]
+
+
+# As on a computer where nobody has switched it off.
+_TALKATIVE = {"ORT_DISABLE_TELEMETRY": "", "ORT_TELEMETRY_DISABLED": "", "CI": ""}
+
+
 def test_use_needs_no_extras_and_the_rest_names_them(tmp_path: Path, head: Path) -> None:
     (tmp_path / "list.txt").write_text(str(head))
     done = python(tmp_path, WITHOUT_EXTRAS, str(head))
@@ -83,14 +108,15 @@ def test_use_needs_no_extras_and_the_rest_names_them(tmp_path: Path, head: Path)
         words, _, rest = part.partition("\n")
         *said, code = rest.splitlines()
         runs[" ".join(words.split()[:1] + words.split()[-1:])] = (code, said)
-    assert len(runs) == 15
+    assert len(runs) == 16
     for name, (code, said) in list(runs.items())[:10]:
         assert (code, said) == ("EXIT 0", []), name
     for name, (code, said) in list(runs.items())[10:]:
         assert code in ("EXIT 1", "EXIT 2"), name
         assert len(said) == 1, name
         if name != "learn list.txt":
-            assert "pip install 'facedial[train]'" in said[0], (name, said)
+            extra = "serve" if name.startswith("serve") else "train"
+            assert f"pip install 'facedial[{extra}]'" in said[0], (name, said)
     assert sorted(p.name for p in tmp_path.iterdir() if p.suffix == ".parquet") == []
 
 

@@ -10,7 +10,14 @@ from facedial import __version__, folder
 from facedial.errors import FacedialError
 
 VERBS = "facedial.cli.verbs"
-EXTRAS = {"pillow_heif": "facedial[heic]", "imageio_ffmpeg": "facedial[video]"}
+EXTRAS = {
+    "pillow_heif": "facedial[heic]",
+    "imageio_ffmpeg": "facedial[video]",
+    "fastapi": "facedial[serve]",
+    "uvicorn": "facedial[serve]",
+    "prometheus_client": "facedial[serve]",
+    "starlette": "facedial[serve]",
+}
 CORE = {"numpy", "PIL", "onnxruntime", "dlib", "rich"}
 
 

@@ -50,6 +50,20 @@ class Code:
             raise BadRequest(f"a code is one row of finite numbers, found shape {values.shape}")
         object.__setattr__(self, "values", values)
 
+    def to_bytes(self) -> bytes:
+        """The numbers, little-endian float32."""
+        return self.values.astype("<f4").tobytes()
+
+    @staticmethod
+    def from_bytes(data: bytes, space: str, size: int) -> "Code":
+        """The code of `size` numbers that `to_bytes` gave; raises `BadRequest` for anything else."""
+        if len(data) != 4 * size:
+            raise BadRequest(
+                f"a code of {space} has {4 * size:,} bytes, found {len(data):,}; "
+                "encode the photo again"
+            )
+        return Code(np.frombuffer(data, "<f4"), space)
+
     def moved(self, step: Floats) -> "Code":
         """This code plus `step`, float32 [D]."""
         return Code(self.values + step, self.space)

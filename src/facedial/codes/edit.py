@@ -1,5 +1,6 @@
 """What a person asks for: attribute names with targets or amounts, and what must stay."""
 
+import dataclasses
 import json
 import math
 import numbers
@@ -53,6 +54,16 @@ class Edit:
     def is_zero(self) -> bool:
         """Whether this edit asks for no change at all."""
         return self.strength == 0 or (not self.targets and not any(self.shifts.values()))
+
+    def checked(self, known: Iterable[str]) -> "Edit":
+        """This edit with names as `known` spells them; raises `UnknownName` with the nearest."""
+        names = tuple(known)
+        return dataclasses.replace(
+            self,
+            targets={match(name, names): amount for name, amount in self.targets.items()},
+            shifts={match(name, names): amount for name, amount in self.shifts.items()},
+            keep=frozenset(match(name, names) for name in self.keep),
+        )
 
     @staticmethod
     def parse(

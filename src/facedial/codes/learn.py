@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 
@@ -82,8 +82,8 @@ class Learned:
     read_bias: float
     report: Report
 
-    def save(self, path: str | Path) -> None:
-        """Write `.npz`, exact."""
+    def save(self, path: str | Path | BinaryIO) -> None:
+        """Write `.npz`, exact, to a file's name or one that is open."""
         np.savez(
             path,
             format=np.int64(FORMAT),
@@ -96,13 +96,14 @@ class Learned:
         )
 
     @staticmethod
-    def load(path: str | Path) -> "Learned":
+    def load(path: str | Path | BinaryIO) -> "Learned":
         """Read what `save` wrote; raises `BadRequest` when it is missing, damaged or newer."""
-        path = Path(path)
+        source = Path(path) if isinstance(path, str) else path
+        name = str(source) if isinstance(source, Path) else "this file"
         try:
-            file = load_arrays(path)
+            file = load_arrays(source)
             if int(file["format"]) != FORMAT:
-                raise BadRequest(f"{path.name}: learned by another version, learn it again")
+                raise BadRequest(f"{name}: learned by another version, learn it again")
             return Learned(
                 name=str(file["name"]),
                 space=str(file["space"]),
@@ -112,7 +113,7 @@ class Learned:
                 report=Report.from_json(str(file["report"])),
             )
         except (OSError, KeyError, ValueError, TypeError) as error:
-            raise BadRequest(f"{path} is not a learned direction: {error}") from error
+            raise BadRequest(f"{name} is not a learned direction: {error}") from error
 
 
 def learn(

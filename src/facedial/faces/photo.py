@@ -137,9 +137,9 @@ class Photo:
             raise BadPhoto(f"cannot read {path}: {reason}") from error
 
     @staticmethod
-    def from_bytes(data: bytes, name: str) -> "Photo":
-        """Photo from a file's content; raises `BadPhoto` as `open` does."""
-        return _read(io.BytesIO(data), name)
+    def from_bytes(data: bytes, name: str, *, most: float = MAX_PIXELS) -> "Photo":
+        """Photo from a file's content, of at most `most` pixels; raises `BadPhoto` as `open` does."""
+        return _read(io.BytesIO(data), name, most)
 
     def save(self, path: str | Path, *, overwrite: bool = False, quality: int = 95) -> None:
         """Write the photo in the format of its ending, whole or not at all.
@@ -156,6 +156,26 @@ class Photo:
             raise BadRequest(f"cannot write {path.name}: its ending must be one of {known}")
         if path.is_dir() or (path.exists() and not overwrite):
             raise BadRequest(f"{path} exists already; choose another name or allow overwriting")
+        temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            encoded = self._encoded(kind, quality)  # first: a full disk is no encoder's error
+            with temporary.open("xb") as stream:
+                stream.write(encoded)
+            os.replace(temporary, path)
+        except (OSError, ValueError, KeyError, struct.error) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise FacedialError(f"cannot write {path}: {reason}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def encoded(self, ending: str, *, quality: int = 95) -> bytes:
+        """What `save` would write into a file of that ending; raises `BadRequest` for an unknown one."""
+        kind = SAVED.get(ending.lower())
+        if kind is None:
+            raise BadRequest(f"no pictures end in {ending!r}; known: {' '.join(SAVED)}")
+        return self._encoded(kind, quality)
+
+    def _encoded(self, kind: str, quality: int) -> bytes:
         options: dict[str, Any] = {}
         if kind in ("JPEG", "WEBP", "AVIF"):
             options["quality"] = min(max(quality, 1), 100)
@@ -167,18 +187,9 @@ class Photo:
             options["exif"] = self.exif
         if self.mark is not None:
             options |= _marked(kind, self.mark, self.exif)
-        temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-        try:
-            encoded = io.BytesIO()  # so that a full disk is told as such, not as an encoder error
-            Image.fromarray(self.pixels).save(encoded, kind, **options)
-            with temporary.open("xb") as stream:
-                stream.write(encoded.getbuffer())
-            os.replace(temporary, path)
-        except (OSError, ValueError, KeyError, struct.error) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise FacedialError(f"cannot write {path}: {reason}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        stream = io.BytesIO()
+        Image.fromarray(self.pixels).save(stream, kind, **options)
+        return stream.getvalue()
 
 
 def _marked(kind: str, mark: str, exif: bytes | None) -> dict[str, Any]:
@@ -211,14 +222,14 @@ def _quiet_pillow() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _read(stream: IO[bytes], name: str) -> Photo:
+def _read(stream: IO[bytes], name: str, most: float = MAX_PIXELS) -> Photo:
     start = stream.read(64)
     stream.seek(0)
     if not start:
         raise BadPhoto(f"{name} is empty")
     try:
-        with _quiet_pillow(), _header(stream, start, name) as image:
-            _check_size(image.size, name)
+        with _quiet_pillow(), _header(stream, start, name, most) as image:
+            _check_size(image.size, name, most)
             image.load()
             turn, exif = _exif(image)
             mark = marks.found(_xmp(image))
@@ -233,7 +244,7 @@ def _read(stream: IO[bytes], name: str) -> Photo:
     return Photo(np.asarray(rgb if turn is None else rgb.transpose(turn)), name, exif, mark)
 
 
-def _header(stream: IO[bytes], start: bytes, name: str) -> Image.Image:
+def _header(stream: IO[bytes], start: bytes, name: str, most: float) -> Image.Image:
     """The picture, not decoded yet."""
     if start[4:8] != b"ftyp" or start[8:12] not in HEIC_BRANDS or b"avif" in start:
         return Image.open(stream, formats=READ)
@@ -244,16 +255,16 @@ def _header(stream: IO[bytes], start: bytes, name: str) -> Image.Image:
             f"{name} is a HEIC picture; to read it, pip install 'facedial[heic]'"
         ) from error
     heif = pillow_heif.open_heif(stream)
-    _check_size(heif.size, name)
+    _check_size(heif.size, name, most)
     image: Image.Image = heif.to_pillow()
     return image
 
 
-def _check_size(size: tuple[int, int], name: str) -> None:
+def _check_size(size: tuple[int, int], name: str, most: float) -> None:
     width, height = size
-    if width * height > MAX_PIXELS:
-        most = f"{MAX_PIXELS / 1e6:.0f} megapixels are the most"
-        raise BadPhoto(f"{name} is too large: {width}x{height} pixels; {most}")
+    if width * height > most:
+        limit = f"{most / 1e6:.0f} megapixels are the most"
+        raise BadPhoto(f"{name} is too large: {width}x{height} pixels; {limit}")
     if min(size) < MIN_SIDE:
         least = f"{MIN_SIDE}x{MIN_SIDE} is the least"
         raise BadPhoto(f"{name} is too small: {width}x{height} pixels; {least}")

@@ -1,5 +1,6 @@
 """Pictures side by side: strips, grids and moving pictures."""
 
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,12 +74,27 @@ def shrunk(pixels: Pixels, side: int) -> Pixels:
     return means
 
 
+def moving(frames: Sequence[Pixels], ending: str, *, per_s: float) -> bytes:
+    """A moving picture's file: `ending` one of .gif, .webp, .png. Only .webp has a place for the mark."""
+    images = [Image.fromarray(frame) for frame in frames]
+    marked = {"xmp": mark.packet(mark.GENERATED)} if ending == ".webp" else {}
+    stream = io.BytesIO()
+    images[0].save(
+        stream,
+        format=MOVING[ending],
+        save_all=True,
+        append_images=images[1:],
+        duration=round(1000 / per_s),
+        loop=0,
+        **marked,
+    )
+    return stream.getvalue()
+
+
 def save_frames(
     frames: Sequence[Pixels], path: Path, *, per_s: float, overwrite: bool = False
 ) -> None:
     """A moving picture by its ending: .gif, .webp, .png (animated), .mp4; whole or not at all.
-
-    Only .webp has a place for the mark of generated pictures.
 
     Raises `BadRequest` for another ending, an output that exists, or a missing extra for .mp4.
     """
@@ -94,17 +110,7 @@ def save_frames(
         if ending == ".mp4":
             _save_film(frames, temporary, per_s)
         else:
-            images = [Image.fromarray(frame) for frame in frames]
-            marked = {"xmp": mark.packet(mark.GENERATED)} if ending == ".webp" else {}
-            images[0].save(
-                temporary,
-                format=MOVING[ending],
-                save_all=True,
-                append_images=images[1:],
-                duration=round(1000 / per_s),
-                loop=0,
-                **marked,
-            )
+            temporary.write_bytes(moving(frames, ending, per_s=per_s))
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -1,0 +1,78 @@
+"""A face seen close: its part of a photo at the size of a screen, drawn anew as a slider moves."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from facedial.codes.code import Code, Floats
+from facedial.codes.edit import Edit
+from facedial.editor import MOVES, Editor, Portrait
+from facedial.errors import BadRequest
+from facedial.faces.crop import Crop
+from facedial.faces.geometry import apply, compose
+from facedial.faces.photo import Photo
+from facedial.faces.sheet import resized
+
+LARGEST = 1024
+SMALLEST = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CloseUp:
+    """The smallest upright rectangle of a photo that holds all that an edit of one face may change.
+
+    `box`: x0, y0, x1, y1 in photo pixels, half-open. `portrait`: the face in a photo of that
+    rectangle alone, made smaller where its longer side exceeds what was asked for. `before`: what
+    is drawn of its code, float32 [S, S, 3].
+    """
+
+    portrait: Portrait
+    box: tuple[int, int, int, int]
+    before: Floats
+
+    @staticmethod
+    def of(editor: Editor, portrait: Portrait, side: int = 512) -> "CloseUp":
+        """The close-up of at most `side` pixels along its longer side; raises `BadRequest`."""
+        if not SMALLEST <= side <= LARGEST:
+            raise BadRequest(f"a close-up has {SMALLEST}..{LARGEST} pixels a side, found {side}")
+        photo = portrait.photo
+        last = portrait.crop.pixels.shape[0] - 0.5
+        corners = np.array([[x, y] for x in (-0.5, last) for y in (-0.5, last)])
+        seen = apply(portrait.crop.to_photo, corners)
+        x0, y0 = (max(0, math.floor(value + 0.5)) for value in seen.min(axis=0))
+        x1, y1 = (
+            min(limit, math.ceil(value + 0.5))
+            for value, limit in zip(seen.max(axis=0), photo.size, strict=True)
+        )
+        # A face beyond the photo's edge (eyes pointed at) still has a pixel of it.
+        x0, y0 = min(x0, photo.size[0] - 1), min(y0, photo.size[1] - 1)
+        x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+        scale = min(1.0, side / max(x1 - x0, y1 - y0))
+        size = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
+        part = photo.pixels[y0:y1, x0:x1]
+        small = part if scale == 1 else resized(np.ascontiguousarray(part), size)
+        sx, sy = size[0] / (x1 - x0), size[1] / (y1 - y0)
+        # Centres of pixels: x of the photo lies at (x - x0 + 0.5) s - 0.5 of the small picture.
+        shift = [(0.5 - x0) * sx - 0.5, (0.5 - y0) * sy - 0.5]
+        to_small = np.array([[sx, 0.0, shift[0]], [0.0, sy, shift[1]]])
+        crop = Crop(
+            portrait.crop.pixels, compose(to_small, portrait.crop.to_photo), portrait.crop.inside
+        )
+        near = Portrait(
+            Photo(small, photo.name, mark=photo.mark), portrait.face, crop, portrait.code
+        )
+        (before,) = editor.bundle.decode(portrait.code.values[None])
+        return CloseUp(near, (x0, y0, x1, y1), before)
+
+    def render(self, editor: Editor, edit: Edit, move: str = MOVES[0]) -> Photo:
+        """The close-up after an edit: what `Editor.render` shows there, at this size."""
+        if edit.is_zero:
+            return self.portrait.photo
+        after, still = editor.ends(self.portrait, edit, move)
+        known = self.before if self._is_drawn(still) else None
+        return editor.paste(self.portrait, after, still, before=known)
+
+    def _is_drawn(self, still: Code) -> bool:
+        # A flow comes back to another code than it left: that one has not been drawn.
+        return still is self.portrait.code

@@ -1,0 +1,67 @@
+// Calls of the API. A Problem carries one sentence for a person.
+
+let token = null;
+
+export function useToken(text) {
+  token = text;
+}
+
+export class Problem extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+const PATIENCE = 4; // times that a busy server is asked again
+
+export async function call(method, path, { body, json, signal } = {}) {
+  const headers = {};
+  if (token) headers.Authorization = `Bearer ${token}`;
+  if (json !== undefined) {
+    headers["Content-Type"] = "application/json";
+    body = JSON.stringify(json);
+  } else if (body !== undefined) {
+    headers["Content-Type"] = "application/octet-stream";
+  }
+  for (let tried = 1; ; tried += 1) {
+    let response;
+    try {
+      response = await fetch(`api/${path}`, { method, headers, body, signal });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Problem(0, "The server does not answer; is it still running?");
+    }
+    if (response.ok) return response;
+    if (response.status === 503 && tried < PATIENCE) {
+      await new Promise((done) => setTimeout(done, 1000 * Number(response.headers.get("Retry-After") || 1)));
+      continue;
+    }
+    let detail = `The server answered ${response.status}.`;
+    try {
+      detail = (await response.json()).detail;
+    } catch {
+      // an answer that is no problem of ours: its number has to do
+    }
+    throw new Problem(response.status, detail);
+  }
+}
+
+export const get = async (path) => (await call("GET", path)).json();
+export const post = async (path, json, options = {}) => (await call("POST", path, { json, ...options })).json();
+
+export async function picture(path, json, signal) {
+  const response = await call("POST", path, { json, signal });
+  return {
+    blob: await response.blob(),
+    box: (response.headers.get("Facedial-Box") || "").split(",").map(Number),
+    alsoSet: JSON.parse(response.headers.get("Facedial-Also-Set") || "{}"),
+  };
+}
+
+export async function upload(path, file, most) {
+  if (most && file.size > most) {
+    throw new Problem(413, `${file.name} has ${(file.size / 1e6).toFixed(0)} MB; ${(most / 1e6).toFixed(0)} MB are the most.`);
+  }
+  return (await call("POST", path, { body: file })).json();
+}

@@ -1,0 +1,111 @@
+// A slider of one's own, from two sets of photos.
+
+import { call, post, upload } from "./api.js";
+import { $, attempt, chooses, download, element, takesFiles, tell } from "./dom.js";
+
+const FEWEST = 4;
+
+let shared;
+let sets;
+
+export function start(given) {
+  shared = given;
+  sets = [set("with", "Photos with it"), set("without", "Photos without it")];
+  $("sets").append(...sets.map((one) => one.place));
+  $("teach").addEventListener("submit", (event) => {
+    event.preventDefault();
+    learn();
+  });
+  chooses($("direction-load"), $("direction-file"), ([file]) =>
+    attempt(async () => keep(await upload("directions", file, shared.version.body_bytes))),
+  );
+}
+
+function set(key, title) {
+  const choose = element("button", { type: "button", textContent: "Choose photos" });
+  const clear = element("button", { type: "button", textContent: "Clear" });
+  const input = element("input", { type: "file", accept: "image/*,.heic", multiple: true, hidden: true });
+  input.setAttribute("aria-label", title);
+  const count = element("p", { className: "count", textContent: "No faces yet" });
+  const failed = element("p", { className: "fine" });
+  const row = element("p", { className: "row center" }, choose, clear);
+  const place = element("div", { className: "slot" }, element("h2", { textContent: title }), count, row, failed, input);
+  place.id = `set-${key}`;
+  const one = { key, place, codes: [], count, failed, missed: [] };
+  const take = (files) => attempt(() => encode(one, files));
+  chooses(choose, input, take);
+  takesFiles(place, take);
+  clear.addEventListener("click", () => {
+    one.codes = [];
+    one.missed = [];
+    describe(one);
+  });
+  return one;
+}
+
+async function encode(one, files) {
+  for (const [number, file] of files.entries()) {
+    tell(`Reading ${number + 1} of ${files.length}…`);
+    try {
+      const { codes } = await upload("codes", file, shared.version.body_bytes);
+      one.codes.push(codes[0]); // of the largest face
+    } catch (error) {
+      if (![413, 415, 422].includes(error.status)) throw error;
+      one.missed.push(`${file.name}: ${error.message}`);
+    }
+    describe(one);
+  }
+  tell("");
+}
+
+function describe(one) {
+  const faces = one.codes.length;
+  one.count.textContent = faces === 0 ? "No faces yet" : faces === 1 ? "1 face" : `${faces} faces`;
+  one.failed.textContent = one.missed.join(" · ");
+  $("teach-go").disabled = sets.some((other) => other.codes.length < FEWEST);
+}
+
+async function learn() {
+  await attempt(async () => {
+    const balance = [$("teach-male").checked && "Male", $("teach-young").checked && "Young"].filter(Boolean);
+    const [having, lacking] = sets.map((one) => one.codes);
+    const name = $("teach-name").value.trim();
+    keep(await post("learn", { name, with: having, without: lacking, balance }));
+  }, "Learning…");
+}
+
+function keep(direction) {
+  const same = shared.directions.findIndex((one) => one.name === direction.name);
+  if (same >= 0) shared.directions.splice(same, 1);
+  shared.directions.push(direction);
+  describeAll();
+  tell(`${direction.name} is a slider now: see Edit, Your own.`);
+}
+
+function describeAll() {
+  $("learned").replaceChildren(
+    ...shared.directions.map((one) => {
+      const file = element("button", { type: "button", textContent: "Save the direction" });
+      const away = element("button", { type: "button", textContent: "Forget" });
+      file.addEventListener("click", () =>
+        attempt(async () => {
+          const response = await call("GET", `directions/${one.id}`);
+          download(await response.blob(), `${one.name}.npz`);
+        }),
+      );
+      away.addEventListener("click", () => {
+        shared.directions.splice(shared.directions.indexOf(one), 1);
+        describeAll();
+      });
+      const title = `${one.name}: told apart in held-out faces with AUC ${one.report.auc.toFixed(2)}`;
+      return element(
+        "div",
+        { className: "report" },
+        element("h3", { textContent: title }),
+        element("pre", { textContent: one.report.text }),
+        element("p", { className: "row" }, file, away),
+      );
+    }),
+  );
+  window.dispatchEvent(new CustomEvent("facedial:directions"));
+}

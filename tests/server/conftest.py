@@ -1,0 +1,97 @@
+"""Real servers for the tests: the process that people start, and applications with other limits."""
+
+import io
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from facedial.editor import Editor
+from facedial.server import app as web
+from facedial.server.limits import Limits
+
+
+@contextmanager
+def started(*words: str, **options: Any) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """`facedial serve` with those options: what it says first, and its process, which ends with it."""
+    command = [sys.executable, "-m", "facedial", "serve", "--port", "0", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip(), process
+    finally:
+        process.kill()
+        process.wait(20)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """Address of `facedial serve`, a process of its own."""
+    with started() as (first, _):
+        assert first.startswith("http://127.0.0.1:"), first
+        yield first.rstrip("/")
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[httpx.Client]:
+    """A client of that server's API; the lifespan may still be opening sessions at first."""
+    with httpx.Client(base_url=f"{address}/api/", timeout=60) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def photo(astronaut: Path) -> bytes:
+    """A photo's file."""
+    return astronaut.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def two_faces(astronaut: Path) -> bytes:
+    """A photo with the same face twice, once large and once small."""
+    from PIL import Image
+
+    with Image.open(astronaut) as one:
+        both = Image.new("RGB", (900, 512), "white")
+        both.paste(one, (0, 0))
+        both.paste(one.resize((320, 320)), (546, 60))
+    stream = io.BytesIO()
+    both.save(stream, "PNG")
+    return stream.getvalue()
+
+
+Serve = Callable[..., Any]
+
+
+@pytest.fixture
+def serving(editor: Editor) -> Serve:
+    """`with serving(limits, token=…) as client`: an application in a thread of this process."""
+
+    @contextmanager
+    def made(limits: Limits | None = None, **options: Any) -> Iterator[httpx.Client]:
+        app = web.create(editor, limits=limits, **options)
+        config = uvicorn.Config(app, port=0, log_level="error", access_log=False)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            until = time.monotonic() + 30
+            while not server.started and time.monotonic() < until:
+                time.sleep(0.01)
+            port = server.servers[0].sockets[0].getsockname()[1]
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/", timeout=60) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            assert not thread.is_alive()
+
+    return made

@@ -1,0 +1,293 @@
+"""What a server refuses, how much it takes on, and what it leaves behind."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from facedial.server.app import static
+from facedial.server.limits import Limits
+from facedial.server.shelf import Shelf
+from facedial.server.work import Work
+
+from .conftest import started
+from .test_api import opened, problem
+
+
+class Serving(Protocol):
+    """The fixture `serving`."""
+
+    def __call__(
+        self, limits: Limits | None = None, **options: Any
+    ) -> AbstractContextManager[httpx.Client]: ...
+
+
+def test_every_answer_tells_browsers_what_they_may_do(client: httpx.Client, address: str) -> None:
+    for answer in (client.get("version"), httpx.get(f"{address}/"), client.get("nothing")):
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "access-control-allow-origin" not in answer.headers
+        assert "set-cookie" not in answer.headers
+        assert "server" not in answer.headers
+    assert client.get("version").headers["cache-control"] == "no-store"
+
+
+def test_other_sites_and_other_names_are_refused(client: httpx.Client, address: str) -> None:
+    problem(client.get("version", headers={"Origin": "http://elsewhere.example"}), 403)
+    problem(client.get("version", headers={"Sec-Fetch-Site": "cross-site"}), 403)
+    problem(client.get("version", headers={"Host": "elsewhere.example"}), 421)
+    assert client.get("version", headers={"Origin": address}).status_code == 200
+
+
+def test_only_the_pages_own_files_are_served(address: str) -> None:
+    for path in static().iterdir():
+        assert httpx.get(f"{address}/{path.name}").content == path.read_bytes()
+    for path in ("../app.py", "%2e%2e/app.py", "static/index.html", "app.py", "%2Fetc%2Fpasswd"):
+        assert httpx.get(f"{address}/{path}").status_code == 404
+
+
+def test_the_page_is_small_and_asks_for_nothing_from_elsewhere() -> None:
+    texts = {path.name: path.read_text() for path in static().iterdir()}
+    assert sum(len(text.encode()) for text in texts.values()) < 100_000
+    for name, text in texts.items():
+        assert "https://" not in text, name
+        assert "http://" not in text.replace("http://www.w3.org/2000/svg", ""), name
+    assert " style=" not in texts["index.html"]
+    assert " on" not in texts["index.html"].replace(" on ", " ").replace(" one", " ")
+
+
+def test_a_token_is_asked_for_but_not_for_health(serving: Serving) -> None:
+    with serving(token="let-me-in") as client:
+        assert client.get("health").status_code == 200
+        problem(client.get("version"), 401, "token")
+        for wrong in ("Bearer let-me", "Basic let-me-in", "let-me-in"):
+            problem(client.get("version", headers={"Authorization": wrong}), 401)
+        right = {"Authorization": "Bearer let-me-in"}
+        assert client.get("version", headers=right).status_code == 200
+
+
+def test_bodies_too_large_are_refused_before_and_while_they_come(serving: Serving) -> None:
+    with serving(Limits(body_bytes=1000)) as client:
+        problem(client.post("portraits", content=b"x" * 1001), 413, "too large")
+        pieces = (b"x" * 100 for _ in range(20))  # sent in chunks, so that no length is told
+        problem(client.post("portraits", content=pieces), 413, "too large")
+        problem(client.post("generate", content=b" " * 2000), 413)
+        assert client.get("version").status_code == 200
+
+
+def test_a_body_that_does_not_come_is_given_up(serving: Serving) -> None:
+    with serving(Limits(upload_s=0.3)) as client:
+        where = urlsplit(str(client.base_url))
+        with socket.create_connection((where.hostname, where.port)) as slow:
+            slow.sendall(
+                b"POST /api/portraits HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\nab"
+            )
+            slow.settimeout(10)
+            assert b" 408 " in slow.recv(200)
+        assert client.get("version").status_code == 200
+
+
+def test_what_is_no_http_is_answered_and_survived(client: httpx.Client, address: str) -> None:
+    where = urlsplit(address)
+    for bytes_ in (b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/9.9\r\n\r\n", b"\r\n\r\n\0" * 9):
+        with socket.create_connection((where.hostname, where.port)) as rude:
+            rude.sendall(bytes_)
+            rude.settimeout(0.5)
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                rude.recv(100)
+    assert client.get("health").status_code == 200
+
+
+def test_too_much_work_is_told_to_come_back(serving: Serving, photo: bytes) -> None:
+    with serving(Limits(at_once=1, waiting=1)) as client:
+        url = f"{client.base_url}generate"
+        with ThreadPoolExecutor(12) as threads:
+            answers = list(
+                threads.map(lambda _: httpx.post(url, json={"count": 24}, timeout=60), range(12))
+            )
+        codes = [answer.status_code for answer in answers]
+        assert set(codes) == {200, 503}
+        for answer in answers:
+            if answer.status_code == 503:
+                assert answer.headers["retry-after"] == "1"
+                problem(answer, 503, "busy")
+        assert client.post("generate", json={"count": 1}).status_code == 200
+
+
+def test_photos_go_when_others_need_the_room_and_after_a_while(
+    serving: Serving, photo: bytes
+) -> None:
+    with serving(Limits(open_photos=2, idle_s=1.0)) as client:
+        keys = [opened(client, photo)["id"] for _ in range(3)]
+        assert len(set(keys)) == 3
+        assert min(len(key) for key in keys) >= 24
+        body = {"edits": [{}]}
+        codes = [client.post(f"portraits/{key}/render", json=body).status_code for key in keys]
+        assert codes == [404, 200, 200]
+        time.sleep(1.1)
+        problem(client.post(f"portraits/{keys[2]}/render", json=body), 404, "open the photo again")
+
+
+def test_many_at_once_get_what_one_alone_gets(client: httpx.Client, photo: bytes) -> None:
+    key = opened(client, photo)["id"]
+    url = f"{client.base_url}portraits/{key}/render"
+    bodies = [{"edits": [{"set": {"Blond_Hair": i / 10}}], "format": "png"} for i in range(8)]
+    alone = [httpx.post(url, json=body, timeout=60).content for body in bodies]
+    assert len(set(alone)) == 8
+    with ThreadPoolExecutor(8) as threads:
+        together = list(
+            threads.map(lambda body: httpx.post(url, json=body, timeout=60).content, bodies)
+        )
+    assert together == alone
+
+
+def test_nothing_is_written_and_nothing_is_said_of_photos(tmp_path: Path, photo: bytes) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {**os.environ, "HOME": str(home), "TMPDIR": str(home)}
+    with started(cwd=home, env=environment, stderr=subprocess.STDOUT) as (first, process):
+        with httpx.Client(base_url=f"{first}api/", timeout=60) as client:
+            opened(client, photo)
+            client.post("portraits", content=b"no photo")
+            client.post("generate", json={"count": 1})
+        assert list(home.rglob("*")) == []
+        process.terminate()
+        assert process.wait(20) in (0, -15)
+        assert process.stdout is not None
+        assert process.stdout.read() == ""
+
+
+def test_a_taken_port_is_a_sentence(address: str) -> None:
+    port = str(urlsplit(address).port)
+    command = [sys.executable, "-m", "facedial", "serve", "--port", port]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"facedial: cannot listen on 127.0.0.1:{port}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_another_address_gets_a_token() -> None:
+    with started("--host", "0.0.0.0") as (first, _):
+        address, _, token = first.partition("#token=")
+        base = address.replace("0.0.0.0", "127.0.0.1") + "api/"
+        assert len(token) >= 24
+        assert httpx.get(f"{base}version").status_code == 401
+        headers = {"Authorization": f"Bearer {token}"}
+        assert httpx.get(f"{base}version", headers=headers).status_code == 200
+
+
+class TestShelf:
+    def made(self, count: int = 3, weight: float = 10.0) -> tuple[Shelf[str], list[float]]:
+        now = [0.0]
+        return Shelf(
+            "thing", "bring it", count=count, weight=weight, idle_s=5.0, clock=lambda: now[0]
+        ), now
+
+    @given(st.lists(st.tuples(st.floats(0, 20), st.floats(0, 3)), max_size=30))
+    def test_it_never_holds_more_than_its_bounds(self, things: list[tuple[float, float]]) -> None:
+        shelf, now = self.made()
+        for weight, wait in things:
+            now[0] += wait
+            key = shelf.put("x", weight)
+            assert shelf.get(key) == "x"  # what was just put is there, however heavy
+            assert len(shelf) <= 3
+
+    def test_use_keeps_and_neglect_forgets(self) -> None:
+        shelf, now = self.made()
+        keys = [shelf.put(name) for name in "abc"]
+        shelf.get(keys[0])
+        shelf.put("d")
+        assert shelf.get(keys[0]) == "a"
+        with pytest.raises(HTTPException, match="bring it"):
+            shelf.get(keys[1])
+        now[0] = 4.0
+        shelf.get(keys[2])
+        now[0] = 8.0
+        assert shelf.get(keys[2]) == "c"
+        with pytest.raises(HTTPException):
+            shelf.get(keys[0])
+        shelf.drop(keys[2])
+        shelf.drop("never there")
+        assert len(shelf) == 0
+
+    def test_heavy_things_push_others_out(self) -> None:
+        shelf, _ = self.made()
+        light, heavy = shelf.put("a", 4.0), shelf.put("b", 8.0)
+        assert shelf.get(heavy) == "b"
+        with pytest.raises(HTTPException):
+            shelf.get(light)
+
+
+class TestWork:
+    def test_it_runs_so_many_at_once_and_refuses_the_rest(self) -> None:
+        running, most, lock = 0, 0, threading.Lock()
+
+        def one() -> int:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            time.sleep(0.05)
+            with lock:
+                running -= 1
+            return 1
+
+        async def here() -> bool:
+            return False
+
+        async def all_() -> list[int | BaseException]:
+            work = Work(2, 3)
+            jobs = (work.run(one, here) for _ in range(9))
+            done = await asyncio.gather(*jobs, return_exceptions=True)
+            assert work.given == 0
+            assert work.refused == 4
+            work.close()
+            return done
+
+        done = asyncio.run(all_())
+        assert most == 2
+        assert done[:5] == [1] * 5
+        assert all(isinstance(one, HTTPException) and one.status_code == 503 for one in done[5:])
+
+    def test_who_went_away_is_not_worked_for(self) -> None:
+        ran = []
+
+        async def gone() -> bool:
+            return True
+
+        async def one() -> None:
+            work = Work(1, 1)
+            with pytest.raises(ClientDisconnect):
+                await work.run(lambda: ran.append(1), gone)
+            assert work.given == 0
+            work.close()
+
+        asyncio.run(one())
+        assert ran == []
+
+
+def test_codes_are_small_and_exact(client: httpx.Client, photo: bytes) -> None:
+    answer = client.post("codes", content=photo)
+    code = base64.b64decode(json.loads(answer.text)["codes"][0])
+    assert len(code) == 4 * answer.json()["dimensions"]
