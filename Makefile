@@ -2,19 +2,25 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo check fix setup clean
+.PHONY: demo check fix setup clean browser
 
 # The two promises of the README: each starts from nothing but Python, venv and make.
 demo: $(VENV)/.use
 	$(BIN)/facedial demo -o demo.png
 
-check: $(VENV)/.check
+check: $(VENV)/.check browser
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m facedial.cli.reference --check docs/reference
 	$(BIN)/pytest
+
+# The page is tested in a real browser; without one those tests are skipped, and say so.
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	&& apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
+	|| echo "no chromium could be had: the page's tests will be skipped"
 
 fix: $(VENV)/.check
 	$(BIN)/ruff check --fix src tests benchmarks

@@ -423,7 +423,7 @@ function paint() {
   if (whole) context.drawImage(whole, 0, 0, photo.width, photo.height);
   else for (const { bitmap, box } of closeUps.values()) context.drawImage(bitmap, box[0], box[1], box[2] - box[0], box[3] - box[1]);
   context.restore();
-  if (cut > x0) {
+  if (cut > x0 && cut < x1) {
     context.fillStyle = "#fff";
     context.fillRect(cut - 1 / scale, y0, 2 / scale, y1 - y0);
   }

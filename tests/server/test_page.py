@@ -1,0 +1,335 @@
+"""The page in a real browser: what a person does with it, by mouse, by keyboard alone, and offline."""
+
+import base64
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+import facedial as library
+from facedial.faces.mark import EDITED
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium here (apt-get install chromium); the page was not tested"
+)
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page, open and ready; a request to anywhere else, or an error in a script, fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 850}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    wrong: list[str] = []
+
+    def asked(url: str) -> None:
+        if not url.startswith((address, "blob:", "data:")):
+            wrong.append(f"asked {url}")
+
+    page.on("request", lambda request: asked(request.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(f"{address}/")
+    page.wait_for_selector("html[data-ready]")
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def choose_photo(page: Page, photo: Path) -> None:
+    page.set_input_files("#file", photo)
+    page.wait_for_selector("#panel:not([hidden])")
+
+
+def slide(page: Page, name: str, presses: int, key: str = "ArrowRight") -> None:
+    slider = page.locator(f"#slider-{name}")
+    if not slider.is_visible():
+        slider.locator("xpath=ancestor::details/summary").click()
+    slider.focus()
+    for _ in range(presses):
+        slider.press(key)
+
+
+def shown(page: Page) -> np.ndarray:
+    """Pixels of the canvas."""
+    url = page.evaluate("document.getElementById('canvas').toDataURL()")
+    with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def changed(page: Page, before: np.ndarray) -> None:
+    """Wait until the canvas shows something else."""
+    for _ in range(100):
+        if np.abs(shown(page) - before).max() > 8:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("the canvas has not changed")
+
+
+def unchanged(page: Page, before: np.ndarray) -> None:
+    for _ in range(100):
+        if np.array_equal(shown(page), before):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("the canvas does not show what it showed")
+
+
+def test_a_photo_is_changed_compared_and_saved(page: Page, astronaut: Path, tmp_path: Path) -> None:
+    choose_photo(page, astronaut)
+    expect(page.locator("#status")).to_contain_text("One face found")
+    start = shown(page)
+    slide(page, "Blond_Hair", 8, "ArrowLeft")
+    changed(page, start)
+    after = shown(page)
+    assert page.locator(".slider.changed").count() == 1
+    # The wipe shows the photo as it was on the left.
+    page.locator("#wipe").fill("100")
+    unchanged(page, start)
+    page.locator("#wipe").fill("0")
+    page.click("#undo")
+    for _ in range(7):
+        page.click("#undo")
+    unchanged(page, start)
+    assert page.locator("#undo").is_disabled()
+    for _ in range(8):
+        page.click("#redo")
+    changed(page, start)
+    page.wait_for_timeout(900)  # the hand rests: the whole photo takes the close-up's place
+    assert np.abs(shown(page) - after).mean() < 3
+    with page.expect_download() as coming:
+        page.click("#save")
+    path = tmp_path / "saved.png"
+    coming.value.save_as(path)
+    assert coming.value.suggested_filename == "astronaut-edited.png"
+    saved = library.Photo.open(path)
+    assert (saved.size, saved.mark) == ((512, 512), EDITED)
+    value = float(page.locator("#slider-Blond_Hair").input_value())
+    with library.Editor.open() as editor:
+        (portrait,) = editor.read(library.Photo.open(astronaut))
+        own = editor.render(portrait, {"Blond_Hair": round(value * 1000) / 1000})
+    assert np.array_equal(saved.pixels, own.pixels)
+
+
+def test_double_click_puts_back_protect_keeps_and_also_set_is_said(
+    page: Page, astronaut: Path
+) -> None:
+    choose_photo(page, astronaut)
+    start = shown(page)
+    own = page.locator("#slider-Gray_Hair").input_value()
+    slide(page, "Gray_Hair", 12)
+    changed(page, start)
+    expect(page.locator("#status")).to_contain_text("Also set")
+    page.check("#exactly")
+    expect(page.locator("#status")).to_have_text("")
+    page.locator("#slider-Gray_Hair").dblclick()
+    unchanged(page, start)
+    assert float(page.locator("#slider-Gray_Hair").input_value()) == pytest.approx(float(own))
+    protect = page.get_by_role("button", name="Protect Smiling")
+    protect.click()
+    assert protect.get_attribute("aria-pressed") == "true"
+    slide(page, "Smiling", 1, "ArrowLeft")  # to move it is to let it go
+    assert protect.get_attribute("aria-pressed") == "false"
+
+
+def test_faces_are_outlined_and_each_is_changed_alone(
+    page: Page, two_faces: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "two.png"
+    path.write_bytes(two_faces)
+    choose_photo(page, path)
+    expect(page.locator("#status")).to_contain_text("2 faces found")
+    start = shown(page)
+    page.get_by_role("button", name="Face 2").click()
+    slide(page, "Blond_Hair", 8, "ArrowLeft")
+    changed(page, start)
+    half = start.shape[1] * 500 // 900
+    assert np.array_equal(shown(page)[:, :half], start[:, :half])
+    page.get_by_role("button", name="Face 1").click()
+    assert page.locator(".slider.changed").count() == 0
+    page.click("#zoom")
+    assert shown(page).shape != start.shape
+
+
+def test_presets_go_out_and_come_in(page: Page, astronaut: Path, tmp_path: Path) -> None:
+    choose_photo(page, astronaut)
+    slide(page, "Smiling", 6, "ArrowLeft")
+    with page.expect_download() as coming:
+        page.click("#preset-save")
+    path = tmp_path / "preset.json"
+    coming.value.save_as(path)
+    edit = library.Edit.from_json(path.read_text())
+    assert edit.targets.keys() == {"Smiling"}
+    page.click("#reset")
+    assert page.locator(".slider.changed").count() == 0
+    page.set_input_files("#preset-file", path)
+    expect(page.locator("#status")).to_contain_text("Preset loaded")
+    value = float(page.locator("#slider-Smiling").input_value())
+    assert value == pytest.approx(edit.targets["Smiling"])
+    (tmp_path / "bad.json").write_text(json.dumps({"set": {"Smilin": 1}}))
+    page.set_input_files("#preset-file", tmp_path / "bad.json")
+    expect(page.locator("#alert")).to_contain_text("did you mean Smiling")
+
+
+def test_new_faces_are_drawn_opened_and_linked(page: Page, address: str) -> None:
+    page.click("#tab-generate")
+    expect(page.locator("#faces button")).to_have_count(12)
+    page.select_option("#wish-Gray_Hair", "1")
+    page.fill("#seed", "11")
+    page.select_option("#count", "6")
+    page.click("#wish button[type=submit]")
+    expect(page.locator("#status")).to_contain_text("Also wanted")
+    expect(page.locator("#faces button")).to_have_count(6)
+    page.locator("#faces button").nth(2).click()
+    page.wait_for_selector("#panel:not([hidden])")
+    slide(page, "Smiling", 10)
+    page.wait_for_timeout(600)
+    page.click("#link")
+    link = page.evaluate("location.href")
+    first = shown(page)
+    page.goto("about:blank")
+    page.goto(link)
+    page.wait_for_selector("#panel:not([hidden])")
+    unchanged(page, first)
+
+
+def test_two_faces_are_walked_between(page: Page, astronaut: Path) -> None:
+    page.click("#tab-morph")
+    page.locator(".slot input").nth(0).set_input_files(astronaut)
+    page.locator(".slot").nth(0).locator("img").wait_for(state="visible")
+    page.locator(".slot").nth(1).get_by_role("button", name="A new face").click()
+    page.wait_for_selector("#walk:not([hidden])")
+    middle = page.get_attribute("#walk-picture", "src")
+    page.locator("#walk-at").fill("0")
+    assert page.get_attribute("#walk-picture", "src") != middle
+    with page.expect_download() as coming:
+        page.click("#walk-save")
+    assert coming.value.suggested_filename == "morph.webp"
+
+
+def test_a_slider_of_ones_own_is_learnt(
+    page: Page, address: str, astronaut: Path, tmp_path: Path
+) -> None:
+    with Image.open(astronaut) as image:
+        for i in range(4):
+            plain = image.rotate(i, resample=Image.Resampling.BICUBIC)
+            plain.save(tmp_path / f"without-{i}.png")
+            plain.point(lambda value: min(255, int(value * 1.4))).save(tmp_path / f"with-{i}.png")
+    (tmp_path / "no-photo.png").write_bytes(b"nothing")
+    page.click("#tab-learn")
+    for key in ("with", "without"):
+        files = [*sorted(tmp_path.glob(f"{key}-*.png")), tmp_path / "no-photo.png"]
+        page.locator(f"#set-{key} input").set_input_files(files)
+        expect(page.locator(f"#set-{key} .count")).to_have_text("4 faces")
+        expect(page.locator(f"#set-{key}")).to_contain_text("no-photo.png")
+    page.fill("#teach-name", "brighter")
+    page.click("#teach-go")
+    expect(page.locator("#learned")).to_contain_text("brighter: told apart")
+    page.click("#tab-edit")
+    choose_photo(page, astronaut)
+    start = shown(page)
+    slide(page, "brighter", 10)
+    changed(page, start)
+
+
+@pytest.mark.parametrize("case", ["no face", "no picture", "too large"])
+def test_what_cannot_be_opened_is_said_in_a_sentence(page: Page, tmp_path: Path, case: str) -> None:
+    path = tmp_path / "photo.png"
+    if case == "no face":
+        Image.new("RGB", (300, 300), "teal").save(path)
+    elif case == "no picture":
+        path.write_bytes(b"hello")
+    else:
+        path.write_bytes(b"\x89PNG" + bytes(31_000_000))
+    page.set_input_files("#file", path)
+    words = {"no face": "no face found", "no picture": "not a picture", "too large": "30 MB"}[case]
+    expect(page.locator("#alert")).to_contain_text(words)
+    assert page.locator("#drop").is_visible()
+
+
+def test_the_keyboard_alone_suffices(page: Page) -> None:
+    focused = "document.activeElement.id"
+
+    def tab_to(name: str) -> None:
+        for _ in range(80):
+            page.keyboard.press("Tab")
+            if page.evaluate(focused) == name:
+                return
+        raise AssertionError(f"Tab does not lead to {name}")
+
+    tab_to("tab-edit")
+    tab_to("sample")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#panel:not([hidden])")
+    start = shown(page)
+    tab_to("slider-Smiling")
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    changed(page, start)
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+Shift+z")
+    page.keyboard.press("Delete")
+    unchanged(page, start)
+    tab_to("tab-edit")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(focused) == "tab-generate"
+    expect(page.locator("#faces button")).to_have_count(12)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(
+    browser: Browser, address: str, astronaut: Path, scheme: Any
+) -> None:
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(f"{address}/")
+    page.wait_for_selector("html[data-ready]")
+    for tab in ("edit", "generate", "morph", "learn"):
+        page.click(f"#tab-{tab}")
+        if tab == "edit":
+            choose_photo(page, astronaut)
+        if tab == "generate":
+            page.wait_for_selector("#faces img")
+        found = Axe().run(page).response["violations"]
+        bad = [
+            (one["id"], one["nodes"][0]["html"])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert bad == [], tab
+    context.close()
+
+
+def test_a_page_left_open_for_long_says_so(page: Page, astronaut: Path, address: str) -> None:
+    choose_photo(page, astronaut)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    slide(page, "Smiling", 1, "ArrowLeft")
+    page.wait_for_timeout(300)
+    key = next(url for url in requests if url.endswith("/render")).split("/")[-2]
+    assert httpx.delete(f"{address}/api/portraits/{key}").status_code == 204
+    slide(page, "Smiling", 3, "ArrowLeft")
+    expect(page.locator("#alert")).to_contain_text("open it again")
+    assert page.locator("#drop").is_visible()
