@@ -20,6 +20,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 )
 @click.option(
     "--token",
+    envvar="FACEDIAL_TOKEN",
+    show_envvar=True,
     help="What the API asks for; made anew where --host is not this machine alone and none is given.",
 )
 @MODEL

@@ -1,0 +1,191 @@
+"""How the server holds: clients at once for a while, memory, and the slider in a real browser.
+
+`python benchmarks/serve.py [--clients 32] [--seconds 60] [-o FILE.json]` starts `facedial serve` on this
+machine, asks it for close-ups as a slider does, and compares renders a second with the same calls of the
+Python API in a loop, in the same run. With playwright and a chromium it also measures, in the browser,
+how long it is from moving a slider to seeing the face move, on a photo of two megapixels.
+"""
+
+import argparse
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+SIDE = (1632, 1224)  # two megapixels
+WARM_UP_S = 5.0
+MOVES = 120
+EDIT = "Blond_Hair"
+
+
+def photo() -> bytes:
+    """The public-domain portrait, enlarged to two megapixels."""
+    from PIL import Image
+    from skimage import data
+
+    with io.BytesIO() as stream:
+        enlarged = Image.fromarray(data.astronaut()).resize((1224, 1224))
+        whole = Image.new("RGB", SIDE, "grey")
+        whole.paste(enlarged, (204, 0))
+        whole.save(stream, "JPEG", quality=92)
+        return stream.getvalue()
+
+
+def resident_mb(pid: int) -> float:
+    """Megabytes a process holds now (Linux)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+def library_per_s(data: bytes, seconds: float) -> float:
+    """Close-ups a second by the Python API in a loop: what the server is compared with."""
+    from facedial import Edit, Editor, Photo
+    from facedial.closeup import CloseUp
+
+    with Editor.open() as editor:
+        portrait = editor.read(Photo.from_bytes(data, "photo"))[0]
+        near = CloseUp.of(editor, portrait)
+        done, start = 0, time.perf_counter()
+        while time.perf_counter() - start < seconds:
+            amount = done % 100 / 100
+            near.render(editor, Edit({EDIT: amount})).encoded(".jpg", quality=85)
+            done += 1
+        return done / (time.perf_counter() - start)
+
+
+def load(address: str, data: bytes, pid: int, clients: int, seconds: float) -> dict[str, Any]:
+    """`clients` threads, each with its own photo open, asking one close-up after another."""
+    import httpx
+
+    statuses: Counter[int] = Counter()
+    times: list[float] = []
+    lock = threading.Lock()
+    end = [0.0]
+
+    def one() -> None:
+        with httpx.Client(base_url=f"{address}api/", timeout=60) as client:
+            while (opened := client.post("portraits", content=data)).status_code == 503:
+                time.sleep(1)
+            where = f"portraits/{opened.json()['id']}/render"
+            number = 0
+            while time.perf_counter() < end[0]:
+                number += 1
+                start = time.perf_counter()
+                body = {"edits": [{"set": {EDIT: number % 100 / 100}}]}
+                answer = client.post(where, json=body)
+                with lock:
+                    statuses[answer.status_code] += 1
+                    if answer.status_code == 200:
+                        times.append(time.perf_counter() - start)
+                if answer.status_code == 503:
+                    time.sleep(float(answer.headers["retry-after"]))
+
+    end[0] = time.perf_counter() + WARM_UP_S + seconds
+    threads = [threading.Thread(target=one) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    time.sleep(WARM_UP_S + seconds * 0.2)  # every photo is open by now
+    warm, counted, began = resident_mb(pid), statuses[200], time.perf_counter()
+    time.sleep(max(0.0, end[0] - 0.5 - time.perf_counter()))
+    per_s = (statuses[200] - counted) / (time.perf_counter() - began)
+    last = resident_mb(pid)
+    for thread in threads:
+        thread.join()
+    times.sort()
+    return {
+        "clients": clients,
+        "seconds": seconds,
+        "statuses": {str(code): count for code, count in sorted(statuses.items())},
+        "renders_per_s": per_s,
+        "p50_ms": 1000 * times[len(times) // 2],
+        "p95_ms": 1000 * times[int(len(times) * 0.95)],
+        "memory_mb": last,
+        "memory_growth": last / warm - 1,
+    }
+
+
+def in_browser(address: str, data: bytes) -> dict[str, Any] | None:
+    """From the hand to the screen: percentiles in ms of what the page itself measures."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        return None
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.NamedTemporaryFile(suffix=".jpg") as file, sync_playwright() as playwright:
+        file.write(data)
+        file.flush()
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 850})
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]")
+        page.set_input_files("#file", file.name)
+        page.wait_for_selector("#panel:not([hidden])")
+        slider = page.locator(f"#slider-{EDIT}")
+        box = slider.bounding_box()
+        assert box is not None
+        middle = box["y"] + box["height"] / 2
+        page.mouse.move(box["x"] + box["width"] * 0.4, middle)
+        page.mouse.down()
+        for number in range(MOVES):
+            share = 0.5 + 0.45 * abs((number % 40) / 20 - 1) - 0.2
+            page.mouse.move(box["x"] + box["width"] * share, middle)
+            page.wait_for_timeout(16)  # as often as a screen is drawn
+        page.mouse.up()
+        page.wait_for_timeout(500)
+        times = page.evaluate(
+            "performance.getEntriesByName('facedial:input-to-paint').map(e => e.duration)"
+        )
+        browser.close()
+    times = sorted(times[3:])
+    return {
+        "photo_megapixels": SIDE[0] * SIDE[1] / 1e6,
+        "n": len(times),
+        "p50_ms": times[len(times) // 2],
+        "p95_ms": times[int(len(times) * 0.95)],
+        "p99_ms": times[int(len(times) * 0.99)],
+        "histogram_10ms": Counter(int(value // 10) * 10 for value in times),
+    }
+
+
+def main() -> None:
+    """Run everything and print it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("-o", type=Path)
+    given = parser.parse_args()
+    data = photo()
+    report: dict[str, Any] = {"library_renders_per_s": library_per_s(data, 10)}
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "facedial", "serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address = server.stdout.readline().strip()
+        import httpx
+
+        while httpx.get(f"{address}api/health").status_code != 200:
+            time.sleep(0.01)
+        report["usable_after_s"] = time.perf_counter() - start
+        try:
+            report["browser"] = in_browser(address, data)
+            report["load"] = load(address, data, server.pid, given.clients, given.seconds)
+        finally:
+            server.terminate()
+    report["server_over_library"] = (
+        report["load"]["renders_per_s"] / report["library_renders_per_s"]
+    )
+    text = json.dumps(report, indent=1)
+    print(text)
+    if given.o:
+        given.o.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
