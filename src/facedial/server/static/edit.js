@@ -8,7 +8,7 @@ const HIGH = 1.5;
 const SHIFT = 3; // standard deviations either way, of a slider of one's own
 const RESTED_MS = 350; // after which the whole photo is made
 const SHARPEST = 3000; // pixels of the photo's longer side kept for showing
-const NEAR = 512; // pixels of a face while the hand moves
+const NEAR = 384; // pixels of a face while the hand moves
 
 let shared;
 let photo = null; // {id, name, width, height, faces, shown, link}
@@ -22,7 +22,7 @@ let zoomed = false;
 let resting = 0;
 let version = 0; // counts changes: what comes back late is not shown
 let running = false;
-let asked = null; // the newest input that waits for its picture: {at}
+let asked = null; // the newest input that waits for its picture: {at, every}
 
 export function start(given) {
   shared = given;
@@ -321,7 +321,7 @@ function ask(at, every = false) {
   clearTimeout(resting);
   const others = every ? photo.faces.map((one) => one.number).filter((face) => face !== chosen) : [];
   for (const face of others) if (!touched(face)) closeUps.delete(face);
-  asked = { at };
+  asked = { at, every: every || asked?.every };
   if (!running) follow();
 }
 
@@ -329,13 +329,13 @@ async function follow() {
   running = true;
   try {
     while (asked && photo) {
-      const { at } = asked;
+      const { at, every } = asked;
       asked = null;
       const [now, face] = [photo, chosen];
       if (touched(face)) await near(now, face);
       else closeUps.delete(face);
       if (photo !== now) break;
-      paint();
+      paint(every || !touched(face) ? null : now.faces[face - 1].close_up);
       measure(at);
     }
     if (photo) resting = setTimeout(rest, RESTED_MS, version);
@@ -406,14 +406,21 @@ function view() {
   return zoomed ? photo.faces[chosen - 1].close_up : [0, 0, photo.width, photo.height];
 }
 
-function paint() {
+// `only`: the part of the photo that has changed, in its pixels; all of it where none is given.
+function paint(only = null) {
   if (!photo) return;
   const canvas = $("canvas");
   const context = canvas.getContext("2d", { alpha: false });
   const [x0, y0, x1, y1] = view();
   const scale = canvas.width / (x1 - x0);
   context.setTransform(scale, 0, 0, scale, -x0 * scale, -y0 * scale);
-  context.imageSmoothingQuality = "high";
+  context.save();
+  if (only) {
+    context.beginPath();
+    context.rect(only[0], only[1], only[2] - only[0], only[3] - only[1]);
+    context.clip();
+  }
+  context.imageSmoothingQuality = only ? "low" : "high";
   context.drawImage(photo.shown, 0, 0, photo.width, photo.height);
   const cut = x0 + ((x1 - x0) * $("wipe").value) / 100;
   context.save();
@@ -422,6 +429,7 @@ function paint() {
   context.clip();
   if (whole) context.drawImage(whole, 0, 0, photo.width, photo.height);
   else for (const { bitmap, box } of closeUps.values()) context.drawImage(bitmap, box[0], box[1], box[2] - box[0], box[3] - box[1]);
+  context.restore();
   context.restore();
   if (cut > x0 && cut < x1) {
     context.fillStyle = "#fff";
