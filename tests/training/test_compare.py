@@ -9,7 +9,7 @@ import pytest
 from facedial.data.judging import judged
 from facedial.data.store import Store
 from facedial.errors import BadRequest, UnknownName
-from facedial.evaluate import _run, comparison
+from facedial.evaluate import _run, comparison, edits
 from facedial.evaluate._judge import Judge
 from facedial.training import compare, publish, start
 
@@ -114,6 +114,41 @@ def test_what_a_comparison_needs_is_said(
         _run.named([tmp_path / "x", tmp_path / "x" / "bundle"])
     nothing = list(_run.run(_run.Order(**order)))  # type: ignore[arg-type]
     assert not any("frechet" in line for line in nothing)
+
+
+def test_edits_are_judged_with_their_costs(
+    labelled_store: Path, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edits, "EDITS", {"Smiling": 1.0, "Male": None})
+    order = _run.Order(
+        stores=(labelled_store,),
+        out=tmp_path,
+        work=tmp_path,
+        only=("edits",),
+        judge=judge,
+        most=200,
+    )
+    list(_run.run(order))
+    figures = json.loads((tmp_path / "figures.json").read_text())["rows"]
+    found = {(row["metric"], row["data"].rpartition("/")[2]): row["value"] for row in figures}
+    assert 0 <= found["edit_success", "Smiling+"] <= 1
+    assert 0 <= found["outside_mask_changed", "Smiling+"] <= 1
+    assert ("edit_success", "Male") in found
+    assert ("outside_mask_changed", "Male") not in found
+    assert np.isfinite(found["edit_success", "judged"])
+    assert "none left out" in (tmp_path / "report.html").read_text()
+
+
+def test_change_outside_a_part_is_counted_where_it_lies() -> None:
+    before = np.zeros((3, 128, 128, 3), np.uint8)
+    after = before.copy()
+    after[0, 80:90, 50:60] = 9  # all within the lower face
+    after[1, 0:10, 50:60] = 9  # all outside
+    after[2, 80:90, 50:60] = 9
+    after[2, 0:10, 50:60] = 9
+    part, within = edits.PARTS["Smiling"]
+    np.testing.assert_allclose(edits._outside(before, after, part, within), [0, 1, 0.5])
+    np.testing.assert_allclose(edits._outside(before, after, part, not within), [1, 0, 0.5])
 
 
 def test_every_wish_of_the_sheet_is_an_attribute() -> None:

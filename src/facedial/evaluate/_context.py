@@ -22,8 +22,8 @@ class Context:
     """An evaluation: editor of the model, stores, folder for what is slow to make, seed, counts.
 
     `teacher`: YuNet's ONNX file, to measure landmarks against its mean over many looks. `models`:
-    name -> bundle, to compare; `judge`: the bundle of who judges them; `sets`: a table of smiling and
-    sad photos (CSV: file, set).
+    name -> bundle, to compare; `judge`: the bundle of who judges them; `identity`: a face embedding's
+    ONNX file; `sets`: a table of smiling and sad photos (CSV: file, set).
     """
 
     editor: Editor
@@ -34,6 +34,7 @@ class Context:
     teacher: Path | None = None
     models: Mapping[str, Path] = field(default_factory=dict)
     judge: Path | None = None
+    identity: Path | None = None
     sets: Path | None = None
     _pca: Pca | None = field(default=None)
 

@@ -33,6 +33,7 @@ class Order:
     model: str | None = None
     models: tuple[Path, ...] = ()
     judge: Path | None = None
+    identity: Path | None = None
     sets: Path | None = None
 
 
@@ -71,6 +72,7 @@ def run(order: Order) -> Iterator[str]:
             teacher=order.teacher,
             models=named(order.models),
             judge=order.judge,
+            identity=order.identity,
             sets=order.sets,
         )
         for name, module in zip(names, modules, strict=True):

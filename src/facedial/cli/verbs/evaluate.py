@@ -56,7 +56,12 @@ from facedial.cli.batch import MODEL, lacking
 @click.option(
     "--judge",
     type=click.Path(path_type=Path),
-    help="The judge's bundle (recipe judge), for comparisons.",
+    help="The judge's bundle (recipe judge), for comparisons and edits.",
+)
+@click.option(
+    "--identity",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A face embedding's ONNX file (112 px): whether edits keep the person.",
 )
 @click.option(
     "--sets",
@@ -75,6 +80,7 @@ def command(
     teacher: Path | None,
     models: tuple[Path, ...],
     judge: Path | None,
+    identity: Path | None,
     sets: Path | None,
     model: str | None,
 ) -> None:
@@ -95,6 +101,7 @@ def command(
         model=model,
         models=models,
         judge=judge,
+        identity=identity,
         sets=sets,
     )
     for line in _run.run(order):
