@@ -258,13 +258,33 @@ def test_models(facedial: Facedial) -> None:
     done = facedial("models")
     assert done.code == 0
     assert done.lines[0].startswith("facedial  ")
-    (row, *_) = json.loads(facedial("models", "list", "--json").out)
-    assert row["name"] == "facedial"
-    assert 0 < row["mb"] < 16
-    done = facedial("models", "check", "facedial")
+    rows = json.loads(facedial("models", "list", "--json").out)
+    assert [row["name"] for row in rows] == ["facedial", "cvae"]
+    assert 0 < rows[0]["mb"] < 16
+    assert 0 < rows[1]["mb"] <= 6
+    done = facedial("models", "check")
     assert done.code == 0
-    assert "whole, golden numbers agree" in done.out
+    assert done.out.count("whole, golden numbers agree") == 2
     assert facedial("models", "card").code == 0
+
+
+def test_the_conditional_vae_generates_edits_and_reads(facedial: Facedial, head: Path) -> None:
+    def drawn(*wishes: str) -> np.ndarray:
+        words = ("generate", "-n", 4, "--model", "cvae", "--overwrite", "-o", "faces.png")
+        done = facedial(*words, *(word for wish in wishes for word in ("--set", wish)))
+        assert done.code == 0, done.err
+        return read(Path("faces.png"))
+
+    blond, black = drawn("Blond_Hair=1", "Male=0"), drawn("Black_Hair=1", "Male=0")
+    assert np.array_equal(blond, drawn("Blond_Hair=1", "Male=0"))
+    assert blond.mean() > black.mean() + 8  # brighter all over
+    done = facedial("edit", head, "--model", "cvae", "--set", "Black_Hair=1", "-o", "black.png")
+    assert done.code == 0
+    assert "Blond_Hair=0" in done.err
+    assert not np.array_equal(read(Path("black.png")), read(head))
+    assert facedial("attributes", head, "--model", "cvae").code == 0
+    done = facedial("edit", head, "--model", "cvae", "--set", "Smiling=0.5", "--strength", "0")
+    assert "nothing to change" in done.err
 
 
 def test_learn_then_edit(facedial: Facedial, sets: tuple[Path, Path], head: Path) -> None:

@@ -35,8 +35,9 @@ def home() -> Path:
 
 
 def installed() -> list[str]:
-    """Names of the bundles that came with the package."""
-    return sorted(path.parent.name for path in home().glob("*/bundle.json"))
+    """Names of the bundles that came with the package, the default first."""
+    names = (path.parent.name for path in home().glob("*/bundle.json"))
+    return sorted(names, key=lambda name: (name != DEFAULT, name))
 
 
 @dataclass(slots=True)
