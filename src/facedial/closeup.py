@@ -62,7 +62,7 @@ class CloseUp:
         near = Portrait(
             Photo(small, photo.name, mark=photo.mark), portrait.face, crop, portrait.code
         )
-        (before,) = editor.bundle.decode(portrait.code.values[None])
+        (before,) = editor.bundle.draw(portrait.code.values[None])
         return CloseUp(near, (x0, y0, x1, y1), before)
 
     def render(self, editor: Editor, edit: Edit, move: str = MOVES[0]) -> Photo:

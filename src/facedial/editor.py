@@ -184,15 +184,19 @@ class Editor:
         found = self.bundle.encode(crops, attributes)
         return [Code(values, self.bundle.space) for values in found]
 
-    def decode(self, codes: Sequence[Code]) -> Pixels:
-        """Codes -> pictures uint8 [N, S, S, 3]; raises `CodeSpaceMismatch` for another model's codes."""
+    def decode(self, codes: Sequence[Code], *, faithful: bool = False) -> Pixels:
+        """Codes -> pictures uint8 [N, S, S, 3]; raises `CodeSpaceMismatch` for another model's codes.
+
+        Sharp, where the model can; or `faithful`, nearest to what was encoded in squared error.
+        """
         for code in codes:
             self._own(code)
         side = self.bundle.side
         pictures = np.empty((len(codes), side, side, 3), np.uint8)
         for i in range(0, len(codes), DRAWN_AT_ONCE):
             some = np.stack([code.values for code in codes[i : i + DRAWN_AT_ONCE]])
-            pictures[i : i + DRAWN_AT_ONCE] = as_bytes(self.bundle.decode(some))
+            drawn = self.bundle.decode(some) if faithful else self.bundle.draw(some)
+            pictures[i : i + DRAWN_AT_ONCE] = as_bytes(drawn)
         return pictures
 
     def move(self, code: Code, edit: Edit) -> Code:
@@ -279,15 +283,15 @@ class Editor:
     ) -> Photo:
         """The photo with the difference of two codes' drawings pasted in (see `ends`).
 
-        `before` [S, S, 3]: what `bundle.decode` draws of `still`, where that is known.
+        `before` [S, S, 3]: what `bundle.draw` draws of `still`, where that is known.
         """
         photo = portrait.photo if onto is None else onto
         if np.array_equal(moved.values, still.values):
             return photo
         if before is None:
-            after, before = self.bundle.decode(np.stack([moved.values, still.values]))
+            after, before = self.bundle.draw(np.stack([moved.values, still.values]))
         else:
-            (after,) = self.bundle.decode(moved.values[None])
+            (after,) = self.bundle.draw(moved.values[None])
         # Beyond black and white the picture cannot follow, and the photo should not either.
         change = np.clip(after, 0, 255) - np.clip(before, 0, 255)
         changed = paste_change(photo, portrait.crop, change, self._mask)

@@ -33,7 +33,7 @@ def of_edit(editor: Editor, portraits: Sequence[Portrait], result: Photo) -> Pho
     rows = []
     for portrait in portraits:
         after = align(result, portrait.face, editor.bundle.frame, editor.bundle.side)
-        drawn = editor.decode([portrait.code])[0]
+        drawn = editor.decode([portrait.code], faithful=True)[0]
         rows.append(sheet.grid([portrait.crop.pixels, drawn, after.pixels], 3))
     return Photo(sheet.stack(rows, gap=2), "strip", mark=EDITED)
 
@@ -52,7 +52,7 @@ def of_reconstruction(
     rows, numbers = [], []
     for portrait in portraits:
         code = in_bytes(portrait.code) if as_bytes else portrait.code
-        drawn = editor.decode([code])[0]
+        drawn = editor.decode([code], faithful=True)[0]
         crop = portrait.crop.pixels
         rows.append(sheet.grid([crop, drawn], 2))
         numbers.append(

@@ -124,6 +124,17 @@ class Bundle:
         return self._run("autoencoder-decode", np.asarray(codes, np.float32))
 
     @property
+    def has_sharp(self) -> bool:
+        """Whether the bundle can draw faces as sharp as photos, beside faithfully."""
+        return "sharp.onnx" in self.facts.get("files", {})
+
+    def draw(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As `decode`, for people to look at: sharp, where the bundle can."""
+        if not self.has_sharp:
+            return self.decode(codes)
+        return self._run("sharp", np.asarray(codes, np.float32))
+
+    @property
     def has_flow(self) -> bool:
         """Whether the bundle can draw faces by a learnt flow."""
         return "flow.onnx" in self.facts.get("files", {})

@@ -13,6 +13,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -81,9 +82,7 @@ def train(task: Task, run: Path, budget: Budget, fabric: Fabric, *, seed: int = 
 def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> None:
     pace = task.pace
     network = task.network
-    optimiser = torch.optim.Adam(
-        [p for p in network.parameters() if p.requires_grad], lr=pace.rate, betas=pace.betas
-    )
+    optimiser = torch.optim.Adam(_groups(network, pace), lr=pace.rate, betas=pace.betas)
     average = _copy(network)
     step, elapsed, course = 0, 0.0, Course(pace)
     last = run / "last.safetensors"
@@ -100,7 +99,7 @@ def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> 
     while budget.progress(step, elapsed) < 1:
         rate = pace.rate * course.factor(step, budget.progress(step, elapsed))
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         # One seed a step and device, so that a resumed step and a second device draw as they should.
         draw = (seed * 1_000_003 + step) * fabric.world_size + fabric.global_rank
         found = task.loss(wrapped, pace.batch, draw, step)
@@ -140,6 +139,18 @@ def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> 
             saved = time.monotonic()
             start = saved - elapsed  # looking at the scores is not training time
             since, since_step = saved, step
+
+
+def _groups(network: nn.Module, pace: Pace) -> list[dict[str, Any]]:
+    """What the optimiser trains: a group for each of the pace's factors, the rest first."""
+    groups: list[dict[str, Any]] = [
+        {"params": [], "factor": factor} for factor in (1.0, *(f for _, f in pace.factors))
+    ]
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            starts = [name.startswith(beginning) for beginning, _ in pace.factors]
+            groups[starts.index(True) + 1 if any(starts) else 0]["params"].append(parameter)
+    return [group for group in groups if group["params"]]
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ class Pace:
     `schedule`: `cosine` (warmed up, down to a fiftieth), `constant`, or `plateau`, which multiplies the
     rate by `factor` when the first score has not risen for more than `patience` looks. `look_every`:
     steps between looks at the scores, beside those at every checkpoint (0: none). `clip`: largest norm of
-    the whole gradient (0: any).
+    the whole gradient (0: any). `factors`: beginning of parameters' names -> factor of their rate.
     """
 
     batch: int = 16
@@ -38,6 +38,7 @@ class Pace:
     patience: int = 10
     look_every: int = 0
     clip: float = 0.0
+    factors: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.batch < 1:

@@ -54,6 +54,7 @@ class Autoencoder(nn.Module):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
+        self.drawing = settings.drawing
         self.linear = small_picture.LinearMap(settings.dimensions)
         self.renderer = renderer.Renderer(settings.drawing)
         self.refinements = settings.refinements

@@ -1,0 +1,99 @@
+"""The sharp renderer: how it begins, who teaches what, and how it is used."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facedial.editor import Editor
+from facedial.errors import BadRun
+from facedial.training import loop, publish, start, tensors
+from facedial.training.models import renderer
+from facedial.training.models import sharp as sharp_model
+from facedial.training.recipe import Pace
+from facedial.training.recipes import sharp as sharp_recipe
+
+from .test_perceptual import keras_file
+from .test_runs import TINY, order
+
+
+@pytest.fixture(scope="module")
+def finished(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "tiny"
+    start.run(order(store, run))
+    return run
+
+
+def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
+    store: Path, finished: Path, tmp_path: Path
+) -> None:
+    out, run = tmp_path / "bundle", tmp_path / "sharp"
+    publish.publish([finished], out)
+    keras_file(tmp_path / "squeezenet.h5")
+    tiny = ("judged=4", "pace.batch=4", "warm=1", f"features_file={tmp_path / 'squeezenet.h5'}")
+    given = {"recipe": "sharp", "assignments": tiny, "init": out}
+    start.run(order(store, run, steps=3, **given))
+    logged = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert {"merit", "psnr", "sharpness"} == next(
+        r["scores"] for r in logged if "scores" in r
+    ).keys()
+    publish.publish([run], out)
+    with Editor.open(out) as editor:
+        assert editor.bundle.has_sharp
+        assert max(editor.bundle.prove().values()) < 1e-3
+        codes = editor.generate(2, seed=1)
+        sharp_, faithful = editor.decode(codes), editor.decode(codes, faithful=True)
+        assert not np.array_equal(sharp_, faithful)
+        assert np.abs(sharp_.astype(int) - faithful).mean() < 20
+        assert np.array_equal(sharp_[:1], editor.decode(codes[:1]))  # no new noise each time
+        portrait = editor.portrait_of(codes[0])
+        assert np.array_equal(portrait.photo.pixels, sharp_[0])
+        assert editor.render(portrait, {}) is portrait.photo
+    more = tmp_path / "more"
+    start.run(order(store, more, steps=1, **given))
+    for name, value in tensors.load(more / "best.safetensors")[0].items():
+        if name == "renderer.enter.weight":
+            assert value[:, 48:].abs().max() > 0  # gone on from the bundle's, which has seen noise
+    other = tmp_path / "other-bundle"
+    start.run(order(store, tmp_path / "another", assignments=(*TINY, "code_noise=0.5")))
+    publish.publish([tmp_path / "another"], other)
+    with pytest.raises(BadRun, match="train it again"):
+        publish.publish([run], other)
+
+
+def test_a_sharp_renderer_begins_as_the_faithful_one() -> None:
+    torch.manual_seed(0)
+    faithful = renderer.Renderer(renderer.Config(width=8, down=1, below=1, up=1))
+    for parameter in faithful.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    drawn = sharp_model.Sharp(renderer.Config(width=8, down=1, below=1, up=1))
+    drawn.take(faithful)
+    base = torch.rand(2, 3, 128, 128)
+    torch.testing.assert_close(drawn(base), faithful(base))
+
+
+def test_the_two_players_get_their_own_gradients_alone() -> None:
+    torch.manual_seed(0)
+    drawn = sharp_model.Sharp(renderer.Config(width=8, down=1, below=1, up=1))
+    torch.nn.init.normal_(drawn.leave.weight, std=0.1)
+    judges = sharp_model.Discriminators([3], [0.5])
+    game = sharp_recipe.Game(drawn, judges)
+    base, real = torch.rand(2, 2, 3, 128, 128)
+    noise = torch.randn(2, 4, 32, 32)
+    for term, learner, other in (("deceived", drawn, judges), ("judged", judges, drawn)):
+        game.zero_grad()
+        game(base, noise, real, lambda pictures: [pictures[:, :, ::2, ::2]])[term].backward()
+        assert any(p.grad is not None and p.grad.abs().max() > 0 for p in learner.parameters())
+        assert all(p.grad is None or p.grad.abs().max() == 0 for p in other.parameters())
+    assert all(not p.requires_grad for p in judges.projections.parameters())
+    assert all(p.requires_grad for p in judges.heads.parameters())
+
+
+def test_each_part_of_a_network_has_its_own_rate() -> None:
+    network = torch.nn.ModuleDict({"a": torch.nn.Linear(2, 2), "b": torch.nn.Linear(2, 2)})
+    pace = Pace(factors=(("b.", 2.0), ("c.", 3.0)))
+    groups = loop._groups(network, pace)
+    assert [(len(group["params"]), group["factor"]) for group in groups] == [(2, 1.0), (2, 2.0)]
+    assert groups[1]["params"][0] is network["b"].weight
