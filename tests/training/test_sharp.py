@@ -1,5 +1,6 @@
 """The sharp renderer: how it begins, who teaches what, and how it is used."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import pytest
 import torch
 
 from facedial.editor import Editor
-from facedial.errors import BadRun
+from facedial.errors import BadRequest, BadRun
 from facedial.training import loop, publish, start, tensors
 from facedial.training.models import renderer
 from facedial.training.models import sharp as sharp_model
-from facedial.training.recipe import Pace
+from facedial.training.recipe import Pace, Stage
+from facedial.training.recipes import flagship
 from facedial.training.recipes import sharp as sharp_recipe
 
 from .test_perceptual import keras_file
@@ -97,3 +99,47 @@ def test_each_part_of_a_network_has_its_own_rate() -> None:
     groups = loop._groups(network, pace)
     assert [(len(group["params"]), group["factor"]) for group in groups] == [(2, 1.0), (2, 2.0)]
     assert groups[1]["params"][0] is network["b"].weight
+
+
+def test_the_flagship_goes_through_its_stages_and_is_resumed(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keras_file(tmp_path / "squeezenet.h5")
+    tiny = {
+        "autoencoder": TINY,
+        "flow": (
+            "model.width=8",
+            "model.condition=16",
+            "model.heads=2",
+            "pace.batch=8",
+            "judged=4",
+        ),
+        "sharp": ("judged=4", "pace.batch=4", "warm=1"),
+    }
+    settings = flagship.Settings(features_file=str(tmp_path / "squeezenet.h5"))
+    small = tuple(
+        Stage(recipe=s.recipe, share=s.share, assignments=(*s.assignments, *tiny[s.recipe]))
+        for s in flagship.stages(settings)
+    )
+    recipe = dataclasses.replace(flagship.RECIPE, stages=lambda _: small)
+    monkeypatch.setattr(flagship, "RECIPE", recipe)
+    run = tmp_path / "flagship"
+    start.run(order(store, run, recipe="flagship", assignments=(), steps=10))
+    steps = {s.recipe: tensors.load(run / s.recipe / "last.safetensors")[1]["step"] for s in small}
+    assert steps == {"autoencoder": 2, "flow": 6, "sharp": 2}
+    with Editor.open(run / "bundle") as editor:
+        assert editor.bundle.has_flow
+        assert editor.bundle.has_sharp
+        assert len(editor.generate(2, seed=1)) == 2
+    # Called again it trains nothing more; given more, every stage goes on.
+    start.run(order(store, run, recipe="flagship", assignments=(), steps=10))
+    assert tensors.load(run / "flow" / "last.safetensors")[1]["step"] == 6
+    with pytest.raises(BadRun, match="has its bundle already"):
+        publish.publish([run], tmp_path / "again")
+
+
+def test_shares_of_the_flagship_make_a_whole() -> None:
+    with pytest.raises(BadRequest, match="make 1"):
+        flagship.Settings(flow=0.9)
+    only = flagship.Settings(autoencoder=0, flow=1, sharp=0)
+    assert [stage.recipe for stage in flagship.stages(only)] == ["flow"]

@@ -121,6 +121,15 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A part of a recipe of several: a recipe of its own, its share of the minutes, its settings."""
+
+    recipe: str
+    share: float
+    assignments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How a model is trained and what it adds to a bundle.
 
@@ -128,6 +137,7 @@ class Recipe:
     in closed form into the run's folder; `after` does, into the same folder, what must wait for the
     training's end, and nothing if it was done; `export` writes the run's part of a bundle and returns
     the facts for `bundle.json`. `trained` is False for what is fitted in closed form, without a budget.
+    `stages`, of settings: trained one after another instead, each going on from the bundle so far.
     """
 
     summary: str
@@ -136,6 +146,7 @@ class Recipe:
     export: Callable[[Path, Any, Path], dict[str, Any]]
     after: Callable[[Context, Any], None] | None = None
     trained: bool = True
+    stages: Callable[[Any], tuple[Stage, ...]] | None = None
 
 
 def with_settings(settings: Any, assignments: Sequence[str]) -> Any:
@@ -167,10 +178,15 @@ def _replace(settings: Any, path: list[str], value: Any) -> Any:
     elif isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     elif isinstance(old, tuple) and isinstance(value, list):
-        value = tuple(value)
+        value = _tuple(value)
     elif type(old) is not type(value):
         raise BadRequest(f"setting {path[0]!r} is a {type(old).__name__}, got {value!r}")
     return dataclasses.replace(settings, **{path[0]: value})
+
+
+def _tuple(value: Any) -> Any:
+    """JSON knows lists only: tuples at any depth."""
+    return tuple(map(_tuple, value)) if isinstance(value, list | tuple) else value
 
 
 def from_json(default: Any, values: Mapping[str, Any]) -> Any:
@@ -182,6 +198,6 @@ def from_json(default: Any, values: Mapping[str, Any]) -> Any:
         if dataclasses.is_dataclass(old):
             value = from_json(old, value)
         elif isinstance(old, tuple):
-            value = tuple(value)
+            value = _tuple(value)
         made[field.name] = value
     return type(default)(**made)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import os
 import warnings
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from facedial.data.store import Store
 from facedial.errors import BadRequest, BadRun
 from facedial.training import loop
 from facedial.training.precision import plugin
-from facedial.training.recipe import Context, Recipe, from_json, with_settings
+from facedial.training.recipe import Context, Recipe, Stage, from_json, with_settings
+
+log = logging.getLogger(__name__)
 
 RECIPES = "facedial.training.recipes"
 
@@ -49,6 +52,9 @@ def run(order: Order) -> None:
     settings = _settings(recipe, order)
     stores = [Store.open(path) for path in order.stores]
     _claim(order, recipe, settings)
+    if recipe.stages is not None:
+        _staged(order, recipe.stages(settings))
+        return
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = order.precision
     if precision == "auto":
@@ -84,6 +90,32 @@ def run(order: Order) -> None:
     loop.train(task, order.run, budget, fabric, seed=order.seed)
     if recipe.after is not None and fabric.is_global_zero:
         recipe.after(context, task)
+
+
+def _staged(order: Order, stages: tuple[Stage, ...]) -> None:
+    """Train stage after stage, each in its own folder of the run, into the run's bundle.
+
+    Each is resumed like any run; one that has had its share adds nothing but is exported again.
+    """
+    from facedial.training import publish  # it opens runs by this module
+
+    bundle = order.run / "bundle"
+    for stage in stages:
+        init = bundle if bundle.exists() else order.init
+        nested = dataclasses.replace(
+            order,
+            recipe=stage.recipe,
+            run=order.run / stage.recipe,
+            minutes=None if order.minutes is None else order.minutes * stage.share,
+            steps=None if order.steps is None else max(1, round(order.steps * stage.share)),
+            assignments=()
+            if (order.run / stage.recipe / "run.json").exists()
+            else stage.assignments,
+            init=init,
+        )
+        log.info("stage %s, %.0f %% of the whole", stage.recipe, 100 * stage.share)
+        run(nested)
+        publish.publish([nested.run], bundle)
 
 
 def recipe_named(name: str) -> Recipe:

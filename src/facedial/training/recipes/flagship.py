@@ -1,0 +1,54 @@
+"""All that ships, stage by stage: faithful autoencoder, flow, sharp renderer, into one bundle."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facedial.errors import BadRequest, BadRun
+from facedial.training.models import perceptual
+from facedial.training.recipe import Context, Recipe, Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Shares of the minutes; `features`, `features_file` of the sharp renderer's discriminators."""
+
+    autoencoder: float = 0.2
+    flow: float = 0.55
+    sharp: float = 0.25
+    features: str = perceptual.SQUEEZENET
+    features_file: str = ""
+
+    def __post_init__(self) -> None:
+        shares = (self.autoencoder, self.flow, self.sharp)
+        if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+            raise BadRequest(f"shares of the minutes must be 0 or more and make 1, got {shares}")
+
+
+def stages(settings: Settings) -> tuple[Stage, ...]:
+    """Its stages, those without a share left out; the codes come first, since all else draws them."""
+    seen = (f"features={settings.features}", f"features_file={settings.features_file}")
+    every = (
+        Stage(recipe="autoencoder", share=settings.autoencoder),
+        Stage(recipe="flow", share=settings.flow),
+        Stage(recipe="sharp", share=settings.sharp, assignments=seen),
+    )
+    return tuple(stage for stage in every if stage.share > 0)
+
+
+def start(context: Context, settings: Settings) -> None:
+    """Nothing of its own is trained."""
+
+
+def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
+    """Refuse: the run's own bundle has every stage already."""
+    raise BadRun(f"{run} has its bundle already: {run / 'bundle'}")
+
+
+RECIPE = Recipe(
+    summary="all that ships, stage by stage: autoencoder, flow, sharp renderer, into RUN/bundle",
+    settings=Settings(),
+    start=start,
+    export=finish,
+    stages=stages,
+)
