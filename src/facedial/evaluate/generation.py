@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from facedial import scores
 from facedial.data.teacher import Teacher
-from facedial.evaluate._context import Context
+from facedial.evaluate._context import SEEN, Context
 from facedial.evaluate._figures import Picture, Row
 from facedial.faces import sheet
 
@@ -15,14 +15,18 @@ UInt8 = NDArray[np.uint8]
 DRAWN = 400
 SHOWN = 32
 DATA = "random"
+COMPARED = 32  # pixels of the side at which pictures are taken for the same
 ENLARGED, MARGIN = 2, 16  # a crop of 128 px is small for a detector
 
 
 def measure(context: Context) -> Iterator[Row]:
     """`sharpness_ratio` (mean Laplacian variance, of real crops' own) of new and of coded faces.
 
-    `one_face_rate`, where the teacher's file is given: the share of new faces in which it finds exactly
-    one face, beside that of real crops. Faces are drawn as `facedial generate` draws them.
+    `copy_rate`: the share of new faces that lie nearer to some training face than that one lies to its
+    nearest neighbour (as grey pictures of 32x32), beside that of photos of unseen people: blurred faces
+    lie near to everyone. `one_face_rate`, where the teacher's file is given: the share of new faces in
+    which it finds exactly one face, beside that of real crops. Faces are drawn as `facedial generate`
+    draws them.
     """
     count = min(context.most, DRAWN)
     drawn = _drawn(context, count)
@@ -35,6 +39,14 @@ def measure(context: Context) -> Iterator[Row]:
             continue
         real = store.pixels[rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]]
         data = context.data(store, "unseen")
+        train = store.where(SEEN)
+        if len(train) > 1:
+            for model, pictures, on in (
+                ("facedial", drawn, f"{DATA} against {context.data(store, 'train')}"),
+                ("photos", real, data),
+            ):
+                copies = _copies(pictures, store.pixels, train)
+                yield Row.of("copy_rate", model, on, copies, "share")
         own = float(scores.sharpness(real).mean())
         bundle = context.editor.bundle
         coded = sheet.as_bytes(bundle.decode(bundle.encode(real)))
@@ -59,6 +71,24 @@ def show(context: Context) -> Iterator[Picture]:
 
 def _drawn(context: Context, count: int) -> UInt8:
     return context.editor.decode(context.editor.generate(count, seed=context.seed))
+
+
+def _copies(drawn: UInt8, pixels: UInt8, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """1 for each picture that lies nearer to a training face than that lies to any other, else 0."""
+    small = np.concatenate([_small(pixels[rows[i : i + 512]]) for i in range(0, len(rows), 512)])
+    squares = np.square(small).sum(1)
+    own = _small(drawn)
+    away = np.square(own).sum(1)[:, None] + squares - 2 * own @ small.T
+    nearest = away.argmin(1)
+    theirs = squares[nearest][:, None] + squares - 2 * small[nearest] @ small.T
+    theirs[np.arange(len(nearest)), nearest] = np.inf
+    return np.asarray(away.min(1) < theirs.min(1), np.float64)
+
+
+def _small(pictures: UInt8) -> NDArray[np.float32]:
+    """Grey pictures of 32x32 about their mean, [N, 1024]."""
+    grey = sheet.shrunk(pictures, COMPARED).astype(np.float32).mean(3).reshape(len(pictures), -1)
+    return np.asarray(grey - grey.mean(1, keepdims=True))
 
 
 def _one_face(teacher: Teacher, pictures: UInt8) -> NDArray[np.float64]:
