@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from facedial.server import run
 from facedial.server.app import static
 from facedial.server.limits import Limits
 from facedial.server.shelf import Shelf
@@ -291,3 +292,9 @@ def test_codes_are_small_and_exact(client: httpx.Client, photo: bytes) -> None:
     answer = client.post("codes", content=photo)
     code = base64.b64decode(json.loads(answer.text)["codes"][0])
     assert len(code) == 4 * answer.json()["dimensions"]
+
+
+def test_answers_are_sent_at_once() -> None:
+    """asyncio switches Nagle's waiting off only for sockets that name their protocol."""
+    with run._listener("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP

@@ -22,6 +22,7 @@ let zoomed = false;
 let resting = 0;
 let version = 0; // counts changes: what comes back late is not shown
 let running = false;
+let alsoSaid = false; // whether the line above the photo says what was set besides
 let asked = null; // the newest input that waits for its picture: {at, every}
 
 export function start(given) {
@@ -357,7 +358,10 @@ async function near(now, face) {
   if (photo !== now) return;
   closeUps.set(face, { bitmap, box });
   const names = Object.entries(alsoSet).map(([name, amount]) => `${label(name)} ${amount.toFixed(1)}`);
-  tell(names.length ? `Also set, as it goes with that: ${names.join(", ")}.` : "");
+  // What else was said stays: only our own word is taken back.
+  if (names.length) tell(`Also set, as it goes with that: ${names.join(", ")}.`);
+  else if (alsoSaid) tell("");
+  alsoSaid = names.length > 0;
 }
 
 const label = (name) => shared.attributes.find((one) => one.name === name)?.label ?? name;
