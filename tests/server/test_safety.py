@@ -298,3 +298,15 @@ def test_answers_are_sent_at_once() -> None:
     """asyncio switches Nagle's waiting off only for sockets that name their protocol."""
     with run._listener("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_a_killed_server_starts_again_where_it_was() -> None:
+    with started() as (first, process):
+        port = str(urlsplit(first).port)
+        with httpx.Client(base_url=f"{first}api/", timeout=60) as client:
+            assert client.post("generate", json={"count": 1}).status_code == 200
+            process.kill()
+            process.wait(20)
+    with started("--port", port) as (again, _):
+        assert again == first
+        assert httpx.get(f"{again}api/health").status_code == 200
