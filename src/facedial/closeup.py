@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facedial.codes.code import Code, Floats
-from facedial.codes.edit import Edit
-from facedial.editor import MOVES, Editor, Portrait
+from facedial.codes.code import Floats
+from facedial.editor import Change, Editor, Portrait
 from facedial.errors import BadRequest
 from facedial.faces.crop import Crop
 from facedial.faces.geometry import apply, compose
@@ -65,14 +64,7 @@ class CloseUp:
         (before,) = editor.bundle.draw(portrait.code.values[None])
         return CloseUp(near, (x0, y0, x1, y1), before)
 
-    def render(self, editor: Editor, edit: Edit, move: str = MOVES[0]) -> Photo:
-        """The close-up after an edit: what `Editor.render` shows there, at this size."""
-        if edit.is_zero:
-            return self.portrait.photo
-        after, still = editor.ends(self.portrait, edit, move)
-        known = self.before if self._is_drawn(still) else None
-        return editor.paste(self.portrait, after, still, before=known)
-
-    def _is_drawn(self, still: Code) -> bool:
-        # A flow comes back to another code than it left: that one has not been drawn.
-        return still is self.portrait.code
+    def render(self, editor: Editor, change: Change) -> Photo:
+        """The close-up after a change of its portrait: what `Editor.paste` shows there, at this size."""
+        known = self.before if change.before is self.portrait.code else None
+        return editor.paste(self.portrait, change, before=known)

@@ -17,6 +17,7 @@ from facedial.codes.edit import Edit
 from facedial.codes.flow import GUIDANCE, STEPS, FlowMove, FlowPrior
 from facedial.codes.labelled import load_prior
 from facedial.codes.learn import Learned
+from facedial.codes.moves import BEST, DIRECTION, Manner, Manners
 from facedial.codes.prior import RAW, Prior, UniformPrior, spread
 from facedial.codes.wishes import companions, completed
 from facedial.errors import BadRequest, CodeSpaceMismatch
@@ -25,14 +26,13 @@ from facedial.faces.face import Detector, Face
 from facedial.faces.find import face_from_eyes
 from facedial.faces.find import find as find_faces
 from facedial.faces.mark import EDITED, GENERATED
-from facedial.faces.paste import paste_change, soft_mask
+from facedial.faces.paste import changed_places, paste_change, soft_mask
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import as_bytes
 from facedial.runtime.bundle import READ_SIDE, Bundle
 
 Pixels = NDArray[np.uint8]
 FRAME = "head"  # of what the reader takes, and of most models
-MOVES = ("direction", "flow")
 DRAWN_AT_ONCE = 32  # pictures of 10,000 faces in floats would not fit into memory
 
 
@@ -49,6 +49,21 @@ class Portrait:
     code: Code
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What an edit does to a face: its codes before and after.
+
+    `edit`: all that was set, with what goes with what was asked; `also`: attribute -> target of the
+    latter alone. `fresh`: as for `codes.moves.Manner`.
+    """
+
+    before: Code
+    after: Code
+    edit: Edit
+    also: Mapping[str, float]
+    fresh: float = 0.0
+
+
 @dataclass(slots=True)
 class Editor:
     """Bundle, directions and detector, put together. Make once, pass around, close."""
@@ -56,6 +71,7 @@ class Editor:
     bundle: Bundle
     directions: Directions
     detector: Detector | None = None
+    manners: Manners = field(init=False)
     _mask: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +81,7 @@ class Editor:
                 f"the directions belong to {self.directions.space}, the model to "
                 f"{self.bundle.space}; learn them again with this model"
             )
+        self.manners = Manners.of(self.bundle.facts["parts"].get("moves", {}))
         self._mask = soft_mask(self.bundle.side)
 
     @staticmethod
@@ -213,42 +230,52 @@ class Editor:
         step = self.directions.steps(code, dataclasses.replace(edit, targets=targets))
         return Code(code.values + step, code.space)
 
-    def completed(self, portrait: Portrait, edit: Edit, move: str = MOVES[0]) -> Edit:
-        """The edit with what its targets bring along for this face, as `ends` makes it.
+    def change(self, portrait: Portrait, edit: Edit, move: str = BEST) -> Change:
+        """What the edit does to a face: what is pasted is the difference of both codes' drawings.
 
-        See `codes.wishes`. Raises as `ends` does.
+        `move`: `direction`, `flow` where the bundle has one, or `best`: for each attribute what was
+        measured best for this model (`codes.moves`). Targets bring along what they exclude and imply
+        (`codes.wishes`). Raises `BadRequest`.
         """
-        _check_move(move)
-        if move == "flow":
-            return completed(edit, self.read_attributes(portrait))
-        return completed(edit, self.directions.readings(portrait.code))
-
-    def ends(self, portrait: Portrait, edit: Edit, move: str = MOVES[0]) -> tuple[Code, Code]:
-        """Codes after and before an edit; what is pasted is the difference of their drawings.
-
-        `move`: `direction`, or `flow` where the bundle has one. Raises `BadRequest`.
-        """
-        _check_move(move)
-        if move == "direction":
-            return self.move(portrait.code, edit), portrait.code
         self._own(portrait.code)
-        mover = FlowMove(
+        parts = self.manners.parts(edit, move)
+        mover = self.flow_move(parts.manner) if parts.manner.move != DIRECTION else None
+        code, strength = portrait.code, edit.strength
+        step = np.zeros_like(code.values)
+        full = edit
+        if strength and not parts.along.is_zero:
+            along = completed(parts.along, self.directions.readings(code))
+            full = _with(full, along)
+            step += self.move(code, along).values - code.values
+        if mover is not None and not parts.flowing.is_zero:
+            own = self.read_attributes(portrait)
+            flowing = completed(parts.flowing, own)
+            full = _with(full, flowing)
+            step += mover.step(code.values, own, flowing)
+        also = {name: t for name, t in full.targets.items() if name not in edit.targets}
+        after = Code(code.values + step, code.space) if step.any() else code
+        return Change(code, after, full, also, parts.manner.fresh)
+
+    def flow_move(self, manner: Manner) -> FlowMove:
+        """The flow as it moves faces; raises where the bundle has none."""
+        return FlowMove(
             names=self._flow_names(),
             velocity=self.bundle.velocity,
             planes=self.bundle.planes_of,
             code=self.bundle.code_of,
+            turning=manner.turning,
+            guidance=manner.guidance,
+            focus=manner.focus,
         )
-        own = self.read_attributes(portrait)
-        found = mover.ends(portrait.code.values, own, completed(edit, own))
-        after, before = (Code(values, portrait.code.space) for values in found)
-        return after, before
 
-    def readings(self, after: Code, before: Code, edit: Edit) -> dict[str, tuple[float, float]]:
-        """Attribute of the edit -> its linear reading before and after.
+    def readings(self, change: Change) -> dict[str, tuple[float, float]]:
+        """Attribute of the change -> its linear reading before and after.
 
         0 is the mean of people without, 1 that of people with it; readings may lie beyond both.
         """
-        first, last = self.directions.readings(before), self.directions.readings(after)
+        first = self.directions.readings(change.before)
+        last = self.directions.readings(change.after)
+        edit = change.edit
         return {name: (first[name], last[name]) for name in (*edit.targets, *edit.shifts)}
 
     def render(
@@ -257,44 +284,48 @@ class Editor:
         edit: Edit | Mapping[str, float],
         *,
         onto: Photo | None = None,
-        move: str = MOVES[0],
+        move: str = BEST,
     ) -> Photo:
         """The photo with the edit's *change* pasted in at full size.
 
         A mapping is what `--set` means: attribute -> target. `onto` is the photo to paste into (that
         of the portrait by default), so that several faces of one photo can be edited in turn. `move`
-        as for `ends`. A zero edit returns the same pixels, bit by bit; anything else is marked as
+        as for `change`. A zero edit returns the same pixels, bit by bit; anything else is marked as
         edited (`faces.mark`).
         """
         wanted = edit if isinstance(edit, Edit) else Edit(targets=dict(edit))
         photo = portrait.photo if onto is None else onto
         if wanted.is_zero:
             return photo
-        return self.paste(portrait, *self.ends(portrait, wanted, move), onto=photo)
+        return self.paste(portrait, self.change(portrait, wanted, move), onto=photo)
 
     def paste(
         self,
         portrait: Portrait,
-        moved: Code,
-        still: Code,
+        change: Change,
         *,
         onto: Photo | None = None,
         before: Floats | None = None,
     ) -> Photo:
-        """The photo with the difference of two codes' drawings pasted in (see `ends`).
+        """The photo with the difference of a change's two drawings pasted in (see `change`).
 
-        `before` [S, S, 3]: what `bundle.draw` draws of `still`, where that is known.
+        `before` [S, S, 3]: what `bundle.draw` draws of the code before, where that is known.
         """
         photo = portrait.photo if onto is None else onto
-        if np.array_equal(moved.values, still.values):
+        if np.array_equal(change.after.values, change.before.values):
             return photo
         if before is None:
-            after, before = self.bundle.draw(np.stack([moved.values, still.values]))
+            both = np.stack([change.after.values, change.before.values])
+            after, before = self.bundle.draw(both)
         else:
-            (after,) = self.bundle.draw(moved.values[None])
+            (after,) = self.bundle.draw(change.after.values[None])
         # Beyond black and white the picture cannot follow, and the photo should not either.
-        change = np.clip(after, 0, 255) - np.clip(before, 0, 255)
-        changed = paste_change(photo, portrait.crop, change, self._mask)
+        after = np.clip(after, 0, 255)
+        difference = after - np.clip(before, 0, 255)
+        if change.fresh:
+            share = change.fresh * changed_places(difference)[..., None]
+            difference += share * (after - portrait.crop.pixels - difference)
+        changed = paste_change(photo, portrait.crop, difference, self._mask)
         return changed if changed is photo else dataclasses.replace(changed, mark=EDITED)
 
     def read_attributes(self, portrait: Portrait) -> dict[str, float]:
@@ -375,16 +406,18 @@ class Editor:
         unless `exactly`. `prior`: one, or a name as for `Editor.prior`. `temperature`: None
         for the prior's usual one.
         """
-        asked = {find(name).name: value for name, value in (wanted or {}).items()}
-        if len(asked) < len(wanted or {}):
-            raise BadRequest("an attribute is wanted twice in two spellings; give one amount")
         source = self.prior(prior) if prior is None or isinstance(prior, str) else prior
+        asked = _spelt(wanted or {})
         if temperature is None:
             temperature = source.usual_temperature
         if not exactly:
-            asked |= companions(asked, source.names)
+            asked |= self.also_wanted(asked, source)
         values = source.sample(spread(seed, count), asked, temperature)
         return [Code(row, source.space) for row in values]
+
+    def also_wanted(self, wanted: Mapping[str, float], prior: Prior) -> dict[str, float]:
+        """What goes with what is wanted of new faces, of what the prior knows (`codes.wishes`)."""
+        return companions(_spelt(wanted), prior.names)
 
     def close(self) -> None:
         """Free the sessions."""
@@ -414,9 +447,17 @@ class Editor:
             )
 
 
-def _check_move(move: str) -> None:
-    if move not in MOVES:
-        raise BadRequest(f"no move named {move!r}; known: {', '.join(MOVES)}")
+def _spelt(wanted: Mapping[str, float]) -> dict[str, float]:
+    """What is wanted under CelebA's names; raises `BadRequest` for one wanted twice."""
+    asked = {find(name).name: value for name, value in wanted.items()}
+    if len(asked) < len(wanted):
+        raise BadRequest("an attribute is wanted twice in two spellings; give one amount")
+    return asked
+
+
+def _with(edit: Edit, part: Edit) -> Edit:
+    """The edit with what a part of it brought along."""
+    return dataclasses.replace(edit, targets={**edit.targets, **part.targets}, exactly=True)
 
 
 def _preset(path: Path) -> Edit:

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from facedial.codes.edit import Edit
-from facedial.codes.flow import SHAPE, FlowMove, FlowPrior
+from facedial.codes.flow import SHAPE, FlowMove, FlowPrior, focused
 from facedial.errors import BadRequest, UnknownName
 
 NAMES = ("Male", "Smiling")
@@ -91,18 +91,32 @@ def test_a_move_is_what_the_closed_form_says(guidance: float, edit: Edit, smile:
     t = 0.2
     sd = np.hypot(1 - t, t * SPREAD)
     face = np.random.default_rng(0).standard_normal(np.prod(SHAPE)).astype(np.float32)
-    after, before = mover(guidance=guidance).ends(face, OWN, edit)
+    moving = mover(guidance=guidance)
     wanted = guidance * 3 * (smile - (2 * OWN["Smiling"] - 1)) * (1 - t * SPREAD / sd)
-    assert_allclose(after - before, wanted, atol=0.02)
+    assert_allclose(moving.step(face, OWN, edit), wanted, atol=0.02)
     if guidance == 1:
-        assert_allclose(before, face, atol=0.02)  # there and back
+        planes, (now, _) = face.reshape(1, *SHAPE), moving.wishes(OWN, edit)
+        there_and_back = moving.forth(moving.back(planes, now[None]), now[None])
+        assert_allclose(there_and_back, planes, atol=0.02)
 
 
 def test_a_move_that_asks_for_nothing_is_exactly_nothing() -> None:
     face = np.ones(np.prod(SHAPE), np.float32)
-    after, before = mover().ends(face, OWN, Edit({"Smiling": 1.0}, strength=0.0))
-    assert np.array_equal(after, before)
-    assert np.array_equal(before, face)
+    step = mover().step(face, OWN, Edit({"Smiling": 1.0}, strength=0.0))
+    assert not step.any() and step.shape == face.shape
+
+
+def test_a_focused_change_loses_what_is_faint_beside_its_strongest_place() -> None:
+    change = np.full(SHAPE, 0.1, np.float32)
+    change[:, 10:20, 10:20] = 1.0
+    kept = focused(change, 0.5)
+    assert_allclose(kept[:, 13:17, 13:17], 1.0)
+    assert not kept[:, :6].any() and not kept[:, 24:].any()
+    between = kept[0, 7:13, 15]
+    assert (np.diff(between) >= 0).all()  # no step at its edge
+    assert_allclose(focused(2 * change, 0.5), 2 * kept, rtol=1e-5)
+    assert focused(change, 0.0) is change
+    assert not focused(np.zeros(SHAPE, np.float32), 0.5).any()
 
 
 def test_a_flow_knows_attributes_only() -> None:

@@ -6,6 +6,7 @@ from numpy.testing import assert_array_equal
 
 from facedial.faces import Crop, Photo, align, paste_change, soft_mask
 from facedial.faces.geometry import apply, invert, similarity, warp
+from facedial.faces.paste import changed_places
 
 from .smooth_photos import face_at, smooth_photo
 
@@ -152,3 +153,15 @@ def test_a_change_of_another_size_is_refused():
     photo = smooth_photo()
     with pytest.raises(ValueError, match=r"\[128, 128, 3\] expected, got \[64, 64, 3\]"):
         paste_change(photo, crop_at(photo, 1.0, 0.0, 150, 130), np.zeros((64, 64, 3), np.float32))
+
+
+def test_changed_places_are_where_much_changes_and_grow_with_the_change():
+    change = np.zeros((64, 64, 3), np.float32)
+    change[20:40, 20:40] = 60.0
+    places = changed_places(change)
+    assert places.shape == (64, 64)
+    assert_array_equal(places[26:34, 26:34], 1)
+    assert not places[:14].any() and not places[46:].any()
+    assert (changed_places(0.5 * change) <= places).all()
+    assert not changed_places(0.05 * change).any()  # what hardly changes is left to the photo
+    assert not changed_places(0 * change).any()

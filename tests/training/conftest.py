@@ -31,6 +31,18 @@ def store(drawn: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def finished(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a tiny autoencoder on the tiny store; not to be written into."""
+    from facedial.training import start
+
+    from .tiny import order
+
+    run = tmp_path_factory.mktemp("runs") / "tiny"
+    start.run(order(store, run))
+    return run
+
+
+@pytest.fixture(scope="session")
 def labelled_store(drawn: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same faces as three people each, so that every split has some; attributes made up."""
     rng = np.random.default_rng(0)

@@ -28,28 +28,9 @@ from facedial.training import export, loop, precision, publish, start, tensors
 from facedial.training.recipe import Context, Pace, Terms, from_json, with_settings
 from facedial.training.recipes import autoencoder, flow
 
-TINY = ("dimensions=6", "drawing.width=8", "refining.width=8", "pace.batch=4", "judged=8")
+from .tiny import TINY, order
+
 RECIPES = folder.names(start.RECIPES)
-
-
-def order(store: Path, run: Path, **changes: object) -> start.Order:
-    facts: dict[str, object] = {
-        "recipe": "autoencoder",
-        "stores": (store,),
-        "run": run,
-        "steps": 6,
-        "assignments": TINY,
-        "precision": "32-true",
-        "log_every": 1,
-    }
-    return start.Order(**{**facts, **changes})  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
-def finished(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("runs") / "tiny"
-    start.run(order(store, run))
-    return run
 
 
 def lines(run: Path, key: str) -> dict[int, float]:
@@ -282,10 +263,11 @@ def test_a_flow_learns_a_bundles_codes_and_draws_them(
         crop = Crop(drawn[0], np.eye(2, 3), 1.0)
         nobody = Face(np.zeros(4), np.zeros((5, 2)), 1.0)
         portrait = Portrait(Photo(drawn[0]), nobody, crop, faces[0])
-        after, before = editor.ends(portrait, Edit({"Smiling": 1.0}), "flow")
-        assert not np.array_equal(after.values, before.values)
+        change = editor.change(portrait, Edit({"Smiling": 1.0}), "flow")
+        assert not np.array_equal(change.after.values, change.before.values)
+        assert change.before is faces[0]
         assert editor.render(portrait, {}, move="flow") is portrait.photo
-        with pytest.raises(BadRequest, match="no move named 'jump'; known: direction, flow"):
+        with pytest.raises(BadRequest, match="no move named 'jump'; known: best, direction, flow"):
             editor.render(portrait, {"Smiling": 1.0}, move="jump")
         planes = editor.bundle.planes_of(faces[0].values[None])
         np.testing.assert_allclose(editor.bundle.code_of(planes)[0], faces[0].values, atol=2e-3)

@@ -18,7 +18,7 @@ from facedial.training.recipes import flagship
 from facedial.training.recipes import sharp as sharp_recipe
 
 from .test_perceptual import keras_file
-from .test_runs import TINY, order
+from .tiny import TINY, order
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +115,7 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
             "judged=4",
         ),
         "sharp": ("judged=4", "pace.batch=4", "warm=1"),
+        "moves": ("people=8", "steps=1", "turnings=[0.2]", 'attributes=["Smiling"]'),
     }
     settings = flagship.Settings(features_file=str(tmp_path / "squeezenet.h5"))
     small = tuple(
@@ -125,12 +126,14 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
     monkeypatch.setattr(flagship, "RECIPE", recipe)
     run = tmp_path / "flagship"
     start.run(order(store, run, recipe="flagship", assignments=(), steps=10))
-    steps = {s.recipe: tensors.load(run / s.recipe / "last.safetensors")[1]["step"] for s in small}
+    trained = [s.recipe for s in small if s.share]
+    steps = {name: tensors.load(run / name / "last.safetensors")[1]["step"] for name in trained}
     assert steps == {"autoencoder": 2, "flow": 6, "sharp": 2}
     with Editor.open(run / "bundle") as editor:
         assert editor.bundle.has_flow
         assert editor.bundle.has_sharp
         assert len(editor.generate(2, seed=1)) == 2
+        assert set(editor.manners.table) == {"Smiling"}
     # Called again it trains nothing more; given more, every stage goes on.
     start.run(order(store, run, recipe="flagship", assignments=(), steps=10))
     assert tensors.load(run / "flow" / "last.safetensors")[1]["step"] == 6
@@ -142,4 +145,6 @@ def test_shares_of_the_flagship_make_a_whole() -> None:
     with pytest.raises(BadRequest, match="make 1"):
         flagship.Settings(flow=0.9)
     only = flagship.Settings(autoencoder=0, flow=1, sharp=0)
-    assert [stage.recipe for stage in flagship.stages(only)] == ["flow"]
+    assert [stage.recipe for stage in flagship.stages(only)] == ["flow", "moves"]
+    codes = flagship.Settings(autoencoder=1, flow=0, sharp=0)
+    assert [stage.recipe for stage in flagship.stages(codes)] == ["autoencoder"]

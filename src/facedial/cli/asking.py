@@ -145,6 +145,14 @@ def in_terminal(
     return texts
 
 
+def also_set(extra: Mapping[str, float], whose: str | None = None) -> str:
+    """The sentence that says what goes with what was asked, about a file where one is named."""
+    told = ", ".join(f"{name}={amount:.2g}" for name, amount in extra.items())
+    about = "" if whose is None else f"{whose}: "
+    why = "as it goes with what is asked"
+    return f"facedial: {about}also set, {why}: {told} (--exactly sets nothing else)"
+
+
 def _amount(word: str, limits: tuple[float, float]) -> float:
     low, high = limits
     try:

@@ -112,7 +112,7 @@ class FlowMove:
     Its planes are carried back with its own attributes to the time `turning`, where coarse features
     are still open, and forward twice, with the wished attributes and with its own: both ends have
     lost the same, so their difference is the edit (after SDEdit, Meng 2022, made deterministic).
-    `planes`: codes [N, D] -> planes; `code`: the way back.
+    `planes`: codes [N, D] -> planes; `code`: the way back. `focus` as for `focused`.
     """
 
     names: tuple[str, ...]
@@ -122,6 +122,7 @@ class FlowMove:
     turning: float = TURNING
     guidance: float = MOVE_GUIDANCE
     steps: int = MOVE_STEPS
+    focus: float = 0.0
 
     def __post_init__(self) -> None:
         _check(self.guidance, self.steps)
@@ -151,30 +152,56 @@ class FlowMove:
                 f"the flow does not know {name}; learned directions need --move direction"
             ) from error
 
-    def ends(self, values: Floats, own: Mapping[str, float], edit: Edit) -> tuple[Floats, Floats]:
-        """Codes [D] after and before the edit; equal when nothing is asked."""
+    def back(self, planes: Floats, now: Floats) -> Floats:
+        """Faces' planes [N, 6, 32, 32] at the turning time, carried with what they are, wishes [N, K]."""
+        times = (1.0, self.turning)
+        return carry(self.velocity, planes, now, times=times, steps=self.steps, guidance=1.0)
+
+    def forth(self, planes: Floats, wishes: Floats) -> Floats:
+        """Planes [N, 6, 32, 32] of the turning time as faces again, under wishes [N, K]."""
+        times = (self.turning, 1.0)
+        guidance = self.guidance
+        return carry(
+            self.velocity, planes, wishes, times=times, steps=self.steps, guidance=guidance
+        )
+
+    def step(self, values: Floats, own: Mapping[str, float], edit: Edit) -> Floats:
+        """What the edit adds to the code [D] of a face; exact zeros when nothing is asked."""
         now, then = self.wishes(own, edit)
         if np.array_equal(now, then):
-            return values, values
+            return np.zeros_like(values)
         face = self.planes(values[None])
-        back = carry(
-            self.velocity,
-            face,
-            now[None],
-            times=(1.0, self.turning),
-            steps=self.steps,
-            guidance=1.0,
-        )
-        both = carry(
-            self.velocity,
-            np.repeat(back, 2, 0),
-            np.stack([then, now]),
-            times=(self.turning, 1.0),
-            steps=self.steps,
-            guidance=self.guidance,
-        )
-        after, before = self.code(both)
-        return after, before
+        turned = self.back(face, now[None])
+        after, before = self.forth(np.repeat(turned, 2, 0), np.stack([then, now]))
+        change = focused(after - before, self.focus)
+        # The way to codes is affine: only differences of what it gives are differences of faces.
+        moved, still = self.code(np.stack([face[0] + change, face[0]]))
+        return np.asarray(moved - still)
+
+
+def focused(change: Floats, focus: float) -> Floats:
+    """A change of planes [..., 6, 32, 32] without what is faint beside its strongest place.
+
+    Its size, smoothed, counts in full from `focus` of its largest on and not at all below half of
+    that; 0 leaves all as it is. Twice the change is focused as the change is.
+    """
+    if focus == 0:
+        return change
+    size = np.sqrt(np.square(change).sum(-3))
+    for axis in (-2, -1):
+        for _ in range(2):
+            size = _smooth(size, axis)
+    top = np.maximum(size.max((-2, -1), keepdims=True), 1e-12)
+    rise = np.clip(2 * size / (focus * top) - 1, 0, 1)
+    return np.asarray(change * (rise * rise * (3 - 2 * rise))[..., None, :, :], np.float32)
+
+
+def _smooth(values: Floats, axis: int) -> Floats:
+    """Means over three neighbours along an axis; the edge is repeated."""
+    last = values.shape[axis] - 1
+    places = np.arange(last + 1)
+    before, after = np.maximum(places - 1, 0), np.minimum(places + 1, last)
+    return np.asarray((values.take(before, axis) + values + values.take(after, axis)) / 3)
 
 
 def _check(guidance: float, steps: int) -> None:

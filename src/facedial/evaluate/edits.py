@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from facedial import scores
 from facedial.codes.attributes import NAMES
 from facedial.codes.edit import Edit
+from facedial.codes.moves import BEST, MOVES
 from facedial.codes.wishes import companions
 from facedial.data.judging import judged
 from facedial.data.store import Store
-from facedial.editor import FRAME, MOVES, Editor, Portrait
+from facedial.editor import FRAME, Editor, Portrait
 from facedial.evaluate._context import SEEN, Context, evenly
 from facedial.evaluate._figures import Goal, Picture, Row
 from facedial.evaluate._judge import Judge
@@ -239,8 +240,8 @@ def _movers(context: Context) -> list[_Mover]:
         with Editor.open(path) as editor:
             if editor.bundle.frame != FRAME or editor.bundle.side != SIDE:
                 continue
-            moves = MOVES if editor.bundle.has_flow else MOVES[:1]
-        found += [_Mover(name if m == MOVES[0] else f"{name} {m}", path, m) for m in moves]
+            moves = MOVES if editor.bundle.has_flow else (BEST,)
+        found += [_Mover(name if m == BEST else f"{name} {m}", path, m) for m in moves]
     return found
 
 

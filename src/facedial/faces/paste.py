@@ -7,6 +7,10 @@ from facedial.faces.geometry import Float32, apply, compose, invert, warp_strips
 from facedial.faces.photo import Photo
 
 SOFT_EDGE = 0.15  # share of the side over which the mask falls to zero
+# Levels of a mean change, smoothed, from which on a place counts as changing, and as changing through
+# and through.
+SOME, MUCH = 6.0, 24.0
+SMOOTH = 4  # pixels to each side
 REACH = 3  # pixels, of the crop or the photo, around a change that resampling may touch
 
 
@@ -16,6 +20,19 @@ def soft_mask(size: int) -> Float32:
     ramp = np.clip(from_edge / max(1.0, SOFT_EDGE * size), 0.0, 1.0)
     side = ramp * ramp * (3.0 - 2.0 * ramp)
     return np.outer(side, side).astype(np.float32)
+
+
+def changed_places(change: Float32) -> Float32:
+    """How far each place is another one after a change [S, S, 3]: 0..1, [S, S], nothing for nothing."""
+    size = np.abs(change).mean(2)
+    for axis in (0, 1):
+        ends = [(SMOOTH + 1, SMOOTH) if a == axis else (0, 0) for a in (0, 1)]
+        sums = np.cumsum(np.pad(size, ends, mode="edge"), axis, dtype=np.float64)
+        width = 2 * SMOOTH + 1
+        last = np.arange(width, sums.shape[axis])
+        size = (sums.take(last, axis) - sums.take(last - width, axis)) / width
+    rise = np.clip((size - SOME) / (MUCH - SOME), 0.0, 1.0)
+    return np.asarray(rise * rise * (3.0 - 2.0 * rise), np.float32)
 
 
 def paste_change(photo: Photo, crop: Crop, change: Float32, mask: Float32 | None = None) -> Photo:

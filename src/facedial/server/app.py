@@ -16,7 +16,8 @@ from starlette.middleware import Middleware
 
 from facedial import __version__
 from facedial.codes.learn import Learned
-from facedial.editor import MOVES, Editor
+from facedial.codes.moves import BEST, DIRECTION, MOVES
+from facedial.editor import Editor
 from facedial.server import problems, schemas
 from facedial.server.counts import MEDIA, Counted, Counts
 from facedial.server.guard import Guard
@@ -204,7 +205,7 @@ def _about(api: APIRouter, desk: _Desk) -> None:
     @api.get("/version", tags=["about"], responses=_errors())
     async def version() -> schemas.Version:
         """Which version and model run here, and what they take."""
-        moves = list(MOVES) if editor.bundle.has_flow else [MOVES[0]]
+        moves = list(MOVES) if editor.bundle.has_flow else [BEST, DIRECTION]
         return schemas.Version(
             version=__version__,
             model=editor.bundle.name,

@@ -52,7 +52,7 @@ class RenderBody(_Body):
     view: Literal["face", "photo"] = "face"
     size: Annotated[int, Field(ge=64, le=1024)] = 512
     format: Literal["jpg", "png", "webp"] = "jpg"
-    move: Name = "direction"
+    move: Name = "best"
     directions: list[Key] = Field([], max_length=32)
 
 

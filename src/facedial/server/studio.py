@@ -10,11 +10,10 @@ from typing import Any
 
 from facedial import strips, teaching
 from facedial.closeup import CloseUp
-from facedial.codes.attributes import ATTRIBUTES, find, is_weak
+from facedial.codes.attributes import ATTRIBUTES, is_weak
 from facedial.codes.code import Code
 from facedial.codes.edit import Edit
 from facedial.codes.learn import Learned
-from facedial.codes.wishes import companions
 from facedial.editor import Editor, Portrait
 from facedial.errors import BadRequest
 from facedial.faces import sheet
@@ -117,22 +116,21 @@ class Studio:
     ) -> Rendered:
         """One face seen close, or the whole photo, after edits of (face, edit)."""
         editor = self._with(learned)
-        also: dict[str, float] = {}
         if view == "face":
             if len(edits) != 1:
                 raise BadRequest(f"a face seen close takes one edit, found {len(edits)}")
             number, edit = edits[0]
             near = self._close_up(opened, number, size)
-            full = editor.completed(near.portrait, edit, move)
-            also = {n: t for n, t in full.targets.items() if n not in edit.targets}
-            picture = near.render(editor, full, move)
-            return Rendered(picture.encoded(ending, quality=85), near.box, also)
+            change = editor.change(near.portrait, edit, move)
+            picture = near.render(editor, change)
+            return Rendered(picture.encoded(ending, quality=85), near.box, dict(change.also))
         picture = opened.photo
+        also: dict[str, float] = {}
         for number, edit in edits:
             portrait = opened.portrait(number)
-            full = editor.completed(portrait, edit, move)
-            also |= {n: t for n, t in full.targets.items() if n not in edit.targets}
-            picture = editor.render(portrait, full, onto=picture, move=move)
+            change = editor.change(portrait, edit, move)
+            also |= change.also
+            picture = editor.paste(portrait, change, onto=picture)
         width, height = picture.size
         return Rendered(picture.encoded(ending), (0, 0, width, height), also)
 
@@ -148,8 +146,7 @@ class Studio:
         self, wanted: Mapping[str, float], prior: str | None, exactly: bool
     ) -> dict[str, float]:
         """What goes with what is wanted of new faces."""
-        asked = {find(name).name: value for name, value in wanted.items()}
-        return {} if exactly else companions(asked, self.editor.prior(prior).names)
+        return {} if exactly else self.editor.also_wanted(wanted, self.editor.prior(prior))
 
     def morph(self, faces: Sequence[Portrait], steps: int) -> list[Any]:
         """Pictures of a walk from face to face; raises `BadRequest` for more than the limit."""

@@ -53,9 +53,10 @@ NOTHING = "nothing to change; give --set NAME=0..1 or --add NAME=±x"
 )
 @click.option(
     "--move",
-    default="direction",
+    default="best",
     show_default=True,
-    help="direction (straight lines in code space), or flow where the model has one.",
+    help="direction (straight lines in code space), flow where the model has one, or for each "
+    "attribute the one of both that was measured best.",
 )
 @FACE
 @click.option(
@@ -109,7 +110,7 @@ def command(
         targeted = destinations(files, out, "edited", overwrite=overwrite)
         ready = editor.portraits(Photo.open(files[0]), face, eyes) if ask and files else []
         if ready:
-            editor.ends(ready[0], Edit(), move)  # a move that is refused, before any question
+            editor.change(ready[0], Edit(), move)  # a move that is refused, before any question
             answers = _answers(editor, ready[0], edit, targets)
             edit = editor.parse((*targets, *answers), shifts, keep, strength, preset, exactly)
             if edit.is_zero:
@@ -120,19 +121,11 @@ def command(
                 portraits = ready or editor.portraits(photo, face, eyes)
                 result = photo
                 for portrait in portraits:
-                    full = editor.completed(portrait, edit, move)
-                    after, before = editor.ends(portrait, full, move)
-                    result = editor.paste(portrait, after, before, onto=result)
-                    changes = editor.readings(after, before, full)
-                    extra = [
-                        f"{n}={t:.2g}" for n, t in full.targets.items() if n not in edit.targets
-                    ]
-                    if extra:
-                        click.echo(
-                            f"facedial: {path.name}: also set, as it goes with what is asked: "
-                            f"{', '.join(extra)} (--exactly sets nothing else)",
-                            err=True,
-                        )
+                    change = editor.change(portrait, edit, move)
+                    result = editor.paste(portrait, change, onto=result)
+                    changes = editor.readings(change)
+                    if change.also:
+                        click.echo(asking.also_set(change.also, path.name), err=True)
                     for name, (first, last) in changes.items():
                         if explain:
                             click.echo(f"{path.name}: {name} {first:.2f} -> {last:.2f}", err=True)

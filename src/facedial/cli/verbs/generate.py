@@ -98,7 +98,6 @@ def command(
     from facedial.codes.attributes import find
     from facedial.codes.code import CodeTable, save_codes
     from facedial.codes.prior import WANTED_RANGE, wanted_labels
-    from facedial.codes.wishes import companions
     from facedial.editor import Editor
 
     asked = pairs(wanted, "--set")
@@ -126,15 +125,9 @@ def command(
             temperature=temperature,
             exactly=exactly,
         )
-        names_asked = {find(name).name: amount for name, amount in asked.items()}
-        extra = {} if exactly else companions(names_asked, source.names)
+        extra = {} if exactly else editor.also_wanted(asked, source)
         if extra:
-            told = ", ".join(f"{name}={amount:g}" for name, amount in extra.items())
-            click.echo(
-                f"facedial: also set, as it goes with what is asked: {told} "
-                "(--exactly sets nothing else)",
-                err=True,
-            )
+            click.echo(asking.also_set(extra), err=True)
         written = strips.save_faces(editor, drawn, target, as_grid=as_grid, overwrite=overwrite)
         if codes is not None:
             names = [f"seed-{seed}-face-{i:04d}" for i in range(count)]

@@ -1,4 +1,4 @@
-"""All that ships, stage by stage: faithful autoencoder, flow, sharp renderer, into one bundle."""
+"""All that ships, stage by stage, into one bundle: autoencoder, flow, sharp renderer, moves."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,17 +7,22 @@ from typing import Any
 from facedial.errors import BadRequest, BadRun
 from facedial.training.models import perceptual
 from facedial.training.recipe import Context, Recipe, Stage
+from facedial.training.recipes import moves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Shares of the minutes; `features`, `features_file` of the sharp renderer's discriminators."""
+    """Shares of the minutes; `features`, `features_file` of the sharp renderer's discriminators.
+
+    `people`: of the recipe `moves`, which ends it.
+    """
 
     autoencoder: float = 0.2
     flow: float = 0.55
     sharp: float = 0.25
     features: str = perceptual.SQUEEZENET
     features_file: str = ""
+    people: int = moves.Settings().people
 
     def __post_init__(self) -> None:
         shares = (self.autoencoder, self.flow, self.sharp)
@@ -33,7 +38,10 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
         Stage(recipe="flow", share=settings.flow),
         Stage(recipe="sharp", share=settings.sharp, assignments=seen),
     )
-    return tuple(stage for stage in every if stage.share > 0)
+    trained = tuple(stage for stage in every if stage.share > 0)
+    if not settings.flow:
+        return trained
+    return (*trained, Stage(recipe="moves", share=0, assignments=(f"people={settings.people}",)))
 
 
 def start(context: Context, settings: Settings) -> None:
@@ -46,7 +54,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
 
 
 RECIPE = Recipe(
-    summary="all that ships, stage by stage: autoencoder, flow, sharp renderer, into RUN/bundle",
+    summary="all that ships, stage by stage: autoencoder, flow, sharp renderer, moves, into RUN/bundle",
     settings=Settings(),
     start=start,
     export=finish,

@@ -1,0 +1,94 @@
+"""How faces are moved: along directions or by a flow, attribute by attribute as was measured best."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from facedial.codes.edit import Edit
+from facedial.codes.flow import MOVE_GUIDANCE, TURNING
+from facedial.errors import BadBundle, BadRequest
+
+BEST, DIRECTION, FLOW = "best", "direction", "flow"
+MOVES = (BEST, DIRECTION, FLOW)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How one attribute is changed: `move`, and for the flow `turning` and `guidance` (`FlowMove`).
+
+    `focus`: share of a change's largest size below which it fades out (`focused`; 0 keeps all).
+    `fresh`: share of the photo's own detail that gives way, where much changes, to what is drawn.
+    """
+
+    move: str = DIRECTION
+    turning: float = TURNING
+    guidance: float = MOVE_GUIDANCE
+    focus: float = 0.0
+    fresh: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """An edit parted into what goes `along` directions and what is `flowing`, and how that flows."""
+
+    along: Edit
+    flowing: Edit
+    manner: Manner
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """Attribute -> how it is best changed; along its direction where nothing is said."""
+
+    table: Mapping[str, Manner]
+
+    @staticmethod
+    def of(facts: Mapping[str, Any]) -> "Manners":
+        """The manners that a bundle's part `moves` states; raises `BadBundle`."""
+        known = {field.name for field in fields(Manner)}
+        try:
+            table = {
+                name: Manner(**{k: v for k, v in about.items() if k in known})
+                for name, about in facts.get("table", {}).items()
+            }
+        except (AttributeError, TypeError) as error:
+            raise BadBundle(f"the bundle's table of moves cannot be read ({error})") from error
+        return Manners(table)
+
+    def parts(self, edit: Edit, move: str) -> Parts:
+        """The edit parted by `move`: as the table has it (`best`), or all one way.
+
+        Where several attributes flow together, the one that needs most decides: the earliest turning,
+        the strongest guidance, the widest focus. Raises `BadRequest` for an unknown move.
+        """
+        if move not in MOVES:
+            raise BadRequest(f"no move named {move!r}; known: {', '.join(MOVES)}")
+        asked = (*edit.targets, *edit.shifts)
+        manners = {name: self.table.get(name, Manner()) for name in asked}
+        flows = {
+            name: manner
+            for name, manner in manners.items()
+            if move == FLOW or (move == BEST and manner.move == FLOW)
+        }
+        found = list(flows.values()) or [Manner()]
+        joint = Manner(
+            move=FLOW if flows or move == FLOW else DIRECTION,
+            turning=min(manner.turning for manner in found),
+            guidance=max(manner.guidance for manner in found),
+            focus=min(manner.focus for manner in found),
+            fresh=max(manner.fresh for manner in found),
+        )
+        others = set(asked) - set(flows)
+        return Parts(_only(edit, others), _only(edit, set(flows)), joint)
+
+
+def _only(edit: Edit, names: set[str]) -> Edit:
+    """The edit of `names` alone; the others that it speaks of are left to whoever moves them.
+
+    They are not kept: what cannot be kept still would refuse the whole.
+    """
+    return replace(
+        edit,
+        targets={name: amount for name, amount in edit.targets.items() if name in names},
+        shifts={name: amount for name, amount in edit.shifts.items() if name in names},
+    )

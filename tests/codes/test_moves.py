@@ -1,0 +1,49 @@
+"""Laws of which move each attribute of an edit takes."""
+
+import pytest
+
+from facedial.codes.edit import Edit
+from facedial.codes.moves import DIRECTION, FLOW, Manner, Manners
+from facedial.errors import BadBundle, BadRequest
+
+FACTS = {
+    "of": "fd-test",
+    "table": {
+        "Bald": {"move": "flow", "turning": 0.05, "guidance": 4, "focus": 0.3, "fresh": 1},
+        "Smiling": {"move": "flow", "turning": 0.2, "guidance": 2, "merit": 0.9},
+        "Young": {"move": "direction", "success": 0.5, "direction": {"merit": 0.4}},
+    },
+}
+EDIT = Edit({"Bald": 1.0, "Young": 0.0}, {"Smiling": 1.0, "grin": 2.0}, frozenset({"Male"}), 0.5)
+
+
+def test_each_attribute_takes_the_move_that_was_measured_best() -> None:
+    parts = Manners.of(FACTS).parts(EDIT, "best")
+    assert parts.flowing == Edit({"Bald": 1.0}, {"Smiling": 1.0}, frozenset({"Male"}), 0.5)
+    assert parts.along == Edit({"Young": 0.0}, {"grin": 2.0}, frozenset({"Male"}), 0.5)
+    # What needs most decides.
+    assert parts.manner == Manner(move=FLOW, turning=0.05, guidance=4, focus=0, fresh=1)
+
+
+def test_all_can_be_moved_one_way() -> None:
+    manners = Manners.of(FACTS)
+    along = manners.parts(EDIT, "direction")
+    assert (along.along, along.manner) == (EDIT, Manner())
+    assert along.flowing.is_zero
+    flowing = manners.parts(EDIT, "flow")
+    assert (flowing.flowing, flowing.manner.move) == (EDIT, FLOW)
+    assert flowing.along.is_zero
+    # Refused before a face is known, where the model has no flow.
+    assert manners.parts(Edit(), "flow").manner.move == FLOW
+
+
+def test_a_bundle_that_says_nothing_moves_along_directions() -> None:
+    parts = Manners.of({}).parts(EDIT, "best")
+    assert (parts.along, parts.manner.move) == (EDIT, DIRECTION)
+
+
+def test_nonsense_is_refused() -> None:
+    with pytest.raises(BadRequest, match="no move named 'jump'; known: best, direction, flow"):
+        Manners({}).parts(EDIT, "jump")
+    with pytest.raises(BadBundle, match="table of moves"):
+        Manners.of({"table": {"Bald": 3}})

@@ -1,0 +1,110 @@
+"""The recipe that measures how each attribute is best changed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facedial.codes.edit import Edit
+from facedial.codes.moves import FLOW, Manner
+from facedial.editor import Editor, Portrait
+from facedial.errors import BadBundle, BadRequest, BadRun
+from facedial.faces.crop import Crop
+from facedial.faces.photo import Photo
+from facedial.training import publish, start
+from facedial.training.recipes import moves
+
+from .tiny import order
+
+TINY_FLOW = (
+    "model.width=8",
+    "model.condition=16",
+    "model.heads=2",
+    "pace.batch=8",
+    "judged=4",
+    "steps=2",
+)
+FEW = (
+    "people=8",
+    "steps=1",
+    "turnings=[0.2]",
+    "guidances=[2]",
+    'attributes=["Smiling", "Male"]',
+)
+
+
+@pytest.fixture
+def flowing(store: Path, finished: Path, tmp_path: Path) -> Path:
+    """A bundle with a flow that has learnt next to nothing."""
+    out = tmp_path / "flowing"
+    publish.publish([finished], out)
+    start.run(order(store, tmp_path / "flow", recipe="flow", assignments=TINY_FLOW, init=out))
+    publish.publish([tmp_path / "flow"], out)
+    return out
+
+
+def measure(store: Path, run: Path, init: Path, *more: str) -> None:
+    start.run(order(store, run, recipe="moves", assignments=(*FEW, *more), init=init))
+
+
+def test_what_is_measured_best_is_what_an_edit_does(
+    store: Path, flowing: Path, drawn: np.ndarray, tmp_path: Path
+) -> None:
+    run = tmp_path / "moves"
+    measure(store, run, flowing)
+    table = json.loads((run / moves.TABLE).read_text())["table"]
+    assert set(table) == {"Smiling", "Male"}
+    for row in table.values():
+        assert row["merit"] >= row["direction"]["merit"]  # the best of all, this one among them
+        assert row["merit"] == pytest.approx(row["success"] - row["collateral"])
+        assert 0 <= row["success"] <= 1 and row["collateral"] >= 0
+        assert row["direction"]["collateral"] > 0
+    measured = (run / moves.TABLE).stat().st_mtime_ns
+    measure(store, run, flowing)
+    assert (run / moves.TABLE).stat().st_mtime_ns == measured  # done once
+
+    table["Smiling"] |= {"move": FLOW, "turning": 0.3, "fresh": 1.0}
+    table["Male"] |= {"move": "direction"}
+    (run / moves.TABLE).write_text(
+        json.dumps({"space": json.loads((run / moves.TABLE).read_text())["space"], "table": table})
+    )
+    publish.publish([run], flowing)
+    with Editor.open(flowing) as editor:
+        pixels = drawn[0]
+        (code,) = editor.encode(pixels[None])
+        portrait = Portrait(Photo(pixels), None, Crop(pixels, moves.WHOLE, 1.0), code)
+        both = editor.change(portrait, Edit({"Smiling": 1.0, "Male": 1.0}, exactly=True))
+        smile = editor.change(portrait, Edit({"Smiling": 1.0}, exactly=True), "flow")
+        man = editor.change(portrait, Edit({"Male": 1.0}, exactly=True), "direction")
+        sum_of_both = smile.after.values + man.after.values - code.values
+        np.testing.assert_allclose(both.after.values, sum_of_both, atol=1e-5)
+        assert both.fresh == 1.0
+        assert smile.before is code
+        wide = editor.flow_move(Manner(move=FLOW, turning=0.3, guidance=2.0))
+        own = editor.read_attributes(portrait)
+        assert wide.step(code.values, own, Edit({"Smiling": 1.0}, exactly=True)).any()
+        # Nothing asked, nothing changed: the very pixels.
+        assert editor.render(portrait, Edit({"Smiling": 1.0}, strength=0)) is portrait.photo
+        whole, some = (
+            editor.render(portrait, Edit({"Smiling": 1.0}, strength=s)).pixels.astype(int)
+            for s in (1.0, 1e-3)
+        )
+        assert np.abs(some - pixels).mean() <= np.abs(whole - pixels).mean()
+        assert np.abs(some - pixels).max() <= 2  # little asked is little changed, shapes or not
+
+
+def test_what_cannot_be_measured_is_refused(store: Path, finished: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    publish.publish([finished], plain)
+    with pytest.raises(BadBundle, match="has no flow"):
+        measure(store, tmp_path / "none", plain)
+    with pytest.raises(BadRequest, match="no such attribute"):
+        moves.Settings(attributes=("Grinning",))
+    with pytest.raises(BadRequest, match="2 people or more"):
+        moves.Settings(people=1)
+    with pytest.raises(BadRun, match=r"has no moves\.json"):
+        publish.publish([tmp_path / "none"], plain)
+    (tmp_path / "none" / moves.TABLE).write_text(json.dumps({"space": "fd-other", "table": {}}))
+    with pytest.raises(BadRun, match="measured edits of codes of fd-other"):
+        publish.publish([tmp_path / "none"], plain)

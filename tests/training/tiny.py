@@ -1,0 +1,21 @@
+"""Runs small enough for a test."""
+
+from pathlib import Path
+
+from facedial.training import start
+
+TINY = ("dimensions=6", "drawing.width=8", "refining.width=8", "pace.batch=4", "judged=8")
+
+
+def order(store: Path, run: Path, **changes: object) -> start.Order:
+    """Six steps of a tiny autoencoder, or what `changes` say."""
+    facts: dict[str, object] = {
+        "recipe": "autoencoder",
+        "stores": (store,),
+        "run": run,
+        "steps": 6,
+        "assignments": TINY,
+        "precision": "32-true",
+        "log_every": 1,
+    }
+    return start.Order(**{**facts, **changes})  # type: ignore[arg-type]
