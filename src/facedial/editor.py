@@ -14,10 +14,10 @@ from facedial.codes.attributes import ATTRIBUTES, find
 from facedial.codes.code import Code, Floats
 from facedial.codes.directions import Directions
 from facedial.codes.edit import Edit
-from facedial.codes.flow import GUIDANCE, STEPS, FlowMove, FlowPrior
+from facedial.codes.flow import GUIDANCE, STEPS, FlowMove, FlowPrior, Memory
 from facedial.codes.labelled import load_prior
 from facedial.codes.learn import Learned
-from facedial.codes.moves import BEST, DIRECTION, Manner, Manners
+from facedial.codes.moves import BEST, FLOW, Manner, Manners
 from facedial.codes.prior import RAW, Prior, UniformPrior, spread
 from facedial.codes.wishes import companions, completed
 from facedial.errors import BadRequest, CodeSpaceMismatch
@@ -73,6 +73,7 @@ class Editor:
     detector: Detector | None = None
     manners: Manners = field(init=False)
     _mask: NDArray[np.float32] = field(init=False)
+    _memory: Memory = field(default_factory=Memory)
 
     def __post_init__(self) -> None:
         """Refuse directions of another model."""
@@ -239,22 +240,25 @@ class Editor:
         """
         self._own(portrait.code)
         parts = self.manners.parts(edit, move)
-        mover = self.flow_move(parts.manner) if parts.manner.move != DIRECTION else None
-        code, strength = portrait.code, edit.strength
-        step = np.zeros_like(code.values)
+        if move == FLOW or parts.flowing:
+            self._flow_names()  # told before anything is worked out
+        code, asked = portrait.code, {*edit.targets, *edit.shifts}
+        if edit.is_zero:
+            return Change(code, code, edit, {})
         full = edit
-        if strength and not parts.along.is_zero:
-            along = completed(parts.along, self.directions.readings(code))
+        step = np.zeros_like(code.values)
+        if not parts.along.is_zero:
+            along = completed(parts.along, self.directions.readings(code), asked)
             full = _with(full, along)
             step += self.move(code, along).values - code.values
-        if mover is not None and not parts.flowing.is_zero:
+        if parts.flowing:
             own = self.read_attributes(portrait)
-            flowing = completed(parts.flowing, own)
-            full = _with(full, flowing)
-            step += mover.step(code.values, own, flowing)
+            for part, manner in parts.flowing.values():
+                full = _with(full, completed(part, own, asked))
+                step += self.flow_move(manner).step(code.values, own, part, asked)
         also = {name: t for name, t in full.targets.items() if name not in edit.targets}
         after = Code(code.values + step, code.space) if step.any() else code
-        return Change(code, after, full, also, parts.manner.fresh)
+        return Change(code, after, full, also, parts.fresh)
 
     def flow_move(self, manner: Manner) -> FlowMove:
         """The flow as it moves faces; raises where the bundle has none."""
@@ -266,6 +270,7 @@ class Editor:
             turning=manner.turning,
             guidance=manner.guidance,
             focus=manner.focus,
+            memory=self._memory,
         )
 
     def readings(self, change: Change) -> dict[str, tuple[float, float]]:

@@ -1,11 +1,13 @@
 """Laws of the learned prior, with flows known in closed form in the network's place."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from facedial.codes.edit import Edit
-from facedial.codes.flow import SHAPE, FlowMove, FlowPrior, focused
+from facedial.codes.flow import SHAPE, FlowMove, FlowPrior, Memory, focused
 from facedial.errors import BadRequest, UnknownName
 
 NAMES = ("Male", "Smiling")
@@ -75,15 +77,17 @@ OWN = {"Male": 0.3, "Smiling": 0.1}
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 @pytest.mark.parametrize(
-    ("edit", "smile"),
+    ("edit", "way"),
     [
-        (Edit({"Smiling": 1.0}), 1.0),
-        (Edit({"Smiling": 1.0}, strength=0.5), 0.1),
-        (Edit(shifts={"Smiling": 0.5}), -0.3),
-        (Edit({"Smiling": 1.5}), 1.5),  # the farthest wish
+        (Edit({"Smiling": 1.0}), 1.8),  # wishes go from -0.8 to 1
+        (Edit({"Smiling": 1.0}, strength=0.5), 0.9),
+        (Edit({"Smiling": 1.5}), 2.8),
+        (Edit({"Smiling": 0.0}), -0.2),
+        (Edit(shifts={"Smiling": 0.5}), 0.5),
+        (Edit(shifts={"Smiling": -1.0, "Male": 2.0}), -1.0),  # this flow draws all sexes alike
     ],
 )
-def test_a_move_is_what_the_closed_form_says(guidance: float, edit: Edit, smile: float) -> None:
+def test_a_move_is_what_the_closed_form_says(guidance: float, edit: Edit, way: float) -> None:
     """The flow of N(m, s^2) is linear: from t to 1, x - t m is multiplied by s / sd(t).
 
     So changing m to m' at t moves the end by (m' - m)(1 - t s / sd(t)), guidance times.
@@ -92,12 +96,44 @@ def test_a_move_is_what_the_closed_form_says(guidance: float, edit: Edit, smile:
     sd = np.hypot(1 - t, t * SPREAD)
     face = np.random.default_rng(0).standard_normal(np.prod(SHAPE)).astype(np.float32)
     moving = mover(guidance=guidance)
-    wanted = guidance * 3 * (smile - (2 * OWN["Smiling"] - 1)) * (1 - t * SPREAD / sd)
-    assert_allclose(moving.step(face, OWN, edit), wanted, atol=0.02)
+    wanted = guidance * 3 * way * (1 - t * SPREAD / sd)
+    assert_allclose(moving.step(face, OWN, edit), wanted, atol=0.03)
     if guidance == 1:
-        planes, (now, _) = face.reshape(1, *SHAPE), moving.wishes(OWN, edit)
+        planes, now = face.reshape(1, *SHAPE), moving.now(OWN)
         there_and_back = moving.forth(moving.back(planes, now[None]), now[None])
         assert_allclose(there_and_back, planes, atol=0.02)
+
+
+def test_who_smiles_can_smile_more() -> None:
+    """A wish reached already goes half a wish further, and is multiplied like any other."""
+    then, way = mover().then(np.array([0.9, 0.9], np.float32), "smiling", 1, {"Male": 0.0})
+    assert_allclose(then, [-1, 1.4])
+    assert way == 0.5
+
+
+def test_what_was_worked_out_is_remembered_and_twice_asked_is_twice_as_far() -> None:
+    asked: list[int] = []
+
+    def counted(planes: np.ndarray, time: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        asked.append(len(planes))
+        return velocity(planes, time, wanted)
+
+    face = np.random.default_rng(0).standard_normal(np.prod(SHAPE)).astype(np.float32)
+    moving = replace(mover(), velocity=counted)
+    half = moving.step(face, OWN, Edit({"Smiling": 1.0}, strength=0.5))
+    known = len(asked)
+    whole = moving.step(face, OWN, Edit({"Smiling": 1.0}))
+    assert len(asked) == known
+    assert_allclose(whole, 2 * half, rtol=1e-5)
+    moving.step(face, OWN, Edit({"Male": 1.0}))  # of this face: the way back is known
+    assert len(asked) - known < known
+    few = Memory(2)
+    for key in (1, 2, 3):
+        few.get(key, lambda: face)
+    remade: list[int] = []
+    few.get(3, lambda: remade.append(3) or face)
+    few.get(1, lambda: remade.append(1) or face)
+    assert remade == [1]
 
 
 def test_a_move_that_asks_for_nothing_is_exactly_nothing() -> None:
@@ -121,7 +157,7 @@ def test_a_focused_change_loses_what_is_faint_beside_its_strongest_place() -> No
 
 def test_a_flow_knows_attributes_only() -> None:
     with pytest.raises(BadRequest, match="the flow does not know grin; learned directions"):
-        mover().wishes(OWN, Edit({"grin": 1.0}))
+        mover().step(np.zeros(np.prod(SHAPE), np.float32), OWN, Edit({"grin": 1.0}))
     with pytest.raises(BadRequest, match="turning time"):
         mover(turning=1.0)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from facedial.codes.edit import Edit
-from facedial.codes.moves import DIRECTION, FLOW, Manner, Manners
+from facedial.codes.moves import FLOW, Manner, Manners
 from facedial.errors import BadBundle, BadRequest
 
 FACTS = {
@@ -19,27 +19,29 @@ EDIT = Edit({"Bald": 1.0, "Young": 0.0}, {"Smiling": 1.0, "grin": 2.0}, frozense
 
 def test_each_attribute_takes_the_move_that_was_measured_best() -> None:
     parts = Manners.of(FACTS).parts(EDIT, "best")
-    assert parts.flowing == Edit({"Bald": 1.0}, {"Smiling": 1.0}, frozenset({"Male"}), 0.5)
     assert parts.along == Edit({"Young": 0.0}, {"grin": 2.0}, frozenset({"Male"}), 0.5)
-    # What needs most decides.
-    assert parts.manner == Manner(move=FLOW, turning=0.05, guidance=4, focus=0, fresh=1)
+    bald, smile = parts.flowing["Bald"], parts.flowing["Smiling"]
+    assert bald[0] == Edit({"Bald": 1.0}, {}, frozenset({"Male"}), 0.5)
+    assert bald[1] == Manner(move=FLOW, turning=0.05, guidance=4, focus=0.3, fresh=1)
+    assert smile == (
+        Edit({}, {"Smiling": 1.0}, frozenset({"Male"}), 0.5),
+        Manner(move=FLOW, turning=0.2, guidance=2),
+    )
+    assert parts.fresh == 1
 
 
 def test_all_can_be_moved_one_way() -> None:
     manners = Manners.of(FACTS)
     along = manners.parts(EDIT, "direction")
-    assert (along.along, along.manner) == (EDIT, Manner())
-    assert along.flowing.is_zero
+    assert (along.along, along.flowing, along.fresh) == (EDIT, {}, 0)
     flowing = manners.parts(EDIT, "flow")
-    assert (flowing.flowing, flowing.manner.move) == (EDIT, FLOW)
+    assert set(flowing.flowing) == {"Bald", "Young", "Smiling", "grin"}
     assert flowing.along.is_zero
-    # Refused before a face is known, where the model has no flow.
-    assert manners.parts(Edit(), "flow").manner.move == FLOW
 
 
 def test_a_bundle_that_says_nothing_moves_along_directions() -> None:
     parts = Manners.of({}).parts(EDIT, "best")
-    assert (parts.along, parts.manner.move) == (EDIT, DIRECTION)
+    assert (parts.along, parts.flowing) == (EDIT, {})
 
 
 def test_nonsense_is_refused() -> None:

@@ -4,8 +4,8 @@ A flow carries noise (time 0) to the small picture of a face (time 1) under a wi
 -1 without, 1 with it, 0 left open. Its network comes in as a callable; here is how it is asked.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from facedial.codes.attributes import match
 from facedial.codes.code import Floats
 from facedial.codes.edit import Edit
 from facedial.codes.prior import check_temperature, wanted_labels
+from facedial.codes.wishes import completed
 from facedial.errors import BadRequest, UnknownName
 
 # Planes float32 [N, 6, 32, 32], times [N] in 0..1, wishes [N, K] -> velocity, shaped as planes.
@@ -20,8 +21,8 @@ Velocity = Callable[[Floats, Floats, Floats], Floats]
 
 SHAPE = (6, 32, 32)
 GUIDANCE, STEPS = 2.0, 16
-MOVE_GUIDANCE, MOVE_STEPS, TURNING = 3.0, 12, 0.15
-FARTHEST = 1.5  # of a wish
+MOVE_GUIDANCE, MOVE_STEPS, TURNING = 3.0, 8, 0.15
+NEAREST = 0.5  # of what goes the whole way, in wishes of -1..1
 DRAWN_AT_ONCE = 16
 
 
@@ -105,6 +106,27 @@ class FlowPrior:
         return np.concatenate(rows)
 
 
+class Memory:
+    """What was worked out once, by key; of more than `most` things the oldest are forgotten.
+
+    Threads may work the same thing out twice, and agree.
+    """
+
+    def __init__(self, most: int = 256) -> None:
+        self.most = most
+        self._known: dict[Hashable, Floats] = {}
+
+    def get(self, key: Hashable, make: Callable[[], Floats]) -> Floats:
+        """What is known under the key, or what is made now."""
+        found = self._known.get(key)
+        if found is None:
+            found = make()
+            while len(self._known) >= self.most:
+                self._known.pop(next(iter(self._known)), None)
+            self._known[key] = found
+        return found
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FlowMove:
     """A face moved from what it is to what is wished.
@@ -113,6 +135,9 @@ class FlowMove:
     are still open, and forward twice, with the wished attributes and with its own: both ends have
     lost the same, so their difference is the edit (after SDEdit, Meng 2022, made deterministic).
     `planes`: codes [N, D] -> planes; `code`: the way back. `focus` as for `focused`.
+
+    The flow learnt what people are like who have an attribute or have it not, not who have half of it.
+    So every attribute is carried the whole of its way, and the step that makes is multiplied.
     """
 
     names: tuple[str, ...]
@@ -123,34 +148,81 @@ class FlowMove:
     guidance: float = MOVE_GUIDANCE
     steps: int = MOVE_STEPS
     focus: float = 0.0
+    memory: Memory = field(default_factory=Memory)
 
     def __post_init__(self) -> None:
         _check(self.guidance, self.steps)
         if not 0 <= self.turning < 1:
             raise BadRequest(f"the turning time must lie in 0..1, found {self.turning:g}")
 
-    def wishes(self, own: Mapping[str, float], edit: Edit) -> tuple[Floats, Floats]:
-        """Wishes [K] of what the face is and of what it is to be.
+    def now(self, own: Mapping[str, float]) -> Floats:
+        """The wish [K] that says what a face is; `own`: attribute -> probability 0..1."""
+        return np.array([2 * own[name] - 1 for name in self.names], np.float32)
 
-        `own`: attribute -> probability 0..1. A target of 0..1 is a wish of -1..1; a shift of one s.d.
-        is taken as half the way from without to with. Raises `BadRequest` for a learned direction.
+    def then(
+        self, now: Floats, name: str, sign: int, along: Mapping[str, float]
+    ) -> tuple[Floats, float]:
+        """The wish [K] the whole way from `now`, with the attribute (`sign` 1) or without it (-1).
+
+        And how far that is for the attribute itself; at least `NEAREST`, so that who smiles can smile
+        more. `along`: attribute -> 0 or 1, what goes the whole way with it.
         """
-        now = np.array([2 * own[name] - 1 for name in self.names], np.float32)
         then = now.copy()
-        for name, target in edit.targets.items():
-            k = self._index(name)
-            then[k] += edit.strength * (2 * target - 1 - now[k])
-        for name, shift in edit.shifts.items():
-            then[self._index(name)] += edit.strength * shift
-        return now, np.clip(then, -FARTHEST, FARTHEST)
+        for other, value in along.items():
+            then[self._index(other)] = 2 * value - 1
+        k = self._index(name)
+        way = max(abs(sign - float(now[k])), NEAREST)
+        then[k] = now[k] + sign * way
+        return then, way
 
-    def _index(self, name: str) -> int:
-        try:
-            return self.names.index(match(name, self.names))
-        except UnknownName as error:
-            raise BadRequest(
-                f"the flow does not know {name}; learned directions need --move direction"
-            ) from error
+    def step(
+        self,
+        values: Floats,
+        own: Mapping[str, float],
+        edit: Edit,
+        spoken_of: Collection[str] = (),
+    ) -> Floats:
+        """What the edit adds to the code [D] of a face; exact zeros when nothing is asked.
+
+        `own`: attribute -> probability 0..1. A shift of one s.d. is taken as half the way from
+        without to with. `spoken_of`: attributes that must not be brought along (`codes.wishes`).
+        Raises `BadRequest` for a learned direction.
+        """
+        now = self.now(own)
+        asked = {n: 2 * (target - own[self._known(n)]) for n, target in edit.targets.items()}
+        asked |= edit.shifts
+        total = np.zeros_like(values)
+        for name, way in asked.items():
+            share = edit.strength * way
+            if share == 0:
+                self._index(name)
+                continue
+            sign = 1 if way > 0 else -1
+            along = {}
+            if not edit.exactly:
+                others = {*spoken_of, *edit.keep, *asked} - {name}
+                whole = Edit({name: float(sign > 0)}, keep=frozenset(others))
+                along = {n: t for n, t in completed(whole, own).targets.items() if n != name}
+            then, length = self.then(now, name, sign, along)
+            total += np.float32(abs(share) / length) * self.unit(values, now, then)
+        return total
+
+    def unit(self, values: Floats, now: Floats, then: Floats) -> Floats:
+        """What is added to a code [D] when the wish goes from `now` to `then`, both [K]."""
+        face = values.tobytes()
+        at = (face, now.tobytes(), self.turning, self.steps)
+        way = (*at, self.guidance)
+
+        def make() -> Floats:
+            planes = self.planes(values[None])
+            turned = self.memory.get(at, lambda: self.back(planes, now[None]))
+            still = self.memory.get(way, lambda: self.forth(turned, now[None]))
+            change = focused(self.forth(turned, then[None]) - still, self.focus)
+            # The way to codes is affine: only differences of what it gives are differences of faces.
+            moved, stays = self.code(np.concatenate([planes + change, planes]))
+            return np.asarray(moved - stays)
+
+        return self.memory.get((*way, then.tobytes(), self.focus), make)
 
     def back(self, planes: Floats, now: Floats) -> Floats:
         """Faces' planes [N, 6, 32, 32] at the turning time, carried with what they are, wishes [N, K]."""
@@ -165,18 +237,16 @@ class FlowMove:
             self.velocity, planes, wishes, times=times, steps=self.steps, guidance=guidance
         )
 
-    def step(self, values: Floats, own: Mapping[str, float], edit: Edit) -> Floats:
-        """What the edit adds to the code [D] of a face; exact zeros when nothing is asked."""
-        now, then = self.wishes(own, edit)
-        if np.array_equal(now, then):
-            return np.zeros_like(values)
-        face = self.planes(values[None])
-        turned = self.back(face, now[None])
-        after, before = self.forth(np.repeat(turned, 2, 0), np.stack([then, now]))
-        change = focused(after - before, self.focus)
-        # The way to codes is affine: only differences of what it gives are differences of faces.
-        moved, still = self.code(np.stack([face[0] + change, face[0]]))
-        return np.asarray(moved - still)
+    def _known(self, name: str) -> str:
+        try:
+            return match(name, self.names)
+        except UnknownName as error:
+            raise BadRequest(
+                f"the flow does not know {name}; learned directions need --move direction"
+            ) from error
+
+    def _index(self, name: str) -> int:
+        return self.names.index(self._known(name))
 
 
 def focused(change: Floats, focus: float) -> Floats:

@@ -29,11 +29,15 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """An edit parted into what goes `along` directions and what is `flowing`, and how that flows."""
+    """An edit parted into what goes `along` directions and what flows, each attribute in its manner."""
 
     along: Edit
-    flowing: Edit
-    manner: Manner
+    flowing: Mapping[str, tuple[Edit, Manner]]
+
+    @property
+    def fresh(self) -> float:
+        """As for `Manner`, of the whole edit."""
+        return max((manner.fresh for _, manner in self.flowing.values()), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +62,18 @@ class Manners:
     def parts(self, edit: Edit, move: str) -> Parts:
         """The edit parted by `move`: as the table has it (`best`), or all one way.
 
-        Where several attributes flow together, the one that needs most decides: the earliest turning,
-        the strongest guidance, the widest focus. Raises `BadRequest` for an unknown move.
+        Raises `BadRequest` for an unknown move.
         """
         if move not in MOVES:
             raise BadRequest(f"no move named {move!r}; known: {', '.join(MOVES)}")
         asked = (*edit.targets, *edit.shifts)
         manners = {name: self.table.get(name, Manner()) for name in asked}
-        flows = {
-            name: manner
+        flowing = {
+            name: (_only(edit, {name}), manner)
             for name, manner in manners.items()
             if move == FLOW or (move == BEST and manner.move == FLOW)
         }
-        found = list(flows.values()) or [Manner()]
-        joint = Manner(
-            move=FLOW if flows or move == FLOW else DIRECTION,
-            turning=min(manner.turning for manner in found),
-            guidance=max(manner.guidance for manner in found),
-            focus=min(manner.focus for manner in found),
-            fresh=max(manner.fresh for manner in found),
-        )
-        others = set(asked) - set(flows)
-        return Parts(_only(edit, others), _only(edit, set(flows)), joint)
+        return Parts(_only(edit, set(asked) - set(flowing)), flowing)
 
 
 def _only(edit: Edit, names: set[str]) -> Edit:

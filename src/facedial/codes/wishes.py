@@ -62,13 +62,13 @@ def companions(
     return {other: value for other, (value, _) in _brought(asked, known, spoken_of).items()}
 
 
-def completed(edit: Edit, own: Mapping[str, float]) -> Edit:
+def completed(edit: Edit, own: Mapping[str, float], spoken_of: Collection[str] = ()) -> Edit:
     """The edit with what its targets bring along, of the attributes that `own` speaks of.
 
     `own`: attribute -> how much of it the face has, on the scale of targets. A companion goes as far
     of its way as the wish does of its own, so that an edit begins at nothing; one that is there
     already, or beyond, stays. The edit that comes out is to be made `exactly`; to one that is so
-    already nothing is added.
+    already nothing is added. `spoken_of`: attributes that are somebody else's to change.
     """
     if edit.exactly:
         return edit
@@ -81,7 +81,9 @@ def completed(edit: Edit, own: Mapping[str, float]) -> Edit:
             asked[name] = (more, min(1.0, abs(target - now) / way) if way > 0 else 0.0)
     extra = {
         other: own[other] + share * (value - own[other])
-        for other, (value, share) in _brought(asked, own, {*edit.keep, *edit.shifts}).items()
+        for other, (value, share) in _brought(
+            asked, own, {*edit.keep, *edit.shifts, *spoken_of}
+        ).items()
         if share and (value - own[other]) * (value - 0.5) > 0
     }
     return dataclasses.replace(edit, targets={**edit.targets, **extra}, exactly=True)

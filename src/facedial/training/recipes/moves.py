@@ -151,7 +151,7 @@ class _Bench:
         turned: dict[float, Floats] = {}
         still: dict[tuple[float, float], Floats] = {}
         for (turning, guidance), mover in self.movers.items():
-            now, _ = mover.wishes(own, Edit())
+            now = mover.now(own)
             if turning not in turned:
                 turned[turning] = mover.back(planes, now[None])
             still[turning, guidance] = mover.forth(turned[turning], now[None])
@@ -176,10 +176,12 @@ class _Bench:
         edit = Edit({name: target})
         changes = {Manner(): self.editor.change(person.portrait, edit, DIRECTION)}
         wish = completed(edit, person.own)
+        along = {other: value for other, value in wish.targets.items() if other != name}
         fresh = float(name in self.settings.fresh)
         code = person.portrait.code
         for (turning, guidance), mover in self.movers.items():
-            _, then = mover.wishes(person.own, wish)
+            sign = 1 if target > 0.5 else -1
+            then, _ = mover.then(mover.now(person.own), name, sign, along)
             after = mover.forth(person.turned[turning], then[None])
             for focus in self.settings.focuses:
                 change = focused(after - person.still[turning, guidance], focus)
