@@ -90,6 +90,25 @@ def test_from_stores_to_the_report(
     assert any("training" in line for line in lines)
 
 
+def test_new_faces_are_judged(labelled_store: Path, judge: Path, tmp_path: Path) -> None:
+    order = _run.Order(
+        stores=(labelled_store,),
+        out=tmp_path / "figures",
+        work=tmp_path,
+        only=("generation",),
+        judge=judge,
+        most=40,
+    )
+    list(_run.run(order))
+    rows = json.loads((tmp_path / "figures" / "figures.json").read_text())["rows"]
+    found = {(row["metric"], row["data"]): row for row in rows if row["model"] == "facedial"}
+    ratio = found["frechet_ratio", f"random against {labelled_store.name}-head/train"]
+    assert ratio["value"] > 0 and ratio["n"] == 40
+    parts = [found["conditional_success", f"random/faces/Smiling{sign}"] for sign in "-+"]
+    assert [row["n"] for row in parts] == [4, 4]
+    assert found["conditional_success", "random"]["n"] == 80
+
+
 def test_what_a_comparison_needs_is_said(
     store: Path, labelled_store: Path, judge: Path, tmp_path: Path
 ) -> None:

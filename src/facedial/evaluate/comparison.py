@@ -13,6 +13,7 @@ from facedial.data.judging import judged
 from facedial.data.store import Store
 from facedial.editor import FRAME, Editor
 from facedial.errors import BadRequest
+from facedial.evaluate._asked import ASKED, asked_and_found
 from facedial.evaluate._context import UNSEEN, Context, evenly
 from facedial.evaluate._figures import Goal, Picture, Row
 from facedial.evaluate._judge import Judge
@@ -22,11 +23,6 @@ from facedial.runtime.bundle import BORROWED
 UInt8 = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
 
-# Each is asked for and asked away.
-ASKED = (
-    "Smiling", "Eyeglasses", "Male", "Blond_Hair", "Black_Hair", "Bangs", "Wearing_Hat",
-    "Mouth_Slightly_Open", "Young", "Heavy_Makeup",
-)  # fmt: skip
 # Ten sets of wishes for the sheet.
 SETS: tuple[Mapping[str, float], ...] = (
     {"Male": 0, "Blond_Hair": 1, "Smiling": 1},
@@ -90,7 +86,7 @@ def measure(context: Context) -> Iterator[Row]:
             yield Row("diversity", name, "random", own, "of real faces' spread", count)
             blur = scores.sharpness(drawn) / sharp
             yield Row.of("sharpness_ratio", name, "random", blur, "of real crops")
-            yield from _wishes(editor, name, judge, context)
+            yield from asked_and_found(editor, name, judge, context, "new/faces", SIDE)
             yield from _costs(editor, name)
 
 
@@ -126,30 +122,6 @@ def _reconstruction(
     yield Row.of("perceptual", name, data, judge.distance(drawn, small), "", people)
     blur = scores.sharpness(drawn) / sharp
     yield Row.of("sharpness_ratio", name, data, blur, "of real crops", people)
-
-
-def _wishes(editor: Editor, name: str, judge: Judge, context: Context) -> Iterator[Row]:
-    """In how many new faces the judge finds what was asked for, half each way."""
-    known = editor.prior().names
-    each = max(4, context.most // 40)
-    found = []
-    for number, attribute in enumerate(a for a in ASKED if a in known):
-        right = []
-        for value in (0.0, 1.0):
-            seed = context.seed + 1000 + 2 * number + int(value)
-            codes = editor.generate(each, seed=seed, wanted={attribute: value})
-            read = judge.read(_at(editor.decode(codes), SIDE))[:, NAMES.index(attribute)]
-            right.append((read > 0.5) == (value > 0.5))
-        both = np.concatenate(right)
-        for sign, part in zip("-+", right, strict=True):
-            share = float(part.mean())
-            yield Row(
-                "conditional_success", name, f"new/faces/{attribute}{sign}", share, "share", each
-            )
-        found.append(float(both.mean()))
-    if found:
-        mean, count = float(np.mean(found)), 2 * each * len(found)
-        yield Row("conditional_success", name, "new", mean, f"mean over {len(found)}", count)
 
 
 def _costs(editor: Editor, name: str) -> Iterator[Row]:

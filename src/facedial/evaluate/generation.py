@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from facedial import scores
 from facedial.data.teacher import Teacher
-from facedial.evaluate._context import SEEN, Context
-from facedial.evaluate._figures import Picture, Row
+from facedial.evaluate._asked import asked_and_found
+from facedial.evaluate._context import SEEN, Context, evenly
+from facedial.evaluate._figures import Goal, Picture, Row
+from facedial.evaluate._judge import Judge
 from facedial.faces import sheet
 
 UInt8 = NDArray[np.uint8]
@@ -17,6 +19,12 @@ SHOWN = 32
 DATA = "random"
 COMPARED = 32  # pixels of the side at which pictures are taken for the same
 ENLARGED, MARGIN = 2, 16  # a crop of 128 px is small for a detector
+MOST = 2000  # faces for a Frechet distance
+GOALS = (
+    Goal("one_face_rate", must=0.99, aim=0.995, model="facedial"),
+    Goal("frechet_ratio", must=12, aim=4, lower=True, model="facedial"),
+    Goal("conditional_success", must=0.92, aim=0.97, model="facedial"),
+)
 
 
 def measure(context: Context) -> Iterator[Row]:
@@ -27,6 +35,10 @@ def measure(context: Context) -> Iterator[Row]:
     lie near to everyone. `one_face_rate`, where the teacher's file is given: the share of new faces in
     which it finds exactly one face, beside that of real crops. Faces are drawn as `facedial generate`
     draws them.
+
+    With a judge: `frechet_ratio` of at most 2,000 new faces against training people's photos, over that
+    of other photos of training people, on the judge's features; and `conditional_success` (`_asked`). Of
+    the closed-form prior too, where there is a learned one.
     """
     count = min(context.most, DRAWN)
     drawn = _drawn(context, count)
@@ -58,6 +70,27 @@ def measure(context: Context) -> Iterator[Row]:
             yield Row.of("sharpness_ratio", model, on, ratio, "of real crops")
         if teacher is not None:
             yield Row.of("one_face_rate", "photos", data, _one_face(teacher, real), "share")
+    if context.judge is not None:
+        yield from _of_judge(context, Judge(context.judge))
+
+
+def _of_judge(context: Context, judge: Judge) -> Iterator[Row]:
+    """How the judge sees new faces, beside photos of the first store on the head frame."""
+    editor = context.editor
+    for store in context.head[:1]:
+        train = store.where(SEEN)
+        count = min(context.most, MOST, len(train) // 2)
+        photos = [store.pixels[evenly(half, count)] for half in (train[::2], train[1::2])]
+        real = [judge.features(part) for part in photos]
+        floor = scores.frechet(*real)
+        on = f"{DATA} against {context.data(store, 'train')}"
+        for name in dict.fromkeys((editor.prior().name, "gaussian")):
+            drawn = editor.decode(editor.generate(count, seed=context.seed, prior=name))
+            ratio = scores.frechet(judge.features(drawn), real[0]) / floor
+            model = "facedial" if name == editor.prior().name else f"facedial {name}"
+            yield Row("frechet_ratio", model, on, ratio, "of real against real", count)
+    data = f"{DATA}/faces"
+    yield from asked_and_found(editor, "facedial", judge, context, data, editor.bundle.side)
 
 
 def show(context: Context) -> Iterator[Picture]:
