@@ -21,13 +21,6 @@ from .test_perceptual import keras_file
 from .tiny import TINY, order
 
 
-@pytest.fixture(scope="module")
-def finished(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("runs") / "tiny"
-    start.run(order(store, run))
-    return run
-
-
 def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
     store: Path, finished: Path, tmp_path: Path
 ) -> None:
@@ -89,6 +82,15 @@ def test_the_two_players_get_their_own_gradients_alone() -> None:
         game(base, noise, real, lambda pictures: [pictures[:, :, ::2, ::2]])[term].backward()
         assert any(p.grad is not None and p.grad.abs().max() > 0 for p in learner.parameters())
         assert all(p.grad is None or p.grad.abs().max() == 0 for p in other.parameters())
+    # Pictures of new codes stand beside no photo: they are told apart, but not compared.
+    flat = lambda pictures: [pictures[:, :, ::2, ::2]]  # noqa: E731
+    game.eval()  # in training every look improves the spectral norms a little
+    whole, half = game(base, noise, real, flat), game(base, noise, real, flat, 1)
+    alone = game(base[1:], noise[1:], real[1:], flat)
+    for term in ("squared", "likeness"):
+        torch.testing.assert_close(half[term], alone[term])
+    for term in ("deceived", "judged"):
+        torch.testing.assert_close(half[term], whole[term])
     assert all(not p.requires_grad for p in judges.projections.parameters())
     assert all(p.requires_grad for p in judges.heads.parameters())
 
@@ -114,7 +116,7 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
             "pace.batch=8",
             "judged=4",
         ),
-        "sharp": ("judged=4", "pace.batch=4", "warm=1"),
+        "sharp": ("judged=4", "pace.batch=4", "warm=1", "pool=3", "steps=1"),
         "moves": ("people=8", "steps=1", "turnings=[0.2]", 'attributes=["Smiling"]'),
     }
     settings = flagship.Settings(features_file=str(tmp_path / "squeezenet.h5"))
@@ -129,6 +131,7 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
     trained = [s.recipe for s in small if s.share]
     steps = {name: tensors.load(run / name / "last.safetensors")[1]["step"] for name in trained}
     assert steps == {"autoencoder": 2, "flow": 6, "sharp": 2}
+    assert len(tensors.load(run / "sharp" / sharp_recipe.POOL)[0]["codes"]) == 3
     with Editor.open(run / "bundle") as editor:
         assert editor.bundle.has_flow
         assert editor.bundle.has_sharp

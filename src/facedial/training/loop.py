@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,16 @@ from torch.nn import functional as F
 
 from facedial.errors import BadRun
 from facedial.training import curves, tensors
+from facedial.training.muon import Muon
 from facedial.training.recipe import Pace, Task, Terms
 
 log = logging.getLogger(__name__)
 
 WARM_STEPS = 100
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "muon": Muon,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +88,7 @@ def train(task: Task, run: Path, budget: Budget, fabric: Fabric, *, seed: int = 
 def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> None:
     pace = task.pace
     network = task.network
-    optimiser = torch.optim.Adam(_groups(network, pace), lr=pace.rate, betas=pace.betas)
+    optimiser = OPTIMISERS[pace.optimiser](_groups(network, pace), lr=pace.rate, betas=pace.betas)
     average = _copy(network)
     step, elapsed, course = 0, 0.0, Course(pace)
     last = run / "last.safetensors"

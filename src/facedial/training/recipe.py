@@ -17,6 +17,7 @@ from facedial.errors import BadRequest, UnknownName
 from facedial.folder import nearest
 
 SCHEDULES = ("cosine", "constant", "plateau")
+OPTIMISERS = ("adam", "muon")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class Pace:
     rate by `factor` when the first score has not risen for more than `patience` looks. `look_every`:
     steps between looks at the scores, beside those at every checkpoint (0: none). `clip`: largest norm of
     the whole gradient (0: any). `factors`: beginning of parameters' names -> factor of their rate.
+    `optimiser`: adam, or muon (`training.muon`), whose steps are as large.
     """
 
     batch: int = 16
@@ -39,8 +41,13 @@ class Pace:
     look_every: int = 0
     clip: float = 0.0
     factors: tuple[tuple[str, float], ...] = ()
+    optimiser: str = "adam"
 
     def __post_init__(self) -> None:
+        if self.optimiser not in OPTIMISERS:
+            raise BadRequest(
+                f"pace.optimiser must be {' or '.join(OPTIMISERS)}, got {self.optimiser!r}"
+            )
         if self.batch < 1:
             raise BadRequest(f"pace.batch must be at least 1, got {self.batch}")
         if self.memory < 1:

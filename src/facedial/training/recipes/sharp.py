@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial import scores as measures
+from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
 from facedial.runtime.bundle import Bundle
 from facedial.training import export, losses, tensors
@@ -22,7 +23,7 @@ from facedial.training.models.unet import SIDE
 from facedial.training.recipe import Context, Pace, Recipe, Terms, from_json
 from facedial.training.recipes import autoencoder
 
-LINEAR = "linear.safetensors"
+LINEAR, POOL = "linear.safetensors", "drawn.safetensors"
 MEASURED = 256  # photos by which the size of features is measured
 Features = Callable[[Tensor], list[Tensor]]
 
@@ -34,6 +35,9 @@ class Settings:
     `features`, `features_file`: the frozen network (vgg16, vgg19, squeezenet), which then must not
     measure the result. `warm`: steps at first in which the discriminators learn alone. `code_noise`
     is added to codes in training (1 = one s.d.). `judged` validation pictures are scored.
+    `drawn`: share of what the discriminators are shown beside photos that is drawn of new codes, so
+    that new faces are sharp too; `pool`: how many of those the bundle's flow makes, in `steps` steps.
+    Nothing of it where the bundle has no flow.
     """
 
     squared: float = 20.0
@@ -44,6 +48,9 @@ class Settings:
     warm: int = 200
     code_noise: float = 0.01
     judged: int = 256
+    drawn: float = 0.5
+    pool: int = 1024
+    steps: int = 8
     pace: Pace = field(
         default_factory=lambda: Pace(
             batch=16,
@@ -57,6 +64,10 @@ class Settings:
     def __post_init__(self) -> None:
         if min(self.squared, self.likeness, self.deceived) < 0:
             raise BadRequest("weights of terms must be 0 or more")
+        if not 0 <= self.drawn < 1 or self.pool < 1:
+            raise BadRequest(
+                "the share drawn of new codes must lie in 0..1, below 1, of a pool of 1 or more"
+            )
 
 
 class Game(nn.Module):
@@ -68,9 +79,13 @@ class Game(nn.Module):
         self.discriminators = discriminators
 
     def forward(
-        self, base: Tensor, noise: Tensor, real: Tensor, features: Features
+        self, base: Tensor, noise: Tensor, real: Tensor, features: Features, new: int = 0
     ) -> dict[str, Tensor]:
-        """Base pictures, noise [N, 4, 32, 32] and photos [N, 3, 128, 128] -> terms, each a scalar."""
+        """Base pictures, noise [N, 4, 32, 32] and photos [N, 3, 128, 128] -> terms, each a scalar.
+
+        The first pictures may be of other people than the photos, for the discriminators alone: those
+        from `new` on are of the photos' codes.
+        """
         drawn = self.renderer(base, noise)
         with torch.no_grad():
             real_maps = features(real)
@@ -80,11 +95,11 @@ class Game(nn.Module):
         with _still(self.discriminators):
             deceived = self.discriminators(drawn, maps)
         likeness = [
-            losses.squared(one.float(), other.float()) / scale.square()
+            losses.squared(one[new:].float(), other[new:].float()) / scale.square()
             for one, other, scale in zip(maps, real_maps, self.discriminators.scales, strict=True)
         ]
         return {
-            "squared": losses.squared(drawn, real),
+            "squared": losses.squared(drawn[new:], real[new:]),
             "likeness": torch.stack(likeness).mean(),
             "deceived": sharp.deceived(deceived),
             "judged": sharp.judged(told, not_told),
@@ -120,6 +135,7 @@ class Task:
         self.faithful = faithful
         self.crops = Crops(context.stores, ["train"])
         self.codes = autoencoder.encoded(context, self.crops, faithful, space, "train")
+        self.pool = _pool(context, settings, space)
         path = Path(settings.features_file) if settings.features_file else None
         self.features = perceptual.features(settings.features, path).to(context.device)
         judges = Crops(context.stores, ["val"])
@@ -144,12 +160,16 @@ class Task:
         real = pictures(self.crops.read(chosen), self.device)
         codes = self.codes[torch.from_numpy(chosen)].float()
         codes = codes + s.code_noise * torch.randn(codes.shape, generator=generator)
+        new = int(s.drawn * batch) if len(self.pool) else 0
+        if new:
+            some = torch.randint(len(self.pool), (new,), generator=generator)
+            codes[:new] = self.pool[some].float()
         noise = torch.randn(batch, sharp.NOISE, SIDE, SIDE, generator=generator).to(self.device)
         with torch.no_grad():
             base = self.faithful.linear.base(codes.to(self.device))
         # A mirrored code draws the mirrored base picture, but for what the basis cannot mirror.
         real[::2], base[::2] = real[::2].flip(3), base[::2].flip(3)
-        raw = network(base, noise, real, self.features)
+        raw = network(base, noise, real, self.features, new)
         warm = step >= s.warm
         weights = {
             "squared": s.squared,
@@ -176,6 +196,26 @@ class Task:
         step = max(1, len(self.judged) // 10)
         shown, base = self.judged[::step][:10], self.judged_base[::step][:10]
         return grid([shown, self.faithful.renderer(base), network.renderer(base)])
+
+
+def _pool(context: Context, settings: Settings, space: str) -> Tensor:
+    """Codes float16 [N, D] of new faces, made once and kept in the run; none without a flow."""
+    path = context.run / POOL
+    with Editor.open(context.init) as editor:
+        if not settings.drawn or not editor.bundle.has_flow:
+            return torch.zeros(0, 0)
+        if path.exists():
+            kept, about = tensors.load(path)
+            if about["space"] != space:
+                raise BadRun(
+                    f"{path} holds codes of {about['space']}, this run needs {space}; remove it"
+                )
+            return kept["codes"]
+        prior = editor.prior("learned", steps=settings.steps)
+        drawn = editor.generate(settings.pool, seed=context.seed, prior=prior)
+    codes = torch.from_numpy(np.stack([code.values for code in drawn])).half()
+    tensors.save(path, {"codes": codes}, {"space": space})
+    return codes
 
 
 def _bytes(drawn: Tensor) -> NDArray[np.uint8]:
