@@ -17,7 +17,7 @@ from facedial.codes.edit import Edit
 from facedial.codes.flow import GUIDANCE, STEPS, FlowMove, FlowPrior, Memory
 from facedial.codes.labelled import load_prior
 from facedial.codes.learn import Learned
-from facedial.codes.moves import BEST, FLOW, Manner, Manners
+from facedial.codes.moves import BEST, FAST, FINEST, FLOW, QUALITIES, Manner, Manners
 from facedial.codes.prior import RAW, Prior, UniformPrior, spread
 from facedial.codes.wishes import companions, completed
 from facedial.errors import BadRequest, CodeSpaceMismatch
@@ -231,14 +231,19 @@ class Editor:
         step = self.directions.steps(code, dataclasses.replace(edit, targets=targets))
         return Code(code.values + step, code.space)
 
-    def change(self, portrait: Portrait, edit: Edit, move: str = BEST) -> Change:
+    def change(
+        self, portrait: Portrait, edit: Edit, move: str = BEST, quality: str = FAST
+    ) -> Change:
         """What the edit does to a face: what is pasted is the difference of both codes' drawings.
 
         `move`: `direction`, `flow` where the bundle has one, or `best`: for each attribute what was
-        measured best for this model (`codes.moves`). Targets bring along what they exclude and imply
-        (`codes.wishes`). Raises `BadRequest`.
+        measured best for this model (`codes.moves`). `quality` of the flow's moves: `fast`, by its
+        student where the bundle has one, or `best`, by the flow itself. Targets bring along what they
+        exclude and imply (`codes.wishes`). Raises `BadRequest`.
         """
         self._own(portrait.code)
+        if quality not in QUALITIES:
+            raise BadRequest(f"no quality named {quality!r}; known: {', '.join(QUALITIES)}")
         parts = self.manners.parts(edit, move)
         if move == FLOW or parts.flowing:
             self._flow_names()  # told before anything is worked out
@@ -255,13 +260,14 @@ class Editor:
             own = self.read_attributes(portrait)
             for part, manner in parts.flowing.values():
                 full = _with(full, completed(part, own, asked))
-                step += self.flow_move(manner).step(code.values, own, part, asked)
+                step += self.flow_move(manner, quality).step(code.values, own, part, asked)
         also = {name: t for name, t in full.targets.items() if name not in edit.targets}
         after = Code(code.values + step, code.space) if step.any() else code
         return Change(code, after, full, also, parts.fresh)
 
-    def flow_move(self, manner: Manner) -> FlowMove:
+    def flow_move(self, manner: Manner, quality: str = FINEST) -> FlowMove:
         """The flow as it moves faces; raises where the bundle has none."""
+        fast = quality == FAST and self.bundle.has_student
         return FlowMove(
             names=self._flow_names(),
             velocity=self.bundle.velocity,
@@ -271,6 +277,7 @@ class Editor:
             guidance=manner.guidance,
             focus=manner.focus,
             memory=self._memory,
+            student=self.bundle.changed if fast else None,
         )
 
     def readings(self, change: Change) -> dict[str, tuple[float, float]]:
@@ -290,19 +297,20 @@ class Editor:
         *,
         onto: Photo | None = None,
         move: str = BEST,
+        quality: str = FAST,
     ) -> Photo:
         """The photo with the edit's *change* pasted in at full size.
 
         A mapping is what `--set` means: attribute -> target. `onto` is the photo to paste into (that
-        of the portrait by default), so that several faces of one photo can be edited in turn. `move`
-        as for `change`. A zero edit returns the same pixels, bit by bit; anything else is marked as
-        edited (`faces.mark`).
+        of the portrait by default), so that several faces of one photo can be edited in turn. `move`,
+        `quality` as for `change`. A zero edit returns the same pixels, bit by bit; anything else is
+        marked as edited (`faces.mark`).
         """
         wanted = edit if isinstance(edit, Edit) else Edit(targets=dict(edit))
         photo = portrait.photo if onto is None else onto
         if wanted.is_zero:
             return photo
-        return self.paste(portrait, self.change(portrait, wanted, move), onto=photo)
+        return self.paste(portrait, self.change(portrait, wanted, move, quality), onto=photo)
 
     def paste(
         self,

@@ -134,7 +134,8 @@ class FlowMove:
     Its planes are carried back with its own attributes to the time `turning`, where coarse features
     are still open, and forward twice, with the wished attributes and with its own: both ends have
     lost the same, so their difference is the edit (after SDEdit, Meng 2022, made deterministic).
-    `planes`: codes [N, D] -> planes; `code`: the way back. `focus` as for `focused`.
+    `planes`: codes [N, D] -> planes; `code`: the way back. `focus` as for `focused`. `student`: planes
+    and wishes now and then [N, 2 K] -> change of the planes, asked instead where there is one.
 
     The flow learnt what people are like who have an attribute or have it not, not who have half of it.
     So every attribute is carried the whole of its way, and the step that makes is multiplied.
@@ -149,6 +150,7 @@ class FlowMove:
     steps: int = MOVE_STEPS
     focus: float = 0.0
     memory: Memory = field(default_factory=Memory)
+    student: Callable[[Floats, Floats], Floats] | None = None
 
     def __post_init__(self) -> None:
         _check(self.guidance, self.steps)
@@ -209,20 +211,24 @@ class FlowMove:
 
     def unit(self, values: Floats, now: Floats, then: Floats) -> Floats:
         """What is added to a code [D] when the wish goes from `now` to `then`, both [K]."""
-        face = values.tobytes()
-        at = (face, now.tobytes(), self.turning, self.steps)
+        at = (values.tobytes(), now.tobytes(), self.turning, self.steps)
         way = (*at, self.guidance)
 
         def make() -> Floats:
             planes = self.planes(values[None])
-            turned = self.memory.get(at, lambda: self.back(planes, now[None]))
-            still = self.memory.get(way, lambda: self.forth(turned, now[None]))
-            change = focused(self.forth(turned, then[None]) - still, self.focus)
+            if self.student is None:
+                turned = self.memory.get(at, lambda: self.back(planes, now[None]))
+                still = self.memory.get(way, lambda: self.forth(turned, now[None]))
+                change = self.forth(turned, then[None]) - still
+            else:
+                change = self.student(planes, np.concatenate([now, then])[None])
+            change = focused(change, self.focus)
             # The way to codes is affine: only differences of what it gives are differences of faces.
             moved, stays = self.code(np.concatenate([planes + change, planes]))
             return np.asarray(moved - stays)
 
-        return self.memory.get((*way, then.tobytes(), self.focus), make)
+        key = (*way, then.tobytes(), self.focus, self.student is None)
+        return self.memory.get(key, make)
 
     def back(self, planes: Floats, now: Floats) -> Floats:
         """Faces' planes [N, 6, 32, 32] at the turning time, carried with what they are, wishes [N, K]."""

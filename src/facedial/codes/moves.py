@@ -10,6 +10,9 @@ from facedial.errors import BadBundle, BadRequest
 
 BEST, DIRECTION, FLOW = "best", "direction", "flow"
 MOVES = (BEST, DIRECTION, FLOW)
+# What a flow's moves are made by: its student, where there is one, or the flow itself.
+FAST, FINEST = "fast", "best"
+QUALITIES = (FAST, FINEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,6 +148,17 @@ class Bundle:
         """Where the flow goes: planes [N, 6, 32, 32], times [N], wishes [N, 40] -> as planes."""
         return self._run("flow", planes, time, wanted)
 
+    @property
+    def has_student(self) -> bool:
+        """Whether the bundle can do at once what its flow does in many evaluations."""
+        return "student.onnx" in self.facts.get("files", {})
+
+    def changed(
+        self, planes: NDArray[np.float32], wishes: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """The student: planes [N, 6, 32, 32], wishes now and then [N, 80] -> change of the planes."""
+        return self._run("student", planes, wishes)
+
     def planes_of(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Codes float32 [N, D] -> the flow's planes [N, 6, 32, 32]."""
         return self._run("flow-planes", codes)

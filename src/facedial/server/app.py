@@ -285,7 +285,7 @@ def _photos(api: APIRouter, desk: _Desk) -> None:
             view=body.view,
             size=body.size,
             ending=f".{body.format}",
-            move=body.move,
+            how=(body.move, body.quality),
             learned=learned,
         )
         headers = {

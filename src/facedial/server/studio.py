@@ -111,24 +111,27 @@ class Studio:
         view: str,
         size: int,
         ending: str,
-        move: str,
+        how: tuple[str, str],
         learned: Sequence[Learned],
     ) -> Rendered:
-        """One face seen close, or the whole photo, after edits of (face, edit)."""
+        """One face seen close, or the whole photo, after edits of (face, edit).
+
+        `how`: move and quality, as for `Editor.change`.
+        """
         editor = self._with(learned)
         if view == "face":
             if len(edits) != 1:
                 raise BadRequest(f"a face seen close takes one edit, found {len(edits)}")
             number, edit = edits[0]
             near = self._close_up(opened, number, size)
-            change = editor.change(near.portrait, edit, move)
+            change = editor.change(near.portrait, edit, *how)
             picture = near.render(editor, change)
             return Rendered(picture.encoded(ending, quality=85), near.box, dict(change.also))
         picture = opened.photo
         also: dict[str, float] = {}
         for number, edit in edits:
             portrait = opened.portrait(number)
-            change = editor.change(portrait, edit, move)
+            change = editor.change(portrait, edit, *how)
             also |= change.also
             picture = editor.paste(portrait, change, onto=picture)
         width, height = picture.size

@@ -58,6 +58,12 @@ NOTHING = "nothing to change; give --set NAME=0..1 or --add NAME=±x"
     help="direction (straight lines in code space), flow where the model has one, or for each "
     "attribute the one of both that was measured best.",
 )
+@click.option(
+    "--quality",
+    default="fast",
+    show_default=True,
+    help="Of what a flow does: fast (its student, where the model has one) or best (the flow).",
+)
 @FACE
 @click.option(
     "--eyes", metavar="X,Y,X,Y", help="Left and right eye in the picture, where no face is found."
@@ -82,6 +88,7 @@ def command(
     preset: Path | None,
     learned: tuple[Path, ...],
     move: str,
+    quality: str,
     face: str,
     eyes: str | None,
     explain: bool,
@@ -110,7 +117,9 @@ def command(
         targeted = destinations(files, out, "edited", overwrite=overwrite)
         ready = editor.portraits(Photo.open(files[0]), face, eyes) if ask and files else []
         if ready:
-            editor.change(ready[0], Edit(), move)  # a move that is refused, before any question
+            editor.change(
+                ready[0], Edit(), move, quality
+            )  # a move that is refused, before any question
             answers = _answers(editor, ready[0], edit, targets)
             edit = editor.parse((*targets, *answers), shifts, keep, strength, preset, exactly)
             if edit.is_zero:
@@ -121,7 +130,7 @@ def command(
                 portraits = ready or editor.portraits(photo, face, eyes)
                 result = photo
                 for portrait in portraits:
-                    change = editor.change(portrait, edit, move)
+                    change = editor.change(portrait, edit, move, quality)
                     result = editor.paste(portrait, change, onto=result)
                     changes = editor.readings(change)
                     if change.also:

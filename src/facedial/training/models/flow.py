@@ -39,6 +39,12 @@ class Config:
             raise ValueError(f"heads must divide {4 * self.width} channels, got {self.heads}")
 
 
+def mirror(planes: Tensor) -> Tensor:
+    """Planes of the mirrored face: turned round, and the two that hold left-right steps negated."""
+    signs = planes.new_tensor([1, -1, 1, -1, 1, 1])[:, None, None]
+    return planes.flip(3) * signs
+
+
 class Block(nn.Module):
     """x + conv(act(norm(conv(act(norm(x))))) scaled and shifted by the condition); zero at first."""
 

@@ -90,7 +90,7 @@ class Task:
         chosen, wanted = self.draw(batch, rng)
         face = self.planes.white(self.codes[chosen].float().to(self.device))
         mirrored = torch.from_numpy(rng.random(batch) < 0.5).to(self.device)
-        face = torch.where(mirrored[:, None, None, None], mirror(face), face)
+        face = torch.where(mirrored[:, None, None, None], flow.mirror(face), face)
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(face.shape, generator=generator).to(self.device)
         time = torch.sigmoid(torch.randn(batch, generator=generator)).to(self.device)
@@ -148,12 +148,6 @@ class Task:
 
 def _between(noise: Tensor, face: Tensor, time: Tensor) -> Tensor:
     return noise + time[:, None, None, None] * (face - noise)
-
-
-def mirror(planes: Tensor) -> Tensor:
-    """Planes of the mirrored face: turned round, and the two that hold left-right steps negated."""
-    signs = planes.new_tensor([1, -1, 1, -1, 1, 1])[:, None, None]
-    return planes.flip(3) * signs
 
 
 def rare_rows(labels: NDArray[np.float32]) -> list[tuple[str, NDArray[np.int64]]]:

@@ -1,0 +1,95 @@
+"""The edit student: taught by a flow, used in its place."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facedial.codes.edit import Edit
+from facedial.editor import Editor, Portrait
+from facedial.errors import BadBundle, BadRequest, BadRun
+from facedial.faces.crop import Crop
+from facedial.faces.photo import Photo
+from facedial.training import publish, start, tensors
+from facedial.training.models import flow
+from facedial.training.recipes import student
+from facedial.training.recipes.moves import WHOLE
+
+from .tiny import TINY, order
+
+SMALL = ("model.width=8", "model.condition=16", "model.heads=2", "pace.batch=8")
+
+
+def test_a_student_learns_what_a_flow_does_and_does_it_at_once(
+    store: Path, finished: Path, drawn: np.ndarray, tmp_path: Path
+) -> None:
+    out, run = tmp_path / "bundle", tmp_path / "student"
+    publish.publish([finished], out)
+    given = {"init": out, "steps": 4}
+    few = (*SMALL, "judged=4", "steps=2")
+    start.run(order(store, tmp_path / "flow", recipe="flow", assignments=few, **given))
+    publish.publish([tmp_path / "flow"], out)
+    few = (*SMALL, "pairs=32", "steps=1")
+    start.run(order(store, run, recipe="student", assignments=few, **given))
+    kept, _ = tensors.load(run / "pairs-0000.safetensors")
+    assert len(kept["faces"]) == len(kept["wishes"]) == len(kept["changes"]) >= 32
+    now, then = kept["wishes"].float().chunk(2, 1)
+    assert ((now - then).abs() > 0.3).any(1).all()  # every pair is of a wish
+    made = (run / "pairs-0000.safetensors").stat().st_mtime_ns
+    start.run(order(store, run, recipe="student", assignments=few, **{**given, "steps": 6}))
+    assert (run / "pairs-0000.safetensors").stat().st_mtime_ns == made
+    publish.publish([run], out)
+    with Editor.open(out) as editor:
+        assert editor.bundle.has_student
+        assert max(editor.bundle.prove().values()) < 1e-3
+        pixels = drawn[0]
+        (code,) = editor.encode(pixels[None])
+        portrait = Portrait(Photo(pixels), None, Crop(pixels, WHOLE, 1.0), code)
+        edit = Edit({"Smiling": 1.0}, exactly=True)
+        fast, best = (editor.change(portrait, edit, "flow", q) for q in ("fast", "best"))
+        assert not np.array_equal(fast.after.values, best.after.values)
+        half = editor.change(portrait, Edit({"Smiling": 1.0}, strength=0.5, exactly=True), "flow")
+        step = fast.after.values - code.values
+        np.testing.assert_allclose(half.after.values - code.values, step / 2, atol=1e-5)
+        with pytest.raises(BadRequest, match="no quality named 'good'; known: fast, best"):
+            editor.change(portrait, edit, "flow", "good")
+    other = tmp_path / "other-bundle"
+    start.run(order(store, tmp_path / "another", assignments=(*TINY, "code_noise=0.5")))
+    publish.publish([tmp_path / "another"], other)
+    with pytest.raises(BadRun, match="train it again"):
+        publish.publish([run], other)
+    with pytest.raises(BadBundle, match="nothing to learn from"):
+        start.run(
+            order(store, tmp_path / "x", recipe="student", assignments=few, steps=1, init=other)
+        )
+
+
+def test_a_student_that_knows_its_teacher_learns_to_be_it() -> None:
+    """On changes that are a function of face and wish, the error goes down; still faces stay."""
+    torch.manual_seed(0)
+    count = 64
+    faces = torch.randn(count, flow.PLANES, flow.SIDE, flow.SIDE)
+    now = torch.zeros(count, 40)
+    then = now.clone()
+    then[:, 31] = torch.tensor([1.0, -1.0]).repeat(count // 2)
+    changes = then[:, 31, None, None, None] * torch.ones_like(faces)
+    changes[:, 1:4:2] = 0  # these turn round with the face, which says nothing of the side here
+    settings = student.Settings(model=flow.Config(width=8, condition=16, heads=2), still=0.25)
+    task = student.Task.__new__(student.Task)
+    task.settings, task.device = settings, torch.device("cpu")
+    task.pairs = student.Pairs(faces, torch.cat([now, then], 1), changes)
+    task.judged, task.learnt = torch.arange(0, 64, 5), torch.arange(64)
+    network = student.Student(settings.model)
+    assert task.scores(network)["explained"] == pytest.approx(0, abs=1e-6)
+    optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+    for step in range(90):
+        optimiser.zero_grad()
+        task.loss(network, 16, step).backward()
+        optimiser.step()
+    assert task.scores(network)["explained"] > 0.7
+    with torch.no_grad():
+        still = network(faces[:4], torch.cat([now, now], 1)[:4])
+    assert float(still.square().mean()) < 0.3  # where a wish changes 1
+    with pytest.raises(BadRequest, match="32 pairs at least, got 3"):
+        student.Settings(pairs=3)
