@@ -350,6 +350,18 @@ class Editor:
         values = read[0]
         return {a.name: float(v) for a, v in zip(ATTRIBUTES, values, strict=True)}
 
+    def standing(self, portrait: Portrait) -> dict[str, float]:
+        """Attribute -> where a portrait stands on the scale of an edit's targets, as `best` moves it.
+
+        The linear reading; for what the flow moves, the probability by which it goes.
+        """
+        found = self.directions.readings(portrait.code)
+        flowing = {name for name in found if self.manners.flows(name)}
+        if flowing:
+            own = self.read_attributes(portrait)
+            found |= {name: own[name] for name in flowing}
+        return found
+
     def reliability(self) -> dict[str, float | None]:
         """AUC of each attribute's reading on validation people, as the bundle states it."""
         stated = self.bundle.part("reader")["attributes"]

@@ -103,6 +103,39 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(store: Path, tmp_path: Path)
         assert found[step] == pytest.approx(loss, rel=1e-4), step
 
 
+def test_two_processes_learn_as_one_does(store: Path, finished: Path, tmp_path: Path) -> None:
+    """Batches half as large in each of two processes, whose gradients are averaged."""
+    found = {}
+    for devices, batch in ((1, 8), (2, 4)):
+        run = tmp_path / f"on-{devices}"
+        given = [
+            f"--set={text}"
+            for text in (*TINY[:3], f"pace.batch={batch}", "judged=8", "pace.rate=5e-3")
+        ]
+        command = [sys.executable, "-m", "facedial", "train", "autoencoder", "--data", str(store)]
+        command += [
+            *given,
+            "--steps=30",
+            f"--devices={devices}",
+            "--precision=32-true",
+            "-o",
+            str(run),
+        ]
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [str(run)]  # one process speaks
+        state, facts = tensors.load(run / "best.safetensors")
+        found[devices] = (facts["scores"], state)
+    (one, weights), (two, other) = found[1], found[2]
+    assert two["psnr"] == pytest.approx(one["psnr"], abs=0.05)
+    # The same start and averaged steps: what was learnt points the same way.
+    name = next(n for n in weights if n.endswith("leave.weight"))
+    assert weights[name].abs().max() > 1e-3  # it began at zero
+    assert torch.cosine_similarity(weights[name].flatten(), other[name].flatten(), 0) > 0.5
+
+
 def test_the_same_seed_gives_the_same_losses(store: Path, finished: Path, tmp_path: Path) -> None:
     start.run(order(store, tmp_path / "again"))
     again, first = lines(tmp_path / "again", "last_loss"), lines(finished, "last_loss")

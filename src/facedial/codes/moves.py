@@ -62,6 +62,10 @@ class Manners:
             raise BadBundle(f"the bundle's table of moves cannot be read ({error})") from error
         return Manners(table)
 
+    def flows(self, name: str) -> bool:
+        """Whether the flow moves the attribute best."""
+        return self.table.get(name, Manner()).move == FLOW
+
     def parts(self, edit: Edit, move: str) -> Parts:
         """The edit parted by `move`: as the table has it (`best`), or all one way.
 
@@ -74,7 +78,7 @@ class Manners:
         flowing = {
             name: (_only(edit, {name}), manner)
             for name, manner in manners.items()
-            if move == FLOW or (move == BEST and manner.move == FLOW)
+            if move == FLOW or (move == BEST and self.flows(name))
         }
         return Parts(_only(edit, set(asked) - set(flowing)), flowing)
 

@@ -98,7 +98,7 @@ class Studio:
                     "box": box,
                     "close_up": list(self._close_up(opened, number, size).box),
                     "attributes": self.editor.read_attributes(portrait),
-                    "readings": self.editor.directions.readings(portrait.code),
+                    "readings": self.editor.standing(portrait),
                 }
             )
         return rows

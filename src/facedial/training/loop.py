@@ -121,9 +121,11 @@ def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> 
         if not math.isfinite(value):
             raise BadRun(f"the loss is {value} at step {step}; lower --set pace.rate and resume")
         mean_loss = value if math.isnan(mean_loss) else 0.98 * mean_loss + 0.02 * value
-        elapsed = time.monotonic() - start
+        now = time.monotonic()
+        elapsed, late = now - start, now - saved > budget.save_every_s
+        if fabric.world_size > 1:  # clocks differ; what they decide must not
+            elapsed, late = fabric.broadcast((elapsed, late))
         if step % budget.log_every == 0 and fabric.is_global_zero:
-            now = time.monotonic()
             speed = (step - since_step) * pace.batch * fabric.world_size / max(now - since, 1e-9)
             since, since_step = now, step
             _append(
@@ -138,7 +140,7 @@ def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> 
             )
         ended = budget.progress(step, elapsed) >= 1
         due = pace.look_every > 0 and step % pace.look_every == 0
-        if ended or due or time.monotonic() - saved > budget.save_every_s:
+        if ended or due or late:
             if fabric.is_global_zero:
                 _save(task, run, network, average, optimiser, Progress(step, elapsed, course))
             course = fabric.broadcast(course)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from facedial import __version__, folder
 from facedial.data.store import Store
@@ -44,8 +45,11 @@ class Order:
     precision: str = "auto"
 
 
-def run(order: Order) -> None:
-    """Train as ordered; raises `BadRun` when the folder holds another run."""
+def run(order: Order) -> bool:
+    """Train as ordered; whether this is the one of all processes that speaks for the run.
+
+    Raises `BadRun` when the folder holds another run.
+    """
     recipe = recipe_named(order.recipe)
     if recipe.trained and order.minutes is None and order.steps is None:
         raise BadRequest(f"{order.recipe} needs --minutes or --steps to know its end")
@@ -54,17 +58,20 @@ def run(order: Order) -> None:
     _claim(order, recipe, settings)
     if recipe.stages is not None:
         _staged(order, recipe.stages(settings))
-        return
+        return True
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = order.precision
     if precision == "auto":
         precision = loop.fastest_precision(device)
     mixed = plugin(precision, device)
+    several = order.devices * order.num_nodes > 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Fabric's hints on this machine's other accelerators
         fabric = Fabric(
             devices=order.devices,
             num_nodes=order.num_nodes,
+            # A step may leave parts of a network out: refinements, players whose turn it is not.
+            strategy=DDPStrategy(find_unused_parameters=True) if several else "auto",
             precision=None if mixed else precision,  # type: ignore[arg-type]
             plugins=mixed,
         )
@@ -78,9 +85,11 @@ def run(order: Order) -> None:
         teacher=order.teacher,
         seed=order.seed,
     )
-    task = recipe.start(context, settings)
+    # What is fitted into the run's folder is written by one process after the other.
+    with fabric.rank_zero_first():
+        task = recipe.start(context, settings)
     if task is None:
-        return
+        return fabric.is_global_zero
     budget = loop.Budget(
         minutes=None if order.steps is not None else order.minutes,
         steps=order.steps,
@@ -90,6 +99,7 @@ def run(order: Order) -> None:
     loop.train(task, order.run, budget, fabric, seed=order.seed)
     if recipe.after is not None and fabric.is_global_zero:
         recipe.after(context, task)
+    return fabric.is_global_zero
 
 
 def _staged(order: Order, stages: tuple[Stage, ...]) -> None:

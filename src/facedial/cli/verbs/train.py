@@ -97,5 +97,5 @@ def command(
         num_nodes=num_nodes,
         precision=precision,
     )
-    start.run(order)
-    click.echo(str(order.run))
+    if start.run(order):
+        click.echo(str(order.run))
