@@ -98,10 +98,11 @@ def test_a_move_is_what_the_closed_form_says(guidance: float, edit: Edit, way: f
     moving = mover(guidance=guidance)
     wanted = guidance * 3 * way * (1 - t * SPREAD / sd)
     assert_allclose(moving.step(face, OWN, edit), wanted, atol=0.03)
-    if guidance == 1:
-        planes, now = face.reshape(1, *SHAPE), moving.now(OWN)
-        there_and_back = moving.forth(moving.back(planes, now[None]), now[None])
-        assert_allclose(there_and_back, planes, atol=0.02)
+    planes, now = face.reshape(1, *SHAPE), moving.now(OWN)
+    turned = moving.back(planes, now[None])
+    still = moving.still(turned, now[None])
+    assert_allclose(still, planes, atol=0.02)  # there and back
+    assert np.array_equal(moving.forth(turned, now[None], now[None]), still)
 
 
 def test_who_smiles_can_smile_more() -> None:

@@ -34,20 +34,22 @@ def carry(
     times: tuple[float, float],
     steps: int,
     guidance: float,
+    away_from: Floats | None = None,
 ) -> Floats:
     """Planes [N, 6, 32, 32] from the first time to the second under wishes [N, K], by Heun's method.
 
     `guidance`: how far beyond what the wish asks the path is bent; 1 for not at all (Ho 2022, eq. 6).
+    `away_from` [N, K]: from what it is bent away; from no wish at all where None.
     """
-    nothing = np.zeros_like(wishes)
+    other = np.zeros_like(wishes) if away_from is None else away_from
 
     def bent(x: Floats, at: float) -> Floats:
         time = np.full(len(x), at, np.float32)
         asked = velocity(x, time, wishes)
-        if guidance == 1 or not wishes.any():
+        if guidance == 1 or np.array_equal(wishes, other):
             return asked
-        open_ = velocity(x, time, nothing)
-        return open_ + np.float32(guidance) * (asked - open_)
+        plain = velocity(x, time, other)
+        return plain + np.float32(guidance) * (asked - plain)
 
     start, end = times
     width = (end - start) / steps
@@ -133,7 +135,9 @@ class FlowMove:
 
     Its planes are carried back with its own attributes to the time `turning`, where coarse features
     are still open, and forward twice, with the wished attributes and with its own: both ends have
-    lost the same, so their difference is the edit (after SDEdit, Meng 2022, made deterministic).
+    lost the same, so their difference is the edit (after SDEdit, Meng 2022, made deterministic). The
+    way to what is wished is bent away from what the face is, so that guidance strengthens what differs
+    and nothing else.
     `planes`: codes [N, D] -> planes; `code`: the way back. `focus` as for `focused`. `student`: planes
     and wishes now and then [N, 2 K] -> change of the planes, asked instead where there is one.
 
@@ -212,14 +216,13 @@ class FlowMove:
     def unit(self, values: Floats, now: Floats, then: Floats) -> Floats:
         """What is added to a code [D] when the wish goes from `now` to `then`, both [K]."""
         at = (values.tobytes(), now.tobytes(), self.turning, self.steps)
-        way = (*at, self.guidance)
 
         def make() -> Floats:
             planes = self.planes(values[None])
             if self.student is None:
                 turned = self.memory.get(at, lambda: self.back(planes, now[None]))
-                still = self.memory.get(way, lambda: self.forth(turned, now[None]))
-                change = self.forth(turned, then[None]) - still
+                still = self.memory.get((*at, "still"), lambda: self.still(turned, now[None]))
+                change = self.forth(turned, then[None], now[None]) - still
             else:
                 change = self.student(planes, np.concatenate([now, then])[None])
             change = focused(change, self.focus)
@@ -227,7 +230,7 @@ class FlowMove:
             moved, stays = self.code(np.concatenate([planes + change, planes]))
             return np.asarray(moved - stays)
 
-        key = (*way, then.tobytes(), self.focus, self.student is None)
+        key = (*at, self.guidance, then.tobytes(), self.focus, self.student is None)
         return self.memory.get(key, make)
 
     def back(self, planes: Floats, now: Floats) -> Floats:
@@ -235,12 +238,21 @@ class FlowMove:
         times = (1.0, self.turning)
         return carry(self.velocity, planes, now, times=times, steps=self.steps, guidance=1.0)
 
-    def forth(self, planes: Floats, wishes: Floats) -> Floats:
-        """Planes [N, 6, 32, 32] of the turning time as faces again, under wishes [N, K]."""
+    def still(self, planes: Floats, now: Floats) -> Floats:
+        """Planes of the turning time as faces again that are what they were, wishes [N, K]."""
         times = (self.turning, 1.0)
-        guidance = self.guidance
+        return carry(self.velocity, planes, now, times=times, steps=self.steps, guidance=1.0)
+
+    def forth(self, planes: Floats, then: Floats, now: Floats) -> Floats:
+        """Planes of the turning time as faces again that are what is wished, wishes [N, K]."""
         return carry(
-            self.velocity, planes, wishes, times=times, steps=self.steps, guidance=guidance
+            self.velocity,
+            planes,
+            then,
+            times=(self.turning, 1.0),
+            steps=self.steps,
+            guidance=self.guidance,
+            away_from=now,
         )
 
     def _known(self, name: str) -> str:

@@ -77,15 +77,15 @@ class Settings:
 class _Person:
     """A validation person: portrait, what the reader finds, and the flow's way back and own way forth.
 
-    `turned`, `still`: planes at each turning time, and where they lead by themselves under each
-    guidance; every wish of this person starts there.
+    `turned`, `still`: planes at each turning time, and where they lead by themselves; every wish of
+    this person starts there.
     """
 
     portrait: Portrait
     own: Mapping[str, float]
     planes: Floats
     turned: Mapping[float, Floats]
-    still: Mapping[tuple[float, float], Floats]
+    still: Mapping[float, Floats]
 
 
 @dataclass(slots=True)
@@ -149,12 +149,12 @@ class _Bench:
         own = self.editor.read_attributes(portrait)
         planes = self.editor.bundle.planes_of(code.values[None])
         turned: dict[float, Floats] = {}
-        still: dict[tuple[float, float], Floats] = {}
-        for (turning, guidance), mover in self.movers.items():
+        still: dict[float, Floats] = {}
+        for (turning, _), mover in self.movers.items():
             now = mover.now(own)
             if turning not in turned:
                 turned[turning] = mover.back(planes, now[None])
-            still[turning, guidance] = mover.forth(turned[turning], now[None])
+                still[turning] = mover.still(turned[turning], now[None])
         return _Person(portrait, own, planes, turned, still)
 
     def attempt(
@@ -181,10 +181,11 @@ class _Bench:
         code = person.portrait.code
         for (turning, guidance), mover in self.movers.items():
             sign = 1 if target > 0.5 else -1
-            then, _ = mover.then(mover.now(person.own), name, sign, along)
-            after = mover.forth(person.turned[turning], then[None])
+            now = mover.now(person.own)
+            then, _ = mover.then(now, name, sign, along)
+            after = mover.forth(person.turned[turning], then[None], now[None])
             for focus in self.settings.focuses:
-                change = focused(after - person.still[turning, guidance], focus)
+                change = focused(after - person.still[turning], focus)
                 manner = Manner(
                     move=FLOW, turning=turning, guidance=guidance, focus=focus, fresh=fresh
                 )

@@ -225,13 +225,13 @@ def _made(
             read = editor.bundle.read(pixels)
             now = (2 * read - 1).astype(np.float32)
             turned = mover.back(planes, now)
-            still = mover.forth(turned, now)
+            still = mover.still(turned, now)
             for _ in range(WISHES):
                 chosen = [names[i] for i in rng.integers(0, len(names), AT_ONCE)]
                 then = np.stack(
                     [_then(mover, n, w, r) for n, w, r in zip(chosen, now, read, strict=True)]
                 )
-                change = mover.forth(turned, then) - still
+                change = mover.forth(turned, then, now) - still
                 focuses = [editor.manners.table.get(n, Manner()).focus for n in chosen]
                 change = np.stack([focused(c, f) for c, f in zip(change, focuses, strict=True)])
                 yield planes, np.concatenate([now, then], 1), change
