@@ -18,6 +18,7 @@ from facedial.codes.flow import GUIDANCE, STEPS, FlowMove, FlowPrior, Memory
 from facedial.codes.labelled import load_prior
 from facedial.codes.learn import Learned
 from facedial.codes.moves import BEST, FAST, FINEST, FLOW, QUALITIES, Manner, Manners
+from facedial.codes.people import PEOPLE, People
 from facedial.codes.prior import RAW, Prior, UniformPrior, spread
 from facedial.codes.wishes import companions, completed
 from facedial.errors import BadRequest, CodeSpaceMismatch
@@ -391,6 +392,7 @@ class Editor:
         raise BadRequest(f"no prior named {name!r}; known: learned, gaussian, uniform")
 
     def _flow(self, guidance: float | None, steps: int | None) -> FlowPrior:
+        drawn = PEOPLE in self.bundle.facts["files"]
         return FlowPrior(
             space=self.bundle.space,
             names=self._flow_names(),
@@ -398,6 +400,7 @@ class Editor:
             code=self.bundle.code_of,
             guidance=GUIDANCE if guidance is None else guidance,
             steps=STEPS if steps is None else steps,
+            people=People.load(self.bundle.file(PEOPLE)) if drawn else None,
         )
 
     def _flow_names(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Numbers that judge pictures and readings, each with its source; and how far they can be trusted."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -46,17 +47,27 @@ def ssim(one: UInt8, other: UInt8) -> Doubles:
     return np.concatenate(blocks) if blocks else np.zeros(0)
 
 
-def sharpness(pictures: UInt8) -> Doubles:
+def sharpness(pictures: UInt8, where: ArrayLike | None = None) -> Doubles:
     """Variance of the Laplacian (4 neighbours) of luma in 0..1, for each picture.
 
-    `pictures`: uint8 [N, H, W, 3]. Returns [N]. Pech-Pacheco et al. 2000. It counts grain and
-    edges alike, so compare it with real pictures' own, never alone.
+    `pictures`: uint8 [N, H, W, 3]. `where` [N, H, W]: how much each place counts, all alike where
+    None; NaN for a picture none of which counts. Returns [N]. Pech-Pacheco et al. 2000. It counts grain
+    and edges alike, so compare it with real pictures' own, never alone.
     """
     values = []
-    for picture in pictures:
+    for i, picture in enumerate(pictures):
         y = luma(picture) / 255
         bend = y[:-2, 1:-1] + y[2:, 1:-1] + y[1:-1, :-2] + y[1:-1, 2:] - 4 * y[1:-1, 1:-1]
-        values.append(bend.var())
+        if where is None:
+            values.append(bend.var())
+            continue
+        weight = np.asarray(where, np.float64)[i, 1:-1, 1:-1]
+        total = weight.sum()
+        if total == 0:
+            values.append(math.nan)
+            continue
+        mean = (weight * bend).sum() / total
+        values.append((weight * np.square(bend - mean)).sum() / total)
     return np.array(values, np.float64)
 
 

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 from facedial.codes.edit import Edit
 from facedial.codes.flow import SHAPE, FlowMove, FlowPrior, Memory, focused
+from facedial.codes.people import People
 from facedial.errors import BadRequest, UnknownName
 
 NAMES = ("Male", "Smiling")
@@ -29,7 +30,7 @@ def code(planes: np.ndarray) -> np.ndarray:
     return planes.reshape(len(planes), -1)
 
 
-def prior(**changes: float) -> FlowPrior:
+def prior(**changes: object) -> FlowPrior:
     given = {"steps": 40, **changes}
     return FlowPrior("fd-test", NAMES, velocity, code, **given)  # type: ignore[arg-type]
 
@@ -63,6 +64,18 @@ def test_a_wish_moves_the_mean_and_guidance_moves_it_further(
 
 def test_without_spread_there_is_one_face() -> None:
     one, other = prior().sample([1, 2], {}, temperature=0)
+    assert_allclose(one, other)
+
+
+def test_what_is_left_open_is_as_people_are() -> None:
+    """All men of these people smile, no woman does."""
+    people = People(np.array([0.5, 0.5]), np.array([[0.999, 0.999], [0.001, 0.001]]))
+    drawn = prior(people=people, steps=20).sample(range(12), {"Male": 1}).mean(1)
+    assert_allclose(drawn, 6, atol=0.3)  # 3, guided twice as far
+    assert set(np.sign(prior(people=people, steps=5).sample(range(12), {}).mean(1))) == {-1, 1}
+    nothing = prior(people=people, steps=5).sample([4, 5], {"Smiling": 0.5})
+    assert np.array_equal(nothing, prior(people=people, steps=5).sample([4, 5], {}))
+    one, other = prior(people=people, steps=5).sample([1, 2], {}, temperature=0)
     assert_allclose(one, other)
 
 

@@ -98,6 +98,14 @@ def test_sharpness_by_hand_and_under_blur() -> None:
     rough = pictures(4)
     blurred = ((rough[:, 1:].astype(int) + rough[:, :-1]) // 2).astype(np.uint8)
     assert (scores.sharpness(blurred) < scores.sharpness(rough)).all()
+    # Where all places count alike it is the same; where none does, there is nothing to say.
+    everywhere = np.ones(rough.shape[:3])
+    np.testing.assert_allclose(scores.sharpness(rough, 3 * everywhere), scores.sharpness(rough))
+    left = everywhere * (np.arange(rough.shape[2]) < rough.shape[2] // 2)
+    np.testing.assert_allclose(
+        scores.sharpness(rough, left), scores.sharpness(rough[:, :, : rough.shape[2] // 2 + 1])
+    )
+    assert np.isnan(scores.sharpness(rough, 0 * everywhere)).all()
 
 
 readings = st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=30).filter(

@@ -12,6 +12,7 @@ import numpy as np
 from facedial.codes.attributes import match
 from facedial.codes.code import Floats
 from facedial.codes.edit import Edit
+from facedial.codes.people import People
 from facedial.codes.prior import check_temperature, wanted_labels
 from facedial.codes.wishes import completed
 from facedial.errors import BadRequest, UnknownName
@@ -20,7 +21,7 @@ from facedial.errors import BadRequest, UnknownName
 Velocity = Callable[[Floats, Floats, Floats], Floats]
 
 SHAPE = (6, 32, 32)
-GUIDANCE, STEPS = 2.0, 16
+GUIDANCE, STEPS = 2.0, 10
 MOVE_GUIDANCE, MOVE_STEPS, TURNING = 3.0, 8, 0.15
 NEAREST = 0.5  # of what goes the whole way, in wishes of -1..1
 DRAWN_AT_ONCE = 16
@@ -65,7 +66,8 @@ def carry(
 class FlowPrior:
     """New faces: conditional flow matching (Lipman 2023). `code`: planes -> codes [N, D].
 
-    `steps`: two evaluations each, or four with a wish and guidance.
+    `steps`: two evaluations each, or four with a wish and guidance. `people`: who they are in all that
+    is not wanted; left open where None.
     """
 
     space: str
@@ -76,6 +78,7 @@ class FlowPrior:
     steps: int = STEPS
     name: str = "learned"
     usual_temperature: float = 1.0
+    people: People | None = None
 
     def __post_init__(self) -> None:
         _check(self.guidance, self.steps)
@@ -83,19 +86,22 @@ class FlowPrior:
     def sample(
         self, seeds: Sequence[int], wanted: Mapping[str, float], temperature: float = 1.0
     ) -> Floats:
-        """See `Prior.sample`. A label of 0..1 is a wish of -1..1; what is not wanted stays open."""
+        """See `Prior.sample`. A label of 0..1 is a wish of -1..1; one half wishes nothing."""
         check_temperature(temperature)
-        wish = np.zeros(len(self.names), np.float32)
-        for name, label in wanted_labels(wanted).items():
-            wish[self.names.index(match(name, self.names))] = 2 * label - 1
-        # Always blocks of one size: the size of a batch may change the last bits of a sum.
-        wishes = np.repeat(wish[None], DRAWN_AT_ONCE, 0)
+        known = {
+            self.names.index(match(name, self.names)): label
+            for name, label in wanted_labels(wanted).items()
+            if label != 0.5
+        }
         rows = []
         for i in range(0, len(seeds), DRAWN_AT_ONCE):
             block = seeds[i : i + DRAWN_AT_ONCE]
+            # Always blocks of one size: the size of a batch may change the last bits of a sum.
             noise = np.zeros((DRAWN_AT_ONCE, *SHAPE), np.float32)
-            for row, seed in zip(noise, block, strict=False):
+            wishes = np.zeros((DRAWN_AT_ONCE, len(self.names)), np.float32)
+            for row, wish, seed in zip(noise, wishes, block, strict=False):
                 row[:] = temperature * np.random.default_rng(seed).standard_normal(SHAPE)
+                wish[:] = self._wish(known, seed, temperature)
             faces = carry(
                 self.velocity,
                 noise,
@@ -106,6 +112,16 @@ class FlowPrior:
             )
             rows.append(self.code(faces)[: len(block)])
         return np.concatenate(rows)
+
+    def _wish(self, known: Mapping[int, float], seed: int, temperature: float) -> Floats:
+        """A person's wish [K]: what is known, and the rest as people are; open in the mean face."""
+        if self.people is not None and temperature:
+            labels = self.people.draw(known, np.random.default_rng([seed, 1]))
+            return np.asarray(2 * labels - 1, np.float32)
+        wish = np.zeros(len(self.names), np.float32)
+        for k, label in known.items():
+            wish[k] = 2 * label - 1
+        return wish
 
 
 class Memory:

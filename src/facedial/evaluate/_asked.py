@@ -1,6 +1,6 @@
 """New faces asked for with and without attributes: in how many the judge finds what was asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -16,6 +16,20 @@ ASKED = (
     "Smiling", "Eyeglasses", "Male", "Blond_Hair", "Black_Hair", "Bangs", "Wearing_Hat",
     "Mouth_Slightly_Open", "Young", "Heavy_Makeup",
 )  # fmt: skip
+
+# Ten sets of wishes for sheets.
+SETS: tuple[Mapping[str, float], ...] = (
+    {"Male": 0, "Blond_Hair": 1, "Smiling": 1},
+    {"Male": 0, "Black_Hair": 1, "Bangs": 1},
+    {"Male": 1, "Eyeglasses": 1},
+    {"Male": 1, "Smiling": 1, "Young": 1},
+    {"Male": 1, "Gray_Hair": 1, "Young": 0},
+    {"Male": 1, "Wearing_Hat": 1},
+    {"Male": 0, "Heavy_Makeup": 1, "Wavy_Hair": 1},
+    {"Male": 0, "Mouth_Slightly_Open": 1, "Brown_Hair": 1},
+    {"Male": 1, "No_Beard": 0, "Goatee": 1},
+    {"Male": 0, "Young": 0, "Eyeglasses": 1},
+)
 
 
 def asked_and_found(

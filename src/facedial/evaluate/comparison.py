@@ -13,7 +13,7 @@ from facedial.data.judging import judged
 from facedial.data.store import Store
 from facedial.editor import FRAME, Editor
 from facedial.errors import BadRequest
-from facedial.evaluate._asked import ASKED, asked_and_found
+from facedial.evaluate._asked import ASKED, SETS, asked_and_found
 from facedial.evaluate._context import UNSEEN, Context, evenly
 from facedial.evaluate._figures import Goal, Picture, Row
 from facedial.evaluate._judge import Judge
@@ -23,19 +23,6 @@ from facedial.runtime.bundle import BORROWED
 UInt8 = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
 
-# Ten sets of wishes for the sheet.
-SETS: tuple[Mapping[str, float], ...] = (
-    {"Male": 0, "Blond_Hair": 1, "Smiling": 1},
-    {"Male": 0, "Black_Hair": 1, "Bangs": 1},
-    {"Male": 1, "Eyeglasses": 1},
-    {"Male": 1, "Smiling": 1, "Young": 1},
-    {"Male": 1, "Gray_Hair": 1, "Young": 0},
-    {"Male": 1, "Wearing_Hat": 1},
-    {"Male": 0, "Heavy_Makeup": 1, "Wavy_Hair": 1},
-    {"Male": 0, "Mouth_Slightly_Open": 1, "Brown_Hair": 1},
-    {"Male": 1, "No_Beard": 0, "Goatee": 1},
-    {"Male": 0, "Young": 0, "Eyeglasses": 1},
-)
 SHOWN = 10
 TIMED = 20
 SIDE = 64

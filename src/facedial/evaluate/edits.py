@@ -22,6 +22,7 @@ from facedial.evaluate._judge import Judge
 from facedial.faces import sheet
 from facedial.faces.crop import Crop, head_template
 from facedial.faces.geometry import fit_similarity, warp
+from facedial.faces.paste import changed_places
 from facedial.faces.photo import Photo
 from facedial.runtime.session import Session
 
@@ -39,8 +40,15 @@ EDITS: Mapping[str, float | None] = {
     "Young": 0.0,
     "Male": None,
 }
+# What the sheets show: all that must be good, each the other way than it is.
+SHOWN_EDITS = (
+    "Smiling", "Mouth_Slightly_Open", "Eyeglasses", "Bangs", "Bald", "Black_Hair", "Blond_Hair",
+    "Brown_Hair", "Gray_Hair", "Male", "Young", "Mustache", "No_Beard", "Heavy_Makeup", "Pale_Skin",
+    "Bushy_Eyebrows",
+)  # fmt: skip
 MOST = 120  # people for each edit
-SHOWN = 8
+FEWEST = 16  # for a Frechet distance
+SHOWN = 12
 SIDE = 128
 SAME_PERSON = 0.31  # cosine of embeddings above which two photos are taken for one person's
 EMBEDDED_SIDE = 112
@@ -108,14 +116,17 @@ class _Bench:
 
 
 def measure(context: Context) -> Iterator[Row]:
-    """`edit_success`, `collateral`, `identity_kept`, `outside_mask_changed`, `edit_frechet_ratio`.
+    """`edit_success`, `collateral`, `identity_kept`, `edit_sharpness`, `outside_mask_changed`.
+
+    And `edit_frechet_ratio`: edited faces against training people who have what was asked.
 
     Needs a judge and a head store whose test people have attributes given by people; nothing without.
     Of people who have not what is asked, by label and by the judge: in how many the judge finds it
     afterwards. Collateral: mean movement of the judge's other findings, in s.d. over photos, in edits
     that succeed; what goes with the wish (`codes.wishes`) is no collateral. Identity: the share whose
     embeddings before and after are one person's, where a network is given (`--identity`). Outside:
-    the share of squared change that lies beyond the part of the face the attribute is of.
+    the share of squared change that lies beyond the part of the face the attribute is of. Sharpness:
+    mean Laplacian variance where much has changed, over that of the photos in the same places.
     """
     store = _store(context)
     if store is None or context.judge is None:
@@ -173,14 +184,23 @@ def _of_edit(
         one, two = (_embedded(bench.embedding, pictures) for pictures in (before, after))
         kept = (one * two).sum(1) > SAME_PERSON
         yield Row.of("identity_kept", mover.name, "", kept, "share", people)
+    places = np.stack(
+        [changed_places(b.astype(np.float32) - a) for a, b in zip(before, after, strict=True)]
+    )
+    real, own = (scores.sharpness(part, places) for part in (before, after))
+    seen = ~np.isnan(real)
+    if seen.any():
+        # Means first: a smooth cheek is sharpened endlessly by a moustache.
+        ratio = float(own[seen].mean() / real[seen].mean())
+        yield Row("edit_sharpness", mover.name, "", ratio, "of photos' there", int(seen.sum()))
     if name in PARTS:
         outside = _outside(before, after, *PARTS[name])
         yield Row.of("outside_mask_changed", mover.name, "", outside, "of squared change", people)
     if target is not None:
-        ratio = _frechet_ratio(judge, store, k, target, after)
-        if ratio is not None:
+        away = _frechet_ratio(judge, store, k, target, after)
+        if away is not None:
             unit = "of real against real"
-            yield Row("edit_frechet_ratio", mover.name, "", ratio, unit, len(after))
+            yield Row("edit_frechet_ratio", mover.name, "", away, unit, len(after))
 
 
 def _outside(
@@ -198,7 +218,7 @@ def _frechet_ratio(judge: Judge, store: Store, k: int, target: float, after: UIn
     train = store.where(SEEN)
     have = train[(store.attributes[train, k] > 0.5) == (target > 0.5)]
     count = min(len(after), len(have) // 2)
-    if count < 2 * SHOWN:
+    if count < FEWEST:
         return None
     halves = [evenly(part, count) for part in (have[::2], have[1::2])]
     real = [judge.features(store.pixels[part]) for part in halves]
@@ -254,15 +274,14 @@ def show(context: Context) -> Iterator[Picture]:
     for mover in _movers(context):
         tiles = []
         with Editor.open(mover.path) as editor:
-            edits = [(n, t) for n, t in EDITS.items() if n in editor.directions.names]
+            edits = [name for name in SHOWN_EDITS if name in editor.directions.names]
             for row in rows:
                 pixels = store.pixels[row]
                 tiles.append(pixels)
-                for name, target in edits:
+                for name in edits:
                     own = store.attributes[row, NAMES.index(name)]
-                    want = 1 - own if target is None else target
-                    tiles.append(_edited(editor, pixels, name, float(want), mover.move))
-        asked = ", ".join(n if t is None else f"{n}={t:g}" for n, t in edits)
+                    tiles.append(_edited(editor, pixels, name, float(1 - own), mover.move))
         yield Picture(
-            f"{mover.name}: photo, then {asked}; none left out", sheet.grid(tiles, len(edits) + 1)
+            f"{mover.name}: photo, then the other side of {', '.join(edits)}; none left out",
+            sheet.grid(tiles, len(edits) + 1),
         )

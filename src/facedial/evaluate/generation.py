@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from facedial import scores
 from facedial.data.teacher import Teacher
-from facedial.evaluate._asked import asked_and_found
+from facedial.evaluate._asked import SETS, asked_and_found
 from facedial.evaluate._context import SEEN, Context, evenly
 from facedial.evaluate._figures import Goal, Picture, Row
 from facedial.evaluate._judge import Judge
@@ -15,7 +15,7 @@ from facedial.faces import sheet
 
 UInt8 = NDArray[np.uint8]
 DRAWN = 400
-SHOWN = 32
+SHOWN, ACROSS = 64, 8
 DATA = "random"
 COMPARED = 32  # pixels of the side at which pictures are taken for the same
 ENLARGED, MARGIN = 2, 16  # a crop of 128 px is small for a detector
@@ -94,12 +94,18 @@ def _of_judge(context: Context, judge: Judge) -> Iterator[Row]:
 
 
 def show(context: Context) -> Iterator[Picture]:
-    """The first new faces, none left out."""
-    name = context.editor.prior().name
+    """The first new faces, and rows of ten sets of wishes; none left out."""
+    editor = context.editor
+    name = editor.prior().name
     yield Picture(
         f"new faces of seed {context.seed}, {name} prior, none left out",
-        sheet.grid(list(_drawn(context, SHOWN)), 8),
+        sheet.grid(list(_drawn(context, SHOWN)), ACROSS),
     )
+    tiles: list[UInt8] = []
+    for wish in SETS:
+        tiles += editor.decode(editor.generate(ACROSS, seed=context.seed, wanted=wish))
+    asked = "; ".join(", ".join(f"{n}={v:g}" for n, v in wish.items()) for wish in SETS)
+    yield Picture(f"wishes, a row each ({asked}); none left out", sheet.grid(tiles, ACROSS))
 
 
 def _drawn(context: Context, count: int) -> UInt8:

@@ -45,6 +45,16 @@ def mirror(planes: Tensor) -> Tensor:
     return planes.flip(3) * signs
 
 
+def normal(norm: nn.GroupNorm, x: Tensor) -> Tensor:
+    """The norm in the precision of `x`; its sums are taken in single precision all the same.
+
+    Autocast would turn everything around it into single precision, which is the slower half of a step.
+    """
+    with exact(x):
+        y: Tensor = norm(x)
+    return y
+
+
 class Block(nn.Module):
     """x + conv(act(norm(conv(act(norm(x))))) scaled and shifted by the condition); zero at first."""
 
@@ -65,9 +75,9 @@ class Block(nn.Module):
 
     def turned(self, x: Tensor, told: Tensor) -> Tensor:
         """The same, with scale and shift [N, 2 * outputs]."""
-        h = self.first(F.silu(self.norm1(x)))
+        h = self.first(F.silu(normal(self.norm1, x)))
         scale, shift = told[:, :, None, None].chunk(2, 1)
-        y: Tensor = self.skip(x) + self.last(F.silu(self.norm2(h) * (1 + scale) + shift))
+        y: Tensor = self.skip(x) + self.last(F.silu(normal(self.norm2, h) * (1 + scale) + shift))
         return y
 
 
@@ -86,10 +96,12 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> the same."""
         n, c, h, w = x.shape
-        parts = self.ask(self.norm(x)).view(n, 3, self.heads, c // self.heads, h * w)
-        query, key, value = parts.transpose(-1, -2).unbind(1)
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        y: Tensor = x + self.answer(mixed.transpose(-1, -2).reshape(n, c, h, w))
+        parts = self.ask(normal(self.norm, x)).view(n, 3, self.heads, c // self.heads, h * w)
+        query, key, value = parts.unbind(1)  # each [N, heads, c, places]
+        # So few places that a product and a softmax are faster here than a fused attention.
+        share = (query.mT @ key * (c // self.heads) ** -0.5).softmax(-1)
+        mixed = value @ share.mT
+        y: Tensor = x + self.answer(mixed.reshape(n, c, h, w))
         return y
 
 
@@ -132,7 +144,8 @@ class Flow(nn.Module):
             angle = time.float()[:, None] * self.frequencies
             waves = torch.cat([angle.sin(), angle.cos()], 1)
         condition = F.silu(self.time(waves) + self.wish(wanted))
-        fine = self.down1(self.enter(planes) + self.position, condition)
+        entered = self.enter(planes)
+        fine = self.down1(entered + self.position.to(entered.dtype), condition)
         half = self.shrink1(fine)
         for block in self.down2:
             half = block(half, condition)
@@ -147,7 +160,7 @@ class Flow(nn.Module):
         y = torch.cat([F.interpolate(self.grow1(y), scale_factor=2.0, mode="nearest"), fine], 1)
         for block in self.up1:
             y = block(y, condition)
-        velocity: Tensor = self.leave(F.silu(self.norm(y)))
+        velocity: Tensor = self.leave(F.silu(normal(self.norm, y)))
         return velocity.float()
 
 

@@ -1,6 +1,7 @@
 """The conditional flow: new faces from noise and wished attributes, in the codes of a bundle."""
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
 from facedial.codes.flow import carry
+from facedial.codes.people import PEOPLE, People
 from facedial.errors import BadBundle, BadRun
 from facedial.runtime.bundle import Bundle
 from facedial.training import export, losses, tensors
@@ -179,6 +181,9 @@ def start(context: Context, settings: Settings) -> Task:
         for split in ("val", "train")
     }
     task = Task(settings, context, network, codes)
+    known = task.labels[(task.labels != 0).all(1)] > 0
+    if len(known) and not (context.run / PEOPLE).exists():
+        People.fit(known, np.random.default_rng(context.seed)).save(context.run / PEOPLE)
     if context.init is not None and "flow" in facts["parts"]:
         export.take_weights(task.network, folder, "flow")
     tensors.save(context.run / "planes.safetensors", task.planes.state_dict(), {"space": space})
@@ -238,6 +243,8 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
         path = out / f"{name}.onnx"
         golden |= export.write(module, (value,), ends, path, {basis: 1}, [basis])
     export.save_golden(out / "flow-golden.npz", golden)
+    if (run / PEOPLE).exists():
+        shutil.copyfile(run / PEOPLE, out / PEOPLE)
     return {**facts, "of": about["space"], "attributes": list(NAMES)}
 
 
