@@ -182,10 +182,12 @@ def test_generate_with_wishes_and_priors(facedial: Facedial) -> None:
     assert uniform.max() <= 1
     middle = codes("--temperature", 0)
     assert np.array_equal(middle[0], middle[1])
-    grey = codes("--set", "Gray_Hair=1")
-    assert not np.array_equal(grey, codes("--set", "Gray_Hair=1", "--exactly"))
+    # The learned prior draws people, of whom the grey are not blond anyway.
+    asked = ("--prior", "gaussian", "--set", "Gray_Hair=1")
+    grey = codes(*asked)
+    assert not np.array_equal(grey, codes(*asked, "--exactly"))
     others = [word for c in ("Black", "Blond", "Brown") for word in ("--set", f"{c}_Hair=0")]
-    assert np.array_equal(grey, codes("--set", "Gray_Hair=1", *others, "--exactly"))
+    assert np.array_equal(grey, codes(*asked, *others, "--exactly"))
 
 
 def test_generate_says_what_goes_with_a_wish(facedial: Facedial) -> None:
@@ -260,7 +262,7 @@ def test_models(facedial: Facedial) -> None:
     assert done.lines[0].startswith("facedial  ")
     rows = json.loads(facedial("models", "list", "--json").out)
     assert [row["name"] for row in rows] == ["facedial", "cvae"]
-    assert 0 < rows[0]["mb"] < 16
+    assert 0 < rows[0]["mb"] < 25
     assert 0 < rows[1]["mb"] <= 6
     done = facedial("models", "check")
     assert done.code == 0

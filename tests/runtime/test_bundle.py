@@ -32,6 +32,9 @@ def test_golden_numbers_agree(opened: Bundle) -> None:
     assert set(differences) == {
         "autoencoder-decode",
         "autoencoder-encode",
+        "flow",
+        "flow-code",
+        "flow-planes",
         "landmarks",
         "reader",
     }
@@ -107,10 +110,10 @@ def test_wrong_folders_and_names(tmp_path: Path) -> None:
 
 
 def test_weights_fit_their_limit() -> None:
-    """At most 30 MB ship in all; the first model 15, the conditional VAE 6."""
+    """At most 30 MB ship in all; the first model 25, the conditional VAE 6."""
     sizes = {name: Bundle.open(name).megabytes() for name in bundle.installed()}
     assert sum(sizes.values()) < 30
-    assert sizes["facedial"] < 15
+    assert sizes["facedial"] < 25
     assert sizes.get("cvae", 0) < 6
 
 

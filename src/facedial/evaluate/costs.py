@@ -23,7 +23,7 @@ EDIT = Edit(shifts={"Smiling": 1.0})
 CALL = [sys.executable, "-m", "facedial"]
 
 GOALS = (
-    Goal("weights_mb", must=15, aim=10, lower=True),
+    Goal("weights_mb", must=25, aim=20, lower=True),
     Goal("import_s", must=0.3, aim=0.1, lower=True),
     Goal("help_s", must=0.3, aim=0.1, lower=True),
     Goal("edit_cold_s", must=2, aim=0.8, lower=True),

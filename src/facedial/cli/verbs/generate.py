@@ -57,7 +57,7 @@ from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture, who
 @click.option(
     "--steps",
     type=click.IntRange(1, 200),
-    help="learned: steps from noise to face (10 unless given).",
+    help="learned: steps from noise to face (12 unless given).",
 )
 @click.option(
     "--grid/--single",

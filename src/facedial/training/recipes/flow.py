@@ -41,7 +41,7 @@ class Settings:
     whole_share: float = 0.45
     judged: int = 512
     guidance: float = 2.0
-    steps: int = 16
+    steps: int = 12
 
 
 class Task:

@@ -54,10 +54,10 @@ class Settings:
     changes are drawn afresh instead of added to the photo's own detail.
     """
 
-    turnings: tuple[float, ...] = (0.05, 0.12, 0.2)
-    guidances: tuple[float, ...] = (2.0, 4.0)
+    turnings: tuple[float, ...] = (0.04, 0.1, 0.2)
+    guidances: tuple[float, ...] = (2.5, 4.5)
     focuses: tuple[float, ...] = (0.0, 0.3)
-    steps: int = 8
+    steps: int = 10
     people: int = 16
     collateral: float = 1.0
     attributes: tuple[str, ...] = NAMES

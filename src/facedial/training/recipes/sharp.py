@@ -50,7 +50,7 @@ class Settings:
     judged: int = 256
     drawn: float = 0.5
     pool: int = 1024
-    steps: int = 8
+    steps: int = 10
     pace: Pace = field(
         default_factory=lambda: Pace(
             batch=16,

@@ -46,7 +46,7 @@ class Settings:
     model: flow.Config = field(default_factory=lambda: flow.Config(width=48))
     pace: Pace = field(default_factory=lambda: Pace(batch=64, rate=1e-3, memory=500))
     pairs: int = 8000
-    steps: int = 8
+    steps: int = 10
     still: float = 1 / 16
 
     def __post_init__(self) -> None:
