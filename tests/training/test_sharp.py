@@ -85,12 +85,16 @@ def test_the_two_players_get_their_own_gradients_alone() -> None:
     # Pictures of new codes stand beside no photo: they are told apart, but not compared.
     flat = lambda pictures: [pictures[:, :, ::2, ::2]]  # noqa: E731
     game.eval()  # in training every look improves the spectral norms a little
-    whole, half = game(base, noise, real, flat), game(base, noise, real, flat, 1)
+    plain = torch.rand(1, 3, 128, 128)
+    whole, half = game(base, noise, real, flat), game(base, noise, real, flat, plain)
     alone = game(base[1:], noise[1:], real[1:], flat)
     for term in ("squared", "likeness"):
         torch.testing.assert_close(half[term], alone[term])
     for term in ("deceived", "judged"):
         torch.testing.assert_close(half[term], whole[term])
+    assert half["kept"] > 0 == whole["kept"]
+    same = game(base, noise, real, flat, drawn(base[:1], noise[:1]).detach())
+    assert float(same["kept"].detach()) == pytest.approx(0, abs=1e-9)
     assert all(not p.requires_grad for p in judges.projections.parameters())
     assert all(p.requires_grad for p in judges.heads.parameters())
 

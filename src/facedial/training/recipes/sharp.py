@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from facedial import scores as measures
 from facedial.editor import Editor
@@ -79,13 +80,19 @@ class Game(nn.Module):
         self.discriminators = discriminators
 
     def forward(
-        self, base: Tensor, noise: Tensor, real: Tensor, features: Features, new: int = 0
+        self,
+        base: Tensor,
+        noise: Tensor,
+        real: Tensor,
+        features: Features,
+        plain: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Base pictures, noise [N, 4, 32, 32] and photos [N, 3, 128, 128] -> terms, each a scalar.
 
-        The first pictures may be of other people than the photos, for the discriminators alone: those
-        from `new` on are of the photos' codes.
+        `plain` [M, 3, 128, 128]: the first M pictures are of new codes, and stand beside no photo; this
+        is how the faithful renderer draws them, and what the sharp one must keep to in the large.
         """
+        new = 0 if plain is None else len(plain)
         drawn = self.renderer(base, noise)
         with torch.no_grad():
             real_maps = features(real)
@@ -98,8 +105,12 @@ class Game(nn.Module):
             losses.squared(one[new:].float(), other[new:].float()) / scale.square()
             for one, other, scale in zip(maps, real_maps, self.discriminators.scales, strict=True)
         ]
+        kept = drawn.new_zeros(())
+        if plain is not None and new:
+            kept = losses.squared(F.avg_pool2d(drawn[:new], 2), F.avg_pool2d(plain, 2))
         return {
             "squared": losses.squared(drawn[new:], real[new:]),
+            "kept": kept,
             "likeness": torch.stack(likeness).mean(),
             "deceived": sharp.deceived(deceived),
             "judged": sharp.judged(told, not_told),
@@ -153,7 +164,7 @@ class Task:
         self.network = Game(renderer, sharp.Discriminators(counts, scales)).to(context.device)
 
     def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Terms:
-        """The renderer's three terms and the discriminators' one; only theirs while they warm up."""
+        """The renderer's terms and the discriminators' one; only errors and theirs while they warm up."""
         s = self.settings
         chosen = self.crops.draw(batch, seed)
         generator = torch.Generator().manual_seed(seed)
@@ -169,10 +180,13 @@ class Task:
             base = self.faithful.linear.base(codes.to(self.device))
         # A mirrored code draws the mirrored base picture, but for what the basis cannot mirror.
         real[::2], base[::2] = real[::2].flip(3), base[::2].flip(3)
-        raw = network(base, noise, real, self.features, new)
+        with torch.no_grad():
+            plain = self.faithful.renderer(base[:new]) if new else None
+        raw = network(base, noise, real, self.features, plain)
         warm = step >= s.warm
         weights = {
             "squared": s.squared,
+            "kept": s.squared,
             "likeness": s.likeness if warm else 0.0,
             "deceived": s.deceived if warm else 0.0,
         }
@@ -180,14 +194,17 @@ class Task:
 
     @torch.no_grad()
     def scores(self, network: nn.Module) -> dict[str, float]:
-        """`merit`: PSNR (mean of dB) and 2 dB for full sharpness; both alone, sharpness over photos'."""
+        """`merit`: PSNR (mean of dB) and 8 dB for full sharpness; both alone, sharpness over photos'.
+
+        8: the faithful renderer, which begins, must not be the best of all.
+        """
         assert isinstance(network, Game)
         drawn = torch.cat([network.renderer(part) for part in torch.split(self.judged_base, 64)])
         error = (drawn.clamp(0, 1) - self.judged).square().mean((1, 2, 3))
         psnr = float((-10 * torch.log10(error)).mean())
         real, own = (measures.sharpness(_bytes(one)).mean() for one in (self.judged, drawn))
         ratio = float(own / real)
-        return {"merit": psnr + 2 * min(1.0, ratio), "psnr": psnr, "sharpness": ratio}
+        return {"merit": psnr + 8 * min(1.0, ratio), "psnr": psnr, "sharpness": ratio}
 
     @torch.no_grad()
     def sheet(self, network: nn.Module) -> NDArray[np.uint8]:
