@@ -261,7 +261,8 @@ class Editor:
             own = self.read_attributes(portrait)
             for part, manner in parts.flowing.values():
                 full = _with(full, completed(part, own, asked))
-                step += self.flow_move(manner, quality).step(code.values, own, part, asked)
+                moved = self.flow_move(manner, quality).step(code.values, own, part, asked)
+                step += self.directions.keeping(moved, edit.keep)
         also = {name: t for name, t in full.targets.items() if name not in edit.targets}
         after = Code(code.values + step, code.space) if step.any() else code
         return Change(code, after, full, also, parts.fresh)

@@ -52,13 +52,23 @@ def test_a_shift_of_nothing_returns_the_photo(facedial: Facedial, head: Path) ->
 def test_what_goes_with_a_wish_is_said_and_exactly_leaves_it_out(
     facedial: Facedial, head: Path
 ) -> None:
-    done = facedial("edit", head, "--set", "Mustache=1", "-o", "whole.png")
+    along = ("--move", "direction")  # a flow moves a wish and what goes with it in one step
+    done = facedial("edit", head, *along, "--set", "Mustache=1", "-o", "whole.png")
     assert (done.code, done.out) == (0, "whole.png\n")
     assert "also set, as it goes with what is asked: No_Beard=0 (--exactly" in done.err
-    exact = facedial("edit", head, "--set", "Mustache=1", "--exactly", "-o", "exact.png")
+    exact = facedial("edit", head, *along, "--set", "Mustache=1", "--exactly", "-o", "exact.png")
     assert (exact.code, exact.err) == (0, "")
     both = facedial(
-        "edit", head, "--set", "Mustache=1", "--set", "No_Beard=0", "--exactly", "-o", "both.png"
+        "edit",
+        head,
+        *along,
+        "--set",
+        "Mustache=1",
+        "--set",
+        "No_Beard=0",
+        "--exactly",
+        "-o",
+        "both.png",
     )
     assert (both.code, both.err) == (0, "")
     pictures = [read(Path(f"{name}.png")) for name in ("whole", "exact", "both")]

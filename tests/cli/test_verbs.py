@@ -201,7 +201,7 @@ def test_generated_faces_go_back_in(facedial: Facedial) -> None:
     files = facedial("generate", "-n", 2, "--single", "--seed", 3).lines
     eyes = "49.7,66.25,77.8,66.25"
     for file in files:
-        done = facedial("edit", file, "--set", "Smiling=0.4", "--eyes", eyes, "-o", "out.png")
+        done = facedial("edit", file, "--add", "Smiling=1", "--eyes", eyes, "-o", "out.png")
         assert (done.code, done.err) == (0, "")
         assert not np.array_equal(read(Path("out.png")), read(Path(file)))
         Path("out.png").unlink()

@@ -241,3 +241,14 @@ def test_directions_come_back_from_a_file(
     np.savez(tmp_path / "newer.npz", format=np.int64(99))
     with pytest.raises(BadBundle, match="format 99"):
         Directions.load(tmp_path / "newer.npz")
+
+
+def test_a_step_from_anywhere_can_keep_readings(world: World, directions: Directions) -> None:
+    step = np.random.default_rng(0).standard_normal(world.codes.shape[1]).astype(np.float32)
+    kept = directions.keeping(step, NAMES[:2])
+    moved = directions.moves(kept)
+    assert_allclose([moved[name] for name in NAMES[:2]], 0, atol=1e-5)
+    assert any(abs(moved[name]) > 1e-2 for name in NAMES[2:])
+    assert np.array_equal(directions.keeping(step, ()), step)
+    with pytest.raises(UnknownName):
+        directions.keeping(step, ["nobody"])

@@ -1,6 +1,6 @@
 """Directions of attributes in code space: read them, move along them, keep some in place."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -119,6 +119,17 @@ class Directions:
             missing = np.array([targets[k] for k in rows]) - now
             step += self._solve(rows, units, weights, missing)
         return np.asarray(edit.strength * step).astype(np.float32)
+
+    def keeping(self, step: Floats, names: Collection[str]) -> Floats:
+        """A step [D] from anywhere without what it would do to the readings of `names`.
+
+        Raises `UnknownName`.
+        """
+        rows = sorted(self.index(name) for name in names)
+        if not rows:
+            return step
+        weights = self.read_weights[rows].astype(np.float64)
+        return still(step.astype(np.float64), weights).astype(np.float32)
 
     def _refuse_stuck(self, rows: Sequence[int], units: Doubles, weights: Doubles) -> None:
         for k in rows:

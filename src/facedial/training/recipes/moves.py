@@ -30,17 +30,16 @@ TABLE = "moves.json"
 LOOKED_AT = 2  # times as many people as are wanted
 MEASURED = 1000  # photos by which the spread of what is read is measured
 WHOLE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-# Shapes change: the photo's own hair or skin must not shine through what is drawn there.
-SHAPES = (
-    "Bald",
-    "Bangs",
-    "Eyeglasses",
-    "Goatee",
-    "Mouth_Slightly_Open",
-    "Mustache",
-    "No_Beard",
-    "Smiling",
-    "Wearing_Hat",
+# Colour that lies on skin: there the photo's own detail stays. Everywhere else it would shine through
+# what is drawn: hair through a bald head, closed lips through a smile.
+SKIN = (
+    "Attractive",
+    "Bags_Under_Eyes",
+    "Blurry",
+    "Heavy_Makeup",
+    "Pale_Skin",
+    "Rosy_Cheeks",
+    "Wearing_Lipstick",
 )
 
 
@@ -51,17 +50,17 @@ class Settings:
     `people`: validation people for each attribute, half without and half with it. `collateral`: how
     much a s.d. of movement of the other attributes counts against the share of edits that succeed.
     `attributes`: those that are measured; the others go along their directions. `fresh`: those whose
-    changes are drawn afresh instead of added to the photo's own detail.
+    changes are drawn afresh instead of added to the photo's own detail (decision 14).
     """
 
-    turnings: tuple[float, ...] = (0.04, 0.1, 0.2)
+    turnings: tuple[float, ...] = (0.06, 0.14)
     guidances: tuple[float, ...] = (2.5, 4.5)
     focuses: tuple[float, ...] = (0.0, 0.3)
     steps: int = 10
     people: int = 16
     collateral: float = 1.0
     attributes: tuple[str, ...] = NAMES
-    fresh: tuple[str, ...] = SHAPES
+    fresh: tuple[str, ...] = tuple(name for name in NAMES if name not in SKIN)
 
     def __post_init__(self) -> None:
         if self.people < 2 or not self.turnings or not self.guidances or not self.focuses:
