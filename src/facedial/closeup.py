@@ -59,7 +59,11 @@ class CloseUp:
             portrait.crop.pixels, compose(to_small, portrait.crop.to_photo), portrait.crop.inside
         )
         near = Portrait(
-            Photo(small, photo.name, mark=photo.mark), portrait.face, crop, portrait.code
+            Photo(small, photo.name, mark=photo.mark),
+            portrait.face,
+            crop,
+            portrait.code,
+            portrait.memory,
         )
         (before,) = editor.bundle.draw(portrait.code.values[None])
         return CloseUp(near, (x0, y0, x1, y1), before)

@@ -41,13 +41,15 @@ DRAWN_AT_ONCE = 32  # pictures of 10,000 faces in floats would not fit into memo
 class Portrait:
     """A photo opened for editing: encoded once, rendered often.
 
-    `face` is None for models whose crops are cut without looking for one.
+    `face` is None for models whose crops are cut without looking for one. `memory`: what a flow worked
+    out for this face; it goes when the portrait goes.
     """
 
     photo: Photo
     face: Face | None
     crop: Crop
     code: Code
+    memory: Memory = field(default_factory=Memory)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +76,6 @@ class Editor:
     detector: Detector | None = None
     manners: Manners = field(init=False)
     _mask: NDArray[np.float32] = field(init=False)
-    _memory: Memory = field(default_factory=Memory)
 
     def __post_init__(self) -> None:
         """Refuse directions of another model."""
@@ -261,13 +262,16 @@ class Editor:
             own = self.read_attributes(portrait)
             for part, manner in parts.flowing.values():
                 full = _with(full, completed(part, own, asked))
-                moved = self.flow_move(manner, quality).step(code.values, own, part, asked)
+                mover = self.flow_move(manner, quality, portrait.memory)
+                moved = mover.step(code.values, own, part, asked)
                 step += self.directions.keeping(moved, edit.keep)
         also = {name: t for name, t in full.targets.items() if name not in edit.targets}
         after = Code(code.values + step, code.space) if step.any() else code
         return Change(code, after, full, also, parts.fresh)
 
-    def flow_move(self, manner: Manner, quality: str = FINEST) -> FlowMove:
+    def flow_move(
+        self, manner: Manner, quality: str = FINEST, memory: Memory | None = None
+    ) -> FlowMove:
         """The flow as it moves faces; raises where the bundle has none."""
         fast = quality == FAST and self.bundle.has_student
         return FlowMove(
@@ -278,7 +282,7 @@ class Editor:
             turning=manner.turning,
             guidance=manner.guidance,
             focus=manner.focus,
-            memory=self._memory,
+            memory=Memory() if memory is None else memory,
             student=self.bundle.changed if fast else None,
         )
 

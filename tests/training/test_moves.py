@@ -76,6 +76,7 @@ def test_what_is_measured_best_is_what_an_edit_does(
         portrait = Portrait(Photo(pixels), None, Crop(pixels, moves.WHOLE, 1.0), code)
         both = editor.change(portrait, Edit({"Smiling": 1.0, "Male": 1.0}, exactly=True))
         smile = editor.change(portrait, Edit({"Smiling": 1.0}, exactly=True), "flow")
+        assert portrait.memory.known  # of this face, and gone with it
         man = editor.change(portrait, Edit({"Male": 1.0}, exactly=True), "direction")
         sum_of_both = smile.after.values + man.after.values - code.values
         np.testing.assert_allclose(both.after.values, sum_of_both, atol=1e-5)

@@ -144,6 +144,11 @@ class Memory:
         self.most = most
         self._known: dict[Hashable, Floats] = {}
 
+    @property
+    def known(self) -> int:
+        """How many things are remembered."""
+        return len(self._known)
+
     def get(self, key: Hashable, make: Callable[[], Floats]) -> Floats:
         """What is known under the key, or what is made now."""
         found = self._known.get(key)
