@@ -103,7 +103,7 @@ def show(context: Context) -> Iterator[Picture]:
     )
     tiles: list[UInt8] = []
     for wish in SETS:
-        tiles += editor.decode(editor.generate(ACROSS, seed=context.seed, wanted=wish))
+        tiles.extend(editor.decode(editor.generate(ACROSS, seed=context.seed, wanted=wish)))
     asked = "; ".join(", ".join(f"{n}={v:g}" for n, v in wish.items()) for wish in SETS)
     yield Picture(f"wishes, a row each ({asked}); none left out", sheet.grid(tiles, ACROSS))
 
