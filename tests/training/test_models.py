@@ -10,7 +10,6 @@ from facedial.errors import BadRun
 from facedial.training import losses
 from facedial.training.models import flow, landmarks, reader, refiner, renderer, small_picture
 from facedial.training.recipes import autoencoder
-from facedial.training.recipes import flow as flow_recipe
 
 
 def pictures(count: int, seed: int = 0) -> torch.Tensor:
@@ -215,8 +214,8 @@ def test_mirrored_planes_are_those_of_the_mirrored_crop() -> None:
     one, other = (planes.raw(planes.linear.encode(p)) for p in (x, x.flip(3)))
     # The fitted pictures and their mirrors span few dimensions, so both are exact.
     # Components are found to about 1e-4; a wrong sign or order would be off by about 1.
-    assert_close(flow_recipe.mirror(one), other, atol=1e-3, rtol=0)
-    assert_close(flow_recipe.mirror(flow_recipe.mirror(one)), one)
+    assert_close(flow.mirror(one), other, atol=1e-3, rtol=0)
+    assert_close(flow.mirror(flow.mirror(one)), one)
 
 
 def test_landmarks_lie_in_the_patch_at_first() -> None:
