@@ -34,6 +34,7 @@ from facedial.runtime.bundle import READ_SIDE, Bundle
 
 Pixels = NDArray[np.uint8]
 FRAME = "head"  # of what the reader takes, and of most models
+WHOLE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # crop pixels are the photo's
 DRAWN_AT_ONCE = 32  # pictures of 10,000 faces in floats would not fit into memory
 
 
@@ -120,6 +121,11 @@ class Editor:
             for face, crop, code in zip(found, crops, codes, strict=True)
         ]
 
+    def portrait_of_crop(self, pixels: Pixels) -> Portrait:
+        """A crop [S, S, 3] on the model's frame as a photo of nothing but that crop, encoded."""
+        (code,) = self.encode(pixels[None])
+        return Portrait(Photo(pixels), None, Crop(pixels, WHOLE, 1.0), code)
+
     def portrait_of(self, code: Code, name: str = "face") -> Portrait:
         """A code's own drawing as a portrait, so that new faces are edited like photos.
 
@@ -127,12 +133,11 @@ class Editor:
         """
         (pixels,) = self.decode([code])
         photo = Photo(pixels, name, mark=GENERATED)
-        whole = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
         face = None
         if FRAMES[self.bundle.frame].needs_face:
             side = float(self.bundle.side)
             face = Face(np.array([0.0, 0.0, side, side]), head_template(self.bundle.side), 1.0)
-        return Portrait(photo, face, Crop(photo.pixels, whole, 1.0), code)
+        return Portrait(photo, face, Crop(photo.pixels, WHOLE, 1.0), code)
 
     def _head(self, photo: Photo, faces: Sequence[Face] | None = None) -> Floats:
         """Attributes [1, 40] of the largest face, as the reader finds them in its head crop."""

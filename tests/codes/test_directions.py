@@ -187,6 +187,9 @@ def test_labels_that_cannot_be_learned_from_are_refused(world: World) -> None:
         fit_directions(world.codes, labels, NAMES, space=SPACE)
     with pytest.raises(BadRequest, match="found"):
         fit_directions(world.codes, labels[:10], NAMES, space=SPACE)
+    still_codes = np.zeros_like(world.codes)
+    with pytest.raises(BadRequest, match="say nothing of Male"):
+        fit_directions(still_codes, world.labels, NAMES, space=SPACE)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5))

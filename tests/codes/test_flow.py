@@ -120,7 +120,7 @@ def test_a_move_is_what_the_closed_form_says(guidance: float, edit: Edit, way: f
 
 def test_who_smiles_can_smile_more() -> None:
     """A wish reached already goes half a wish further, and is multiplied like any other."""
-    then, way = mover().then(np.array([0.9, 0.9], np.float32), "smiling", 1, {"Male": 0.0})
+    then, way = mover().then({"Male": 0.0, "Smiling": 0.95}, "smiling", 1)
     assert_allclose(then, [-1, 1.4])
     assert way == 0.5
 

@@ -8,10 +8,8 @@ import pytest
 
 from facedial.codes.edit import Edit
 from facedial.codes.moves import FLOW, Manner
-from facedial.editor import Editor, Portrait
+from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
-from facedial.faces.crop import Crop
-from facedial.faces.photo import Photo
 from facedial.training import publish, start
 from facedial.training.recipes import moves
 
@@ -72,8 +70,8 @@ def test_what_is_measured_best_is_what_an_edit_does(
     publish.publish([run], flowing)
     with Editor.open(flowing) as editor:
         pixels = drawn[0]
-        (code,) = editor.encode(pixels[None])
-        portrait = Portrait(Photo(pixels), None, Crop(pixels, moves.WHOLE, 1.0), code)
+        portrait = editor.portrait_of_crop(pixels)
+        code = portrait.code
         both = editor.change(portrait, Edit({"Smiling": 1.0, "Male": 1.0}, exactly=True))
         smile = editor.change(portrait, Edit({"Smiling": 1.0}, exactly=True), "flow")
         assert portrait.memory.known  # of this face, and gone with it

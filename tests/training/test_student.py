@@ -7,14 +7,11 @@ import pytest
 import torch
 
 from facedial.codes.edit import Edit
-from facedial.editor import Editor, Portrait
+from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
-from facedial.faces.crop import Crop
-from facedial.faces.photo import Photo
 from facedial.training import publish, start, tensors
 from facedial.training.models import flow
 from facedial.training.recipes import student
-from facedial.training.recipes.moves import WHOLE
 
 from .tiny import TINY, order
 
@@ -44,8 +41,8 @@ def test_a_student_learns_what_a_flow_does_and_does_it_at_once(
         assert editor.bundle.has_student
         assert max(editor.bundle.prove().values()) < 1e-3
         pixels = drawn[0]
-        (code,) = editor.encode(pixels[None])
-        portrait = Portrait(Photo(pixels), None, Crop(pixels, WHOLE, 1.0), code)
+        portrait = editor.portrait_of_crop(pixels)
+        code = portrait.code
         edit = Edit({"Smiling": 1.0}, exactly=True)
         fast, best = (editor.change(portrait, edit, "flow", q) for q in ("fast", "best"))
         assert not np.array_equal(fast.after.values, best.after.values)

@@ -231,13 +231,19 @@ def fit_directions(
     age and sex. To read: ridge regression of each label on the code, then scaled so that people
     without average 0 and people with it 1 (soft labels count as weights).
     Missing labels: every covariance is taken over the rows that carry its labels.
-    Raises `BadRequest` when an attribute has no people with, or none without it.
+    Raises `BadRequest` when an attribute has no people with, or none without it, and when the
+    codes say nothing at all of one, as where they are the same for every picture.
     """
     m = fit_moments(codes, labels, names)
     dim, kinds = len(m.mean), len(names)
     raw = np.linalg.solve(m.cov + read_ridge * np.eye(dim), m.cross.T).T  # [K, D]
     share = m.label_mean
     gap = (raw * m.cross).sum(axis=1) / (share * (1 - share))  # mean with - mean without
+    for name in np.asarray(names)[gap <= 0]:
+        raise BadRequest(
+            f"the codes say nothing of {name}: with and without it they are the same on average; "
+            "the model that made them must be trained longer, or otherwise"
+        )
     weights = raw / gap[:, None]
     # mean reading of people without = mean - share * gap, and the gap is 1 now
     bias = share - (weights * m.mean_known).sum(axis=1)

@@ -197,15 +197,22 @@ class FlowMove:
         return np.array([2 * own[name] - 1 for name in self.names], np.float32)
 
     def then(
-        self, now: Floats, name: str, sign: int, along: Mapping[str, float]
+        self,
+        own: Mapping[str, float],
+        name: str,
+        sign: int,
+        spoken_of: Collection[str] = (),
+        exactly: bool = False,
     ) -> tuple[Floats, float]:
-        """The wish [K] the whole way from `now`, with the attribute (`sign` 1) or without it (-1).
+        """The wish [K] the whole way, with the attribute (`sign` 1) or without it (-1).
 
         And how far that is for the attribute itself; at least `NEAREST`, so that who smiles can smile
-        more. `along`: attribute -> 0 or 1, what goes the whole way with it.
+        more. What it brings along goes the whole way with it, but for what is `spoken_of`.
         """
+        now = self.now(own)
         then = now.copy()
-        for other, value in along.items():
+        whole = Edit({name: float(sign > 0)}, keep=frozenset(spoken_of), exactly=exactly)
+        for other, value in completed(whole, own).targets.items():
             then[self._index(other)] = 2 * value - 1
         k = self._index(name)
         way = max(abs(sign - float(now[k])), NEAREST)
@@ -234,13 +241,8 @@ class FlowMove:
             if share == 0:
                 self._index(name)
                 continue
-            sign = 1 if way > 0 else -1
-            along = {}
-            if not edit.exactly:
-                others = {*spoken_of, *edit.keep, *asked} - {name}
-                whole = Edit({name: float(sign > 0)}, keep=frozenset(others))
-                along = {n: t for n, t in completed(whole, own).targets.items() if n != name}
-            then, length = self.then(now, name, sign, along)
+            others = {*spoken_of, *edit.keep, *asked} - {name}
+            then, length = self.then(own, name, 1 if way > 0 else -1, others, edit.exactly)
             total += np.float32(abs(share) / length) * self.unit(values, now, then)
         return total
 
@@ -256,13 +258,16 @@ class FlowMove:
                 change = self.forth(turned, then[None], now[None]) - still
             else:
                 change = self.student(planes, np.concatenate([now, then])[None])
-            change = focused(change, self.focus)
-            # The way to codes is affine: only differences of what it gives are differences of faces.
-            moved, stays = self.code(np.concatenate([planes + change, planes]))
-            return np.asarray(moved - stays)
+            return self.added(planes, change, self.focus)
 
         key = (*at, self.guidance, then.tobytes(), self.focus, self.student is None)
         return self.memory.get(key, make)
+
+    def added(self, planes: Floats, change: Floats, focus: float) -> Floats:
+        """What a change of a face's planes [1, 6, 32, 32], focused, adds to its code [D]."""
+        # The way to codes is affine: only differences of what it gives are differences of faces.
+        moved, stays = self.code(np.concatenate([planes + focused(change, focus), planes]))
+        return np.asarray(moved - stays)
 
     def back(self, planes: Floats, now: Floats) -> Floats:
         """Faces' planes [N, 6, 32, 32] at the turning time, carried with what they are, wishes [N, K]."""

@@ -15,15 +15,14 @@ from facedial.codes.moves import BEST, MOVES
 from facedial.codes.wishes import companions
 from facedial.data.judging import judged
 from facedial.data.store import Store
-from facedial.editor import FRAME, Editor, Portrait
+from facedial.editor import FRAME, Editor
 from facedial.evaluate._context import SEEN, Context, evenly
 from facedial.evaluate._figures import Goal, Picture, Row
 from facedial.evaluate._judge import Judge
 from facedial.faces import sheet
-from facedial.faces.crop import Crop, head_template
+from facedial.faces.crop import head_template
 from facedial.faces.geometry import fit_similarity, warp
 from facedial.faces.paste import changed_places
-from facedial.faces.photo import Photo
 from facedial.runtime.session import Session
 
 UInt8 = NDArray[np.uint8]
@@ -227,9 +226,7 @@ def _frechet_ratio(judge: Judge, store: Store, k: int, target: float, after: UIn
 
 def _edited(editor: Editor, pixels: UInt8, name: str, target: float, move: str) -> UInt8:
     """A crop after an edit, as a photo of nothing but that crop would be."""
-    whole = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-    (code,) = editor.encode(pixels[None])
-    portrait = Portrait(Photo(pixels), None, Crop(pixels, whole, 1.0), code)
+    portrait = editor.portrait_of_crop(pixels)
     return editor.render(portrait, Edit({name: target}), move=move).pixels
 
 

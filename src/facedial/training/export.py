@@ -226,6 +226,19 @@ def take_weights(network: nn.Module, bundle: Path, part: str, new: Sequence[str]
     return str(facts.get("space", ""))
 
 
+def check_space(run: Path, out: Path, space: str, did: str, again: str) -> None:
+    """Raise `BadRun` unless the bundle `out` is of the code space that a run belongs to.
+
+    `did`: what it did with those codes; `again`: what to do again.
+    """
+    found = json.loads((out / "bundle.json").read_text())["space"]
+    if found != space:
+        raise BadRun(
+            f"{run} {did} codes of {space}, the bundle's are {found}; "
+            f"{again} with --init of that bundle"
+        )
+
+
 def write_facts(out: Path, facts: Mapping[str, Any]) -> None:
     """Merge `facts` into `bundle.json`, renew every file's SHA-256, and write it whole."""
     path = out / "bundle.json"

@@ -11,7 +11,6 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,16 +23,11 @@ from torch.nn import functional as F
 
 from facedial.errors import BadRun
 from facedial.training import curves, tensors
-from facedial.training.muon import Muon
-from facedial.training.recipe import Pace, Task, Terms
+from facedial.training.recipe import OPTIMISERS, Pace, Task, Terms
 
 log = logging.getLogger(__name__)
 
 WARM_STEPS = 100
-OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "muon": Muon,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,13 @@ from torch import Tensor, nn
 from facedial.data.store import Store
 from facedial.errors import BadRequest, UnknownName
 from facedial.folder import nearest
+from facedial.training.muon import Muon
 
 SCHEDULES = ("cosine", "constant", "plateau")
-OPTIMISERS = ("adam", "muon")
+OPTIMISERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "muon": Muon,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

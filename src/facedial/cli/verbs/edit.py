@@ -117,9 +117,8 @@ def command(
         targeted = destinations(files, out, "edited", overwrite=overwrite)
         ready = editor.portraits(Photo.open(files[0]), face, eyes) if ask and files else []
         if ready:
-            editor.change(
-                ready[0], Edit(), move, quality
-            )  # a move that is refused, before any question
+            # A move that is refused, before any question.
+            editor.change(ready[0], Edit(), move, quality)
             answers = _answers(editor, ready[0], edit, targets)
             edit = editor.parse((*targets, *answers), shifts, keep, strength, preset, exactly)
             if edit.is_zero:

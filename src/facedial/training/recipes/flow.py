@@ -1,6 +1,5 @@
 """The conditional flow: new faces from noise and wished attributes, in the codes of a bundle."""
 
-import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
-from facedial.codes.flow import carry
+from facedial.codes.flow import GUIDANCE, STEPS, carry
 from facedial.codes.people import PEOPLE, People
-from facedial.errors import BadBundle, BadRun
+from facedial.errors import BadBundle
 from facedial.runtime.bundle import Bundle
 from facedial.training import export, losses, tensors
 from facedial.training.batches import Crops, grid
@@ -40,8 +39,8 @@ class Settings:
     open_share: float = 0.15
     whole_share: float = 0.45
     judged: int = 512
-    guidance: float = 2.0
-    steps: int = 12
+    guidance: float = GUIDANCE
+    steps: int = STEPS
 
 
 class Task:
@@ -218,12 +217,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     state, facts = tensors.load(run / "best.safetensors")
     network.load_state_dict(state)
     kept, about = tensors.load(run / "planes.safetensors")
-    found = json.loads((out / "bundle.json").read_text())["space"]
-    if found != about["space"]:
-        raise BadRun(
-            f"{run} learnt codes of {about['space']}, the bundle's are {found}; "
-            "train the flow again with --init of that bundle"
-        )
+    export.check_space(run, out, about["space"], "learnt", "train the flow again")
     planes = flow.Planes(small_picture.LinearMap(kept["linear.basis"].shape[1]))
     planes.load_state_dict(kept)
     generator = torch.Generator().manual_seed(0)

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from facedial.codes.attributes import NAMES
 from facedial.codes.code import Code, Floats
 from facedial.codes.edit import Edit
-from facedial.codes.flow import FlowMove, focused
+from facedial.codes.flow import MOVE_STEPS, FlowMove
 from facedial.codes.moves import DIRECTION, FLOW, Manner
-from facedial.codes.wishes import companions, completed
+from facedial.codes.wishes import companions
 from facedial.editor import Change, Editor, Portrait
 from facedial.errors import BadBundle, BadRequest, BadRun
-from facedial.faces.crop import Crop
-from facedial.faces.photo import Photo
+from facedial.training import export
 from facedial.training.batches import labelled
 from facedial.training.recipe import Context, Recipe
 
@@ -29,7 +28,6 @@ log = logging.getLogger(__name__)
 TABLE = "moves.json"
 LOOKED_AT = 2  # times as many people as are wanted
 MEASURED = 1000  # photos by which the spread of what is read is measured
-WHOLE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 # Colour that lies on skin: there the photo's own detail stays. Everywhere else it would shine through
 # what is drawn: hair through a bald head, closed lips through a smile.
 SKIN = (
@@ -56,7 +54,7 @@ class Settings:
     turnings: tuple[float, ...] = (0.06, 0.14)
     guidances: tuple[float, ...] = (2.5, 4.5)
     focuses: tuple[float, ...] = (0.0, 0.3)
-    steps: int = 10
+    steps: int = MOVE_STEPS
     people: int = 16
     collateral: float = 1.0
     attributes: tuple[str, ...] = NAMES
@@ -143,10 +141,9 @@ class _Bench:
 
     def person(self, pixels: NDArray[np.uint8]) -> _Person:
         """A person's crop, opened once for all that is tried."""
-        (code,) = self.editor.encode(pixels[None])
-        portrait = Portrait(Photo(pixels), None, Crop(pixels, WHOLE, 1.0), code)
+        portrait = self.editor.portrait_of_crop(pixels)
         own = self.editor.read_attributes(portrait)
-        planes = self.editor.bundle.planes_of(code.values[None])
+        planes = self.editor.bundle.planes_of(portrait.code.values[None])
         turned: dict[float, Floats] = {}
         still: dict[float, Floats] = {}
         for (turning, _), mover in self.movers.items():
@@ -174,24 +171,20 @@ class _Bench:
     def _changes(self, person: _Person, name: str, target: float) -> dict[Manner, Change]:
         edit = Edit({name: target})
         changes = {Manner(): self.editor.change(person.portrait, edit, DIRECTION)}
-        wish = completed(edit, person.own)
-        along = {other: value for other, value in wish.targets.items() if other != name}
         fresh = float(name in self.settings.fresh)
         code = person.portrait.code
         for (turning, guidance), mover in self.movers.items():
-            sign = 1 if target > 0.5 else -1
             now = mover.now(person.own)
-            then, _ = mover.then(now, name, sign, along)
-            after = mover.forth(person.turned[turning], then[None], now[None])
+            then, _ = mover.then(person.own, name, 1 if target > 0.5 else -1)
+            change = mover.forth(person.turned[turning], then[None], now[None])
+            change = change - person.still[turning]
             for focus in self.settings.focuses:
-                change = focused(after - person.still[turning], focus)
                 manner = Manner(
                     move=FLOW, turning=turning, guidance=guidance, focus=focus, fresh=fresh
                 )
-                both = np.concatenate([person.planes + change, person.planes])
-                moved, still = self.editor.bundle.code_of(both)
-                changed = Code(code.values + moved - still, code.space)
-                changes[manner] = Change(code, changed, wish, {}, fresh)
+                step = mover.added(person.planes, change, focus)
+                after = Code(code.values + step, code.space)
+                changes[manner] = Change(code, after, edit, {}, fresh)
         return changes
 
 
@@ -232,12 +225,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     if not path.exists():
         raise BadRun(f"{run} has no {TABLE}; finish the run before exporting it")
     facts: dict[str, Any] = json.loads(path.read_text())
-    found = json.loads((out / "bundle.json").read_text())["space"]
-    if found != facts["space"]:
-        raise BadRun(
-            f"{run} measured edits of codes of {facts['space']}, the bundle's are {found}; "
-            "measure again with --init of that bundle"
-        )
+    export.check_space(run, out, facts["space"], "measured edits of", "measure again")
     return {"of": facts["space"], "table": facts["table"]}
 
 

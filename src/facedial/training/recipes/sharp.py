@@ -1,6 +1,5 @@
 """The sharp renderer of a bundle's codes: the faithful one, taught by discriminators what photos are."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -278,12 +277,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     Raises `BadRun` when `out` holds an autoencoder of another space.
     """
     kept, about = tensors.load(run / LINEAR)
-    found = json.loads((out / "bundle.json").read_text())["space"]
-    if found != about["space"]:
-        raise BadRun(
-            f"{run} learnt to draw codes of {about['space']}, the bundle's are {found}; "
-            "train it again with --init of that bundle"
-        )
+    export.check_space(run, out, about["space"], "learnt to draw", "train it again")
     config = from_json(autoencoder.Settings().drawing, about["drawing"])
     renderer = sharp.Sharp(config)
     state, facts = tensors.load(run / "best.safetensors")

@@ -1,7 +1,6 @@
 """The edit student: what a bundle's flow makes of a wish, in one evaluation instead of a hundred."""
 
 import dataclasses
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,10 +14,8 @@ from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
 from facedial.codes.code import Floats
-from facedial.codes.edit import Edit
-from facedial.codes.flow import FlowMove, Velocity, focused
+from facedial.codes.flow import MOVE_STEPS, FlowMove, Velocity, focused
 from facedial.codes.moves import Manner
-from facedial.codes.wishes import completed
 from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
 from facedial.training import export, loop, losses, tensors
@@ -46,7 +43,7 @@ class Settings:
     model: flow.Config = field(default_factory=lambda: flow.Config(width=48))
     pace: Pace = field(default_factory=lambda: Pace(batch=64, rate=1e-3, memory=500))
     pairs: int = 8000
-    steps: int = 10
+    steps: int = MOVE_STEPS
     still: float = 1 / 16
 
     def __post_init__(self) -> None:
@@ -229,7 +226,7 @@ def _made(
             for _ in range(WISHES):
                 chosen = [names[i] for i in rng.integers(0, len(names), AT_ONCE)]
                 then = np.stack(
-                    [_then(mover, n, w, r) for n, w, r in zip(chosen, now, read, strict=True)]
+                    [_then(mover, name, row) for name, row in zip(chosen, read, strict=True)]
                 )
                 change = mover.forth(turned, then, now) - still
                 focuses = [editor.manners.table.get(n, Manner()).focus for n in chosen]
@@ -237,13 +234,11 @@ def _made(
                 yield planes, np.concatenate([now, then], 1), change
 
 
-def _then(mover: FlowMove, name: str, now: Floats, read: Floats) -> Floats:
+def _then(mover: FlowMove, name: str, read: Floats) -> Floats:
     """The wish for a person's other side of an attribute, with what goes with it."""
     own = dict(zip(NAMES, map(float, read), strict=True))
     sign = -1 if own[name] > 0.5 else 1
-    wish = completed(Edit({name: float(sign > 0)}), own)
-    along = {other: value for other, value in wish.targets.items() if other != name}
-    return mover.then(now, name, sign, along)[0]
+    return mover.then(own, name, sign)[0]
 
 
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
@@ -255,12 +250,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     state, facts = tensors.load(run / "best.safetensors")
     network.load_state_dict(state)
     _, about = tensors.load(run / PLANES)
-    found = json.loads((out / "bundle.json").read_text())["space"]
-    if found != about["space"]:
-        raise BadRun(
-            f"{run} learnt edits of codes of {about['space']}, the bundle's are {found}; "
-            "train it again with --init of that bundle"
-        )
+    export.check_space(run, out, about["space"], "learnt edits of", "train it again")
     generator = torch.Generator().manual_seed(0)
     planes = torch.randn(2, flow.PLANES, flow.SIDE, flow.SIDE, generator=generator).half().float()
     wishes = torch.randn(2, 2 * len(NAMES), generator=generator).half().float()
