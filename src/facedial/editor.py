@@ -19,6 +19,7 @@ from facedial.codes.labelled import load_prior
 from facedial.codes.learn import Learned
 from facedial.codes.moves import BEST, FAST, FINEST, FLOW, QUALITIES, Manner, Manners
 from facedial.codes.people import PEOPLE, People
+from facedial.codes.places import PLACES, Places, union
 from facedial.codes.prior import RAW, Prior, UniformPrior, spread
 from facedial.codes.wishes import companions, completed
 from facedial.errors import BadRequest, CodeSpaceMismatch
@@ -27,7 +28,7 @@ from facedial.faces.face import Detector, Face
 from facedial.faces.find import face_from_eyes
 from facedial.faces.find import find as find_faces
 from facedial.faces.mark import EDITED, GENERATED
-from facedial.faces.paste import changed_places, paste_change, soft_mask
+from facedial.faces.paste import changed_places, enlarged, paste_change, soft_mask
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import as_bytes
 from facedial.runtime.bundle import READ_SIDE, Bundle
@@ -58,7 +59,8 @@ class Change:
     """What an edit does to a face: its codes before and after.
 
     `edit`: all that was set, with what goes with what was asked; `also`: attribute -> target of the
-    latter alone. `fresh`: as for `codes.moves.Manner`.
+    latter alone. `fresh`: as for `codes.moves.Manner`. `where` float32 [32, 32]: what the change of the
+    picture is multiplied by, all 1 where None.
     """
 
     before: Code
@@ -66,6 +68,7 @@ class Change:
     edit: Edit
     also: Mapping[str, float]
     fresh: float = 0.0
+    where: Floats | None = None
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class Editor:
     directions: Directions
     detector: Detector | None = None
     manners: Manners = field(init=False)
+    places: Places = field(init=False)
     _mask: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +90,8 @@ class Editor:
                 f"{self.bundle.space}; learn them again with this model"
             )
         self.manners = Manners.of(self.bundle.facts["parts"].get("moves", {}))
+        known = PLACES in self.bundle.facts["files"]
+        self.places = Places.load(self.bundle.file(PLACES)) if known else Places({})
         self._mask = soft_mask(self.bundle.side)
 
     @staticmethod
@@ -263,21 +269,28 @@ class Editor:
             along = completed(parts.along, self.directions.readings(code), asked)
             full = _with(full, along)
             step += self.move(code, along).values - code.values
+        masks: list[Floats | None] = [] if parts.along.is_zero else [None]
         if parts.flowing:
             own = self.read_attributes(portrait)
-            for part, manner in parts.flowing.values():
+            for name, (part, manner) in parts.flowing.items():
                 full = _with(full, completed(part, own, asked))
-                mover = self.flow_move(manner, quality, portrait.memory)
+                mask = self.places.mask(name, manner.place)
+                mover = self.flow_move(manner, quality, portrait.memory, mask)
                 moved = mover.step(code.values, own, part, asked)
                 step += self.directions.keeping(moved, edit.keep)
+                masks.append(mask)
         also = {name: t for name, t in full.targets.items() if name not in edit.targets}
         after = Code(code.values + step, code.space) if step.any() else code
-        return Change(code, after, full, also, parts.fresh)
+        return Change(code, after, full, also, parts.fresh, union(masks))
 
     def flow_move(
-        self, manner: Manner, quality: str = FINEST, memory: Memory | None = None
+        self,
+        manner: Manner,
+        quality: str = FINEST,
+        memory: Memory | None = None,
+        mask: Floats | None = None,
     ) -> FlowMove:
-        """The flow as it moves faces; raises where the bundle has none."""
+        """The flow as it moves faces, under a mask [32, 32]; raises where the bundle has none."""
         fast = quality == FAST and self.bundle.has_student
         return FlowMove(
             names=self._flow_names(),
@@ -286,7 +299,8 @@ class Editor:
             code=self.bundle.code_of,
             turning=manner.turning,
             guidance=manner.guidance,
-            focus=manner.focus,
+            gain=manner.gain,
+            mask=mask,
             memory=Memory() if memory is None else memory,
             student=self.bundle.changed if fast else None,
         )
@@ -349,6 +363,8 @@ class Editor:
         if change.fresh:
             share = change.fresh * changed_places(difference)[..., None]
             difference += share * (after - portrait.crop.pixels - difference)
+        if change.where is not None:
+            difference *= enlarged(change.where, len(difference))[..., None]
         changed = paste_change(photo, portrait.crop, difference, self._mask)
         return changed if changed is photo else dataclasses.replace(changed, mark=EDITED)
 

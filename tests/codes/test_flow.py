@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from facedial.codes.edit import Edit
-from facedial.codes.flow import SHAPE, FlowMove, FlowPrior, Memory, focused
+from facedial.codes.flow import SHAPE, FlowMove, FlowPrior, Memory
 from facedial.codes.people import People
 from facedial.errors import BadRequest, UnknownName
 
@@ -156,17 +156,15 @@ def test_a_move_that_asks_for_nothing_is_exactly_nothing() -> None:
     assert not step.any() and step.shape == face.shape
 
 
-def test_a_focused_change_loses_what_is_faint_beside_its_strongest_place() -> None:
-    change = np.full(SHAPE, 0.1, np.float32)
-    change[:, 10:20, 10:20] = 1.0
-    kept = focused(change, 0.5)
-    assert_allclose(kept[:, 13:17, 13:17], 1.0)
-    assert not kept[:, :6].any() and not kept[:, 24:].any()
-    between = kept[0, 7:13, 15]
-    assert (np.diff(between) >= 0).all()  # no step at its edge
-    assert_allclose(focused(2 * change, 0.5), 2 * kept, rtol=1e-5)
-    assert focused(change, 0.0) is change
-    assert not focused(np.zeros(SHAPE, np.float32), 0.5).any()
+def test_a_change_keeps_to_its_mask_and_goes_as_far_as_its_gain() -> None:
+    mask = np.zeros(SHAPE[1:], np.float32)
+    mask[10:20, 10:20] = 1
+    face = np.random.default_rng(0).standard_normal(np.prod(SHAPE)).astype(np.float32)
+    edit = Edit({"Smiling": 1.0})
+    free = mover().step(face, OWN, edit).reshape(SHAPE)
+    held = replace(mover(), mask=mask, gain=1.5).step(face, OWN, edit).reshape(SHAPE)
+    assert free[:, 0, 0].all() and not held[:, 0, 0].any()
+    assert_allclose(held, 1.5 * free * mask, rtol=1e-4, atol=1e-6)
 
 
 def test_a_flow_knows_attributes_only() -> None:

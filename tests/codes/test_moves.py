@@ -9,7 +9,7 @@ from facedial.errors import BadBundle, BadRequest
 FACTS = {
     "of": "fd-test",
     "table": {
-        "Bald": {"move": "flow", "turning": 0.05, "guidance": 4, "focus": 0.3, "fresh": 1},
+        "Bald": {"move": "flow", "turning": 0.05, "guidance": 4, "place": 0.3, "fresh": 1},
         "Smiling": {"move": "flow", "turning": 0.2, "guidance": 2, "merit": 0.9},
         "Young": {"move": "direction", "success": 0.5, "direction": {"merit": 0.4}},
     },
@@ -22,7 +22,7 @@ def test_each_attribute_takes_the_move_that_was_measured_best() -> None:
     assert parts.along == Edit({"Young": 0.0}, {"grin": 2.0}, frozenset({"Male"}), 0.5)
     bald, smile = parts.flowing["Bald"], parts.flowing["Smiling"]
     assert bald[0] == Edit({"Bald": 1.0}, {}, frozenset({"Male"}), 0.5)
-    assert bald[1] == Manner(move=FLOW, turning=0.05, guidance=4, focus=0.3, fresh=1)
+    assert bald[1] == Manner(move=FLOW, turning=0.05, guidance=4, place=0.3, fresh=1)
     assert smile == (
         Edit({}, {"Smiling": 1.0}, frozenset({"Male"}), 0.5),
         Manner(move=FLOW, turning=0.2, guidance=2),

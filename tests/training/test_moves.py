@@ -1,6 +1,7 @@
 """The recipe that measures how each attribute is best changed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from facedial.codes.edit import Edit
 from facedial.codes.moves import FLOW, Manner
 from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
+from facedial.faces.paste import enlarged
 from facedial.training import publish, start
 from facedial.training.recipes import moves
 
@@ -28,6 +30,8 @@ FEW = (
     "steps=1",
     "turnings=[0.2]",
     "guidances=[2]",
+    "gains=[1, 1.5]",
+    "places=[0, 0.5]",
     'attributes=["Smiling", "Male"]',
 )
 
@@ -55,14 +59,17 @@ def test_what_is_measured_best_is_what_an_edit_does(
     assert set(table) == {"Smiling", "Male"}
     for row in table.values():
         assert row["merit"] >= row["direction"]["merit"]  # the best of all, this one among them
-        assert row["merit"] == pytest.approx(row["success"] - row["collateral"])
+        assert row["merit"] == pytest.approx(row["likely"] - row["collateral"])
+        assert 0 <= row["likely"] <= 1
         assert 0 <= row["success"] <= 1 and row["collateral"] >= 0
         assert row["direction"]["collateral"] > 0
     measured = (run / moves.TABLE).stat().st_mtime_ns
     measure(store, run, flowing)
     assert (run / moves.TABLE).stat().st_mtime_ns == measured  # done once
 
-    table["Smiling"] |= {"move": FLOW, "turning": 0.3, "fresh": 1.0}
+    table["Smiling"] |= {
+        "move": FLOW, "turning": 0.3, "fresh": 1.0, "place": 0.5, "gain": 1.5,
+    }  # fmt: skip
     table["Male"] |= {"move": "direction"}
     (run / moves.TABLE).write_text(
         json.dumps({"space": json.loads((run / moves.TABLE).read_text())["space"], "table": table})
@@ -80,6 +87,13 @@ def test_what_is_measured_best_is_what_an_edit_does(
         np.testing.assert_allclose(both.after.values, sum_of_both, atol=1e-5)
         assert both.fresh == 1.0
         assert smile.before is code
+        assert smile.where is not None and both.where is None  # a direction may change everything
+        elsewhere = enlarged(smile.where, 128) == 0
+        assert elsewhere.any()
+        masked = replace(smile, after=man.after)  # a flow that learnt nothing changes nothing
+        pasted = editor.paste(portrait, masked).pixels
+        assert np.array_equal(pasted[elsewhere], pixels[elsewhere])
+        assert not np.array_equal(pasted, pixels)
         wide = editor.flow_move(Manner(move=FLOW, turning=0.3, guidance=2.0))
         own = editor.read_attributes(portrait)
         assert wide.step(code.values, own, Edit({"Smiling": 1.0}, exactly=True)).any()

@@ -169,8 +169,9 @@ class FlowMove:
     lost the same, so their difference is the edit (after SDEdit, Meng 2022, made deterministic). The
     way to what is wished is bent away from what the face is, so that guidance strengthens what differs
     and nothing else.
-    `planes`: codes [N, D] -> planes; `code`: the way back. `focus` as for `focused`. `student`: planes
-    and wishes now and then [N, 2 K] -> change of the planes, asked instead where there is one.
+    `planes`: codes [N, D] -> planes; `code`: the way back. `mask` [32, 32]: what the change of planes
+    is multiplied by, all 1 where None. `gain`: how much of the whole way is gone. `student`: planes and
+    wishes now and then [N, 2 K] -> change of the planes, asked instead where there is one.
 
     The flow learnt what people are like who have an attribute or have it not, not who have half of it.
     So every attribute is carried the whole of its way, and the step that makes is multiplied.
@@ -183,7 +184,8 @@ class FlowMove:
     turning: float = TURNING
     guidance: float = MOVE_GUIDANCE
     steps: int = MOVE_STEPS
-    focus: float = 0.0
+    mask: Floats | None = None
+    gain: float = 1.0
     memory: Memory = field(default_factory=Memory)
     student: Callable[[Floats, Floats], Floats] | None = None
 
@@ -243,7 +245,7 @@ class FlowMove:
                 continue
             others = {*spoken_of, *edit.keep, *asked} - {name}
             then, length = self.then(own, name, 1 if way > 0 else -1, others, edit.exactly)
-            total += np.float32(abs(share) / length) * self.unit(values, now, then)
+            total += np.float32(self.gain * abs(share) / length) * self.unit(values, now, then)
         return total
 
     def unit(self, values: Floats, now: Floats, then: Floats) -> Floats:
@@ -258,15 +260,18 @@ class FlowMove:
                 change = self.forth(turned, then[None], now[None]) - still
             else:
                 change = self.student(planes, np.concatenate([now, then])[None])
-            return self.added(planes, change, self.focus)
+            return self.added(planes, change, self.mask)
 
-        key = (*at, self.guidance, then.tobytes(), self.focus, self.student is None)
+        mask = None if self.mask is None else self.mask.tobytes()
+        key = (*at, self.guidance, then.tobytes(), mask, self.student is None)
         return self.memory.get(key, make)
 
-    def added(self, planes: Floats, change: Floats, focus: float) -> Floats:
-        """What a change of a face's planes [1, 6, 32, 32], focused, adds to its code [D]."""
+    def added(self, planes: Floats, change: Floats, mask: Floats | None = None) -> Floats:
+        """What a change of a face's planes [1, 6, 32, 32], under a mask, adds to its code [D]."""
+        if mask is not None:
+            change = change * mask
         # The way to codes is affine: only differences of what it gives are differences of faces.
-        moved, stays = self.code(np.concatenate([planes + focused(change, focus), planes]))
+        moved, stays = self.code(np.concatenate([planes + change, planes]))
         return np.asarray(moved - stays)
 
     def back(self, planes: Floats, now: Floats) -> Floats:
@@ -301,31 +306,6 @@ class FlowMove:
 
     def _index(self, name: str) -> int:
         return self.names.index(self._known(name))
-
-
-def focused(change: Floats, focus: float) -> Floats:
-    """A change of planes [..., 6, 32, 32] without what is faint beside its strongest place.
-
-    Its size, smoothed, counts in full from `focus` of its largest on and not at all below half of
-    that; 0 leaves all as it is. Twice the change is focused as the change is.
-    """
-    if focus == 0:
-        return change
-    size = np.sqrt(np.square(change).sum(-3))
-    for axis in (-2, -1):
-        for _ in range(2):
-            size = _smooth(size, axis)
-    top = np.maximum(size.max((-2, -1), keepdims=True), 1e-12)
-    rise = np.clip(2 * size / (focus * top) - 1, 0, 1)
-    return np.asarray(change * (rise * rise * (3 - 2 * rise))[..., None, :, :], np.float32)
-
-
-def _smooth(values: Floats, axis: int) -> Floats:
-    """Means over three neighbours along an axis; the edge is repeated."""
-    last = values.shape[axis] - 1
-    places = np.arange(last + 1)
-    before, after = np.maximum(places - 1, 0), np.minimum(places + 1, last)
-    return np.asarray((values.take(before, axis) + values + values.take(after, axis)) / 3)
 
 
 def _check(guidance: float, steps: int) -> None:

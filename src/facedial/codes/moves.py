@@ -19,14 +19,16 @@ QUALITIES = (FAST, FINEST)
 class Manner:
     """How one attribute is changed: `move`, and for the flow `turning` and `guidance` (`FlowMove`).
 
-    `focus`: share of a change's largest size below which it fades out (`focused`; 0 keeps all).
+    `gain`: how much of the flow's way is gone. `place`: how strictly the change stays where the
+    attribute lives (`Places.mask`; 0: anywhere).
     `fresh`: share of the photo's own detail that gives way, where much changes, to what is drawn.
     """
 
     move: str = DIRECTION
     turning: float = TURNING
     guidance: float = MOVE_GUIDANCE
-    focus: float = 0.0
+    gain: float = 1.0
+    place: float = 0.0
     fresh: float = 0.0
 
 

@@ -1,6 +1,7 @@
 """A change made in a crop, laid onto the photo at the photo's own size."""
 
 import numpy as np
+from PIL import Image
 
 from facedial.faces.crop import Crop
 from facedial.faces.geometry import Float32, apply, compose, invert, warp_strips
@@ -20,6 +21,11 @@ def soft_mask(size: int) -> Float32:
     ramp = np.clip(from_edge / max(1.0, SOFT_EDGE * size), 0.0, 1.0)
     side = ramp * ramp * (3.0 - 2.0 * ramp)
     return np.outer(side, side).astype(np.float32)
+
+
+def enlarged(mask: Float32, size: int) -> Float32:
+    """A mask [M, M] as one of [S, S], linear between its places."""
+    return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def changed_places(change: Float32) -> Float32:

@@ -1,10 +1,12 @@
 """How each attribute is best changed in a bundle: measured on validation people, by its own reader."""
 
 import dataclasses
+import itertools
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,14 @@ from numpy.typing import NDArray
 from facedial.codes.attributes import NAMES
 from facedial.codes.code import Code, Floats
 from facedial.codes.edit import Edit
-from facedial.codes.flow import MOVE_STEPS, FlowMove
+from facedial.codes.flow import MOVE_STEPS
 from facedial.codes.moves import DIRECTION, FLOW, Manner
+from facedial.codes.places import PLACES, Places
 from facedial.codes.wishes import companions
 from facedial.editor import Change, Editor, Portrait
 from facedial.errors import BadBundle, BadRequest, BadRun
 from facedial.training import export
-from facedial.training.batches import labelled
+from facedial.training.batches import Crops, labelled
 from facedial.training.recipe import Context, Recipe
 
 log = logging.getLogger(__name__)
@@ -43,17 +46,18 @@ SKIN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What is tried: the flow's `turnings`, `guidances`, `focuses`, each with each, in `steps` steps.
+    """What is tried: the flow's `turnings`, `guidances`, `gains`, `places`, each with each (`Manner`).
 
-    `people`: validation people for each attribute, half without and half with it. `collateral`: how
-    much a s.d. of movement of the other attributes counts against the share of edits that succeed.
+    `steps`: of the flow. `people`: validation people for each attribute, half without and half with it.
+    `collateral`: how much a s.d. of movement of the other attributes counts against success.
     `attributes`: those that are measured; the others go along their directions. `fresh`: those whose
     changes are drawn afresh instead of added to the photo's own detail (decision 14).
     """
 
     turnings: tuple[float, ...] = (0.06, 0.14)
     guidances: tuple[float, ...] = (2.5, 4.5)
-    focuses: tuple[float, ...] = (0.0, 0.3)
+    gains: tuple[float, ...] = (1.0, 1.4, 1.8)
+    places: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6)
     steps: int = MOVE_STEPS
     people: int = 16
     collateral: float = 1.0
@@ -61,7 +65,8 @@ class Settings:
     fresh: tuple[str, ...] = tuple(name for name in NAMES if name not in SKIN)
 
     def __post_init__(self) -> None:
-        if self.people < 2 or not self.turnings or not self.guidances or not self.focuses:
+        tried = (self.turnings, self.guidances, self.gains, self.places)
+        if self.people < 2 or not all(tried):
             raise BadRequest(
                 "moves are measured on 2 people or more, and at least one of each setting"
             )
@@ -70,9 +75,9 @@ class Settings:
             raise BadRequest(f"moves of {', '.join(unknown)}: no such attribute")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Person:
-    """A validation person: portrait, what the reader finds, and the flow's way back and own way forth.
+    """A validation person: portrait, what the reader finds, its code as drawn and as planes.
 
     `turned`, `still`: planes at each turning time, and where they lead by themselves; every wish of
     this person starts there.
@@ -80,152 +85,199 @@ class _Person:
 
     portrait: Portrait
     own: Mapping[str, float]
+    drawn: Floats
     planes: Floats
-    turned: Mapping[float, Floats]
-    still: Mapping[float, Floats]
+    turned: dict[float, Floats] = field(default_factory=dict)
+    still: dict[float, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wish:
+    """An edit to be tried: of whom, what, and the flow's change of planes, turning and guidance -> it."""
+
+    person: _Person
+    target: float
+    changes: Mapping[tuple[float, float], Floats]
 
 
 @dataclass(slots=True)
 class _Trial:
-    """Edits of one attribute in one manner: which succeeded, and how far all else moved in each."""
+    """Edits of one attribute in one manner: how likely each is there, and how far all else moved."""
 
-    found: list[bool] = dataclasses.field(default_factory=list)
-    moved: list[float] = dataclasses.field(default_factory=list)
+    found: list[float] = field(default_factory=list)
+    moved: list[float] = field(default_factory=list)
 
     def facts(self, weight: float) -> dict[str, float]:
-        """`success`, `collateral` (s.d.) and the `merit` that decides."""
-        success, collateral = float(np.mean(self.found)), float(np.mean(self.moved))
+        """`success`, `collateral` (s.d.), `likely` and the `merit` that decides.
+
+        Likely: the mean probability the reader gives what was wished. It decides, being less left to
+        chance than the share of those above one half.
+        """
+        likely, collateral = float(np.mean(self.found)), float(np.mean(self.moved))
         return {
-            "success": success,
+            "success": float(np.mean(np.array(self.found) > 0.5)),
             "collateral": collateral,
-            "merit": success - weight * collateral,
+            "likely": likely,
+            "merit": likely - weight * collateral,
         }
 
 
 def start(context: Context, settings: Settings) -> None:
-    """Measure into `moves.json` of the run, once; there is nothing to train."""
+    """Measure into `moves.json` and `places.npz` of the run, once; there is nothing to train."""
     path = context.run / TABLE
     if path.exists():
         return
     with Editor.open(context.init) as editor:
         if not editor.bundle.has_flow:
             raise BadBundle(f"{editor.bundle.path} has no flow, so there is nothing to choose from")
-        table = _measured(editor, context, settings)
+        bench = _Bench.of(editor, settings, context)
+        wishes = bench.wishes()
+        # Where each attribute lives is only seen beside all the others, so before any is measured.
+        places = Places.of({name: _all_changes(some) for name, some in wishes.items()})
+        places.save(context.run / PLACES)
+        table = {name: bench.measured(name, some, places) for name, some in wishes.items()}
         facts = {"space": editor.bundle.space, "table": table}
     temporary = path.with_suffix(".part")
     temporary.write_text(json.dumps(facts, indent=1) + "\n")
     temporary.replace(path)
 
 
-@dataclass(slots=True)
+def _all_changes(wishes: Sequence[_Wish]) -> list[Floats]:
+    return [change[0] for wish in wishes for change in wish.changes.values()]
+
+
+@dataclass(slots=True, eq=False)
 class _Bench:
     """What every edit is tried with; `spread` [40]: s.d. of what the reader finds in photos."""
 
     editor: Editor
     settings: Settings
-    movers: Mapping[tuple[float, float], FlowMove]
+    crops: Crops
+    labels: Floats
     spread: Floats
+    rng: np.random.Generator
+    people: dict[int, _Person] = field(default_factory=dict)
 
     @staticmethod
-    def of(editor: Editor, settings: Settings, photos: NDArray[np.uint8]) -> "_Bench":
-        """The bench of a bundle."""
-        movers = {
-            (turning, guidance): dataclasses.replace(
-                editor.flow_move(Manner(turning=turning, guidance=guidance)), steps=settings.steps
-            )
-            for turning in settings.turnings
-            for guidance in settings.guidances
-        }
-        spread = np.maximum(editor.bundle.read(photos).std(0), np.float32(1e-3))
-        return _Bench(editor, settings, movers, spread)
+    def of(editor: Editor, settings: Settings, context: Context) -> "_Bench":
+        """The bench of a bundle and the validation people of stores."""
+        crops, labels = labelled(context.stores, "val", "attributes", editor.bundle.side)
+        read = editor.bundle.read(crops.read(crops.spread(MEASURED)))
+        spread = np.maximum(read.std(0), np.float32(1e-3))
+        return _Bench(editor, settings, crops, labels, spread, np.random.default_rng(context.seed))
 
-    def person(self, pixels: NDArray[np.uint8]) -> _Person:
-        """A person's crop, opened once for all that is tried."""
-        portrait = self.editor.portrait_of_crop(pixels)
-        own = self.editor.read_attributes(portrait)
-        planes = self.editor.bundle.planes_of(portrait.code.values[None])
-        turned: dict[float, Floats] = {}
-        still: dict[float, Floats] = {}
-        for (turning, _), mover in self.movers.items():
-            now = mover.now(own)
-            if turning not in turned:
-                turned[turning] = mover.back(planes, now[None])
-                still[turning] = mover.still(turned[turning], now[None])
-        return _Person(portrait, own, planes, turned, still)
+    def wishes(self) -> dict[str, list[_Wish]]:
+        """Attribute -> edits to be tried, of people without it and with it."""
+        found: dict[str, list[_Wish]] = {}
+        for name in self.settings.attributes:
+            if name not in self.editor.directions.names:
+                continue
+            some = [
+                self._wish(row, name, 1.0 - has)
+                for has in (False, True)
+                for row in self._who(name, has)
+            ]
+            if some:
+                found[name] = some
+                log.info("%s: changed in %d people", name, len(some))
+        return found
 
-    def attempt(
-        self, person: _Person, name: str, target: float, trials: dict[Manner, _Trial]
-    ) -> None:
-        """One edit of one person in every manner, added to the trials."""
-        changes = self._changes(person, name, target)
-        pictures = [self.editor.paste(person.portrait, one).pixels for one in changes.values()]
-        read = self.editor.bundle.read(np.stack(pictures))
-        own = np.array([person.own[n] for n in NAMES], np.float32)
-        along = companions({name: target}, NAMES)
-        others = [i for i, n in enumerate(NAMES) if n != name and n not in along]
-        for manner, found in zip(changes, read, strict=True):
-            trial = trials.setdefault(manner, _Trial())
-            trial.found.append(bool((found[NAMES.index(name)] > 0.5) == (target > 0.5)))
-            trial.moved.append(float((np.abs(found - own) / self.spread)[others].mean()))
+    def _who(self, name: str, has: bool) -> NDArray[np.int64]:
+        k = NAMES.index(name)
+        rows = np.flatnonzero((self.labels[:, k] > 0.5) == has)
+        rows = self.rng.permutation(rows)[: LOOKED_AT * self.settings.people]
+        if not len(rows):
+            return rows
+        # Where the reader finds already what is asked, it can say nothing of the edit.
+        read = self.editor.bundle.read(self.crops.read(rows))[:, k]
+        return np.asarray(rows[(read > 0.5) == has][: self.settings.people // 2])
 
-    def _changes(self, person: _Person, name: str, target: float) -> dict[Manner, Change]:
-        edit = Edit({name: target})
-        changes = {Manner(): self.editor.change(person.portrait, edit, DIRECTION)}
-        fresh = float(name in self.settings.fresh)
-        code = person.portrait.code
-        for (turning, guidance), mover in self.movers.items():
+    def _wish(self, row: int, name: str, target: float) -> _Wish:
+        if row not in self.people:
+            self.people[row] = self._person(self.crops.read(np.array([row]))[0])
+        person = self.people[row]
+        changes = {}
+        for turning, guidance in itertools.product(self.settings.turnings, self.settings.guidances):
+            manner = Manner(turning=turning, guidance=guidance)
+            mover = dataclasses.replace(self.editor.flow_move(manner), steps=self.settings.steps)
             now = mover.now(person.own)
+            if turning not in person.turned:
+                person.turned[turning] = mover.back(person.planes, now[None])
+                person.still[turning] = mover.still(person.turned[turning], now[None])
             then, _ = mover.then(person.own, name, 1 if target > 0.5 else -1)
-            change = mover.forth(person.turned[turning], then[None], now[None])
-            change = change - person.still[turning]
-            for focus in self.settings.focuses:
-                manner = Manner(
-                    move=FLOW, turning=turning, guidance=guidance, focus=focus, fresh=fresh
-                )
-                step = mover.added(person.planes, change, focus)
-                after = Code(code.values + step, code.space)
-                changes[manner] = Change(code, after, edit, {}, fresh)
+            forth = mover.forth(person.turned[turning], then[None], now[None])
+            changes[turning, guidance] = forth - person.still[turning]
+        return _Wish(person, target, changes)
+
+    def _person(self, pixels: NDArray[np.uint8]) -> _Person:
+        portrait = self.editor.portrait_of_crop(pixels)
+        values = portrait.code.values[None]
+        bundle = self.editor.bundle
+        own = self.editor.read_attributes(portrait)
+        return _Person(portrait, own, bundle.draw(values)[0], bundle.planes_of(values))
+
+    def measured(self, name: str, wishes: Sequence[_Wish], places: Places) -> dict[str, Any]:
+        """The best manner of an attribute, with its facts and those of the direction."""
+        trials: dict[Manner, _Trial] = {}
+        for wish in wishes:
+            person = wish.person
+            along = companions({name: wish.target}, NAMES)
+            others = [i for i, n in enumerate(NAMES) if n != name and n not in along]
+            changes = {Manner(): self._along(wish, name)} | self._flowing(wish, name, places)
+            pictures = [
+                self.editor.paste(person.portrait, one, before=person.drawn).pixels
+                for one in changes.values()
+            ]
+            own = np.array([person.own[n] for n in NAMES], np.float32)
+            for manner, read in zip(
+                changes, self.editor.bundle.read(np.stack(pictures)), strict=True
+            ):
+                trial = trials.setdefault(manner, _Trial())
+                trial.found.append(1 - abs(float(read[NAMES.index(name)]) - wish.target))
+                trial.moved.append(float((np.abs(read - own) / self.spread)[others].mean()))
+        facts = {manner: trial.facts(self.settings.collateral) for manner, trial in trials.items()}
+        best = max(facts, key=lambda manner: facts[manner]["merit"])
+        plain = facts[Manner()]
+        log.info("%s: %s %.3f, direction %.3f", name, best, facts[best]["merit"], plain["merit"])
+        return {**dataclasses.asdict(best), **facts[best], DIRECTION: plain}
+
+    def _along(self, wish: _Wish, name: str) -> Change:
+        return self.editor.change(wish.person.portrait, Edit({name: wish.target}), DIRECTION)
+
+    def _flowing(self, wish: _Wish, name: str, places: Places) -> dict[Manner, Change]:
+        code, edit = wish.person.portrait.code, Edit({name: wish.target})
+        fresh = float(name in self.settings.fresh)
+        changes = {}
+        for (turning, guidance), planes in wish.changes.items():
+            mover = self.editor.flow_move(Manner(turning=turning, guidance=guidance))
+            for place in self.settings.places:
+                mask = places.mask(name, place)
+                step = mover.added(wish.person.planes, planes, mask)
+                for gain in self.settings.gains:
+                    manner = Manner(
+                        move=FLOW,
+                        turning=turning,
+                        guidance=guidance,
+                        gain=gain,
+                        place=place,
+                        fresh=fresh,
+                    )
+                    after = Code(code.values + np.float32(gain) * step, code.space)
+                    changes[manner] = Change(code, after, edit, {}, fresh, mask)
         return changes
 
 
-def _measured(editor: Editor, context: Context, settings: Settings) -> dict[str, Any]:
-    crops, labels = labelled(context.stores, "val", "attributes", editor.bundle.side)
-    rng = np.random.default_rng(context.seed)
-    bench = _Bench.of(editor, settings, crops.read(crops.spread(MEASURED)))
-    people: dict[int, _Person] = {}
-    table: dict[str, Any] = {}
-    for name in settings.attributes:
-        if name not in editor.directions.names:
-            continue
-        trials: dict[Manner, _Trial] = {}
-        for has in (False, True):
-            rows = np.flatnonzero((labels[:, NAMES.index(name)] > 0.5) == has)
-            rows = rng.permutation(rows)[: LOOKED_AT * settings.people]
-            if not len(rows):
-                continue
-            # Where the reader finds already what is asked, it can say nothing of the edit.
-            read = editor.bundle.read(crops.read(rows))[:, NAMES.index(name)]
-            for row in rows[(read > 0.5) == has][: settings.people // 2]:
-                if row not in people:
-                    people[row] = bench.person(crops.read(np.array([row]))[0])
-                bench.attempt(people[row], name, 1.0 - has, trials)
-        if not trials:
-            continue
-        facts = {manner: trial.facts(settings.collateral) for manner, trial in trials.items()}
-        best = max(facts, key=lambda manner: facts[manner]["merit"])
-        plain = facts[Manner()]
-        table[name] = {**dataclasses.asdict(best), **facts[best], DIRECTION: plain}
-        log.info("%s: %s %.3f, direction %.3f", name, best, facts[best]["merit"], plain["merit"])
-    return table
-
-
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
-    """The table, for `bundle.json`. Raises `BadRun` when it was measured on other codes."""
+    """The table, for `bundle.json`, and `places.npz`.
+
+    Raises `BadRun` when they were measured on other codes.
+    """
     path = run / TABLE
     if not path.exists():
         raise BadRun(f"{run} has no {TABLE}; finish the run before exporting it")
     facts: dict[str, Any] = json.loads(path.read_text())
     export.check_space(run, out, facts["space"], "measured edits of", "measure again")
+    shutil.copyfile(run / PLACES, out / PLACES)
     return {"of": facts["space"], "table": facts["table"]}
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
 from facedial.codes.code import Floats
-from facedial.codes.flow import MOVE_STEPS, FlowMove, Velocity, focused
+from facedial.codes.flow import MOVE_STEPS, FlowMove, Velocity
 from facedial.codes.moves import Manner
 from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
@@ -229,8 +229,6 @@ def _made(
                     [_then(mover, name, row) for name, row in zip(chosen, read, strict=True)]
                 )
                 change = mover.forth(turned, then, now) - still
-                focuses = [editor.manners.table.get(n, Manner()).focus for n in chosen]
-                change = np.stack([focused(c, f) for c, f in zip(change, focuses, strict=True)])
                 yield planes, np.concatenate([now, then], 1), change
 
 
