@@ -14,7 +14,7 @@ from facedial.codes.attributes import ATTRIBUTES, find
 from facedial.codes.code import Code, Floats
 from facedial.codes.directions import Directions
 from facedial.codes.edit import Edit
-from facedial.codes.flow import GUIDANCE, STEPS, FlowMove, FlowPrior, Memory
+from facedial.codes.flow import STEPS, FlowMove, FlowPrior, Memory
 from facedial.codes.labelled import load_prior
 from facedial.codes.learn import Learned
 from facedial.codes.moves import BEST, FAST, FINEST, FLOW, QUALITIES, Manner, Manners
@@ -424,7 +424,7 @@ class Editor:
             names=self._flow_names(),
             velocity=self.bundle.velocity,
             code=self.bundle.code_of,
-            guidance=GUIDANCE if guidance is None else guidance,
+            guidance=guidance,
             steps=STEPS if steps is None else steps,
             people=People.load(self.bundle.file(PEOPLE)) if drawn else None,
         )

@@ -23,6 +23,7 @@ Velocity = Callable[[Floats, Floats, Floats], Floats]
 
 SHAPE = (6, 32, 32)
 GUIDANCE, STEPS = 2.0, 12
+WISHED_GUIDANCE = 2.5  # of new faces of whom something is wished
 MOVE_GUIDANCE, MOVE_STEPS, TURNING = 4.0, 10, 0.1
 NEAREST = 0.5  # of what goes the whole way, in wishes of -1..1
 DRAWN_AT_ONCE = 4
@@ -77,21 +78,22 @@ class FlowPrior:
     """New faces: conditional flow matching (Lipman 2023). `code`: planes -> codes [N, D].
 
     `steps`: an evaluation each, two with a wish and guidance. `people`: who they are in all that
-    is not wanted; left open where None.
+    is not wanted; left open where None. What is wanted is guided away from its opposite, all else from
+    nothing said. `guidance`: None for 2, and 2.5 where something is wanted.
     """
 
     space: str
     names: tuple[str, ...]
     velocity: Velocity
     code: Callable[[Floats], Floats]
-    guidance: float = GUIDANCE
+    guidance: float | None = None
     steps: int = STEPS
     name: str = "learned"
     usual_temperature: float = 0.9  # calmer backgrounds, fewer broken faces than at 1
     people: People | None = None
 
     def __post_init__(self) -> None:
-        _check(self.guidance, self.steps)
+        _check(GUIDANCE if self.guidance is None else self.guidance, self.steps)
 
     def sample(
         self, seeds: Sequence[int], wanted: Mapping[str, float], temperature: float = 1.0
@@ -103,6 +105,9 @@ class FlowPrior:
             for name, label in wanted_labels(wanted).items()
             if label != 0.5
         }
+        guidance = self.guidance
+        if guidance is None:
+            guidance = WISHED_GUIDANCE if known else GUIDANCE
         rows = []
         for i in range(0, len(seeds), DRAWN_AT_ONCE):
             block = seeds[i : i + DRAWN_AT_ONCE]
@@ -112,13 +117,16 @@ class FlowPrior:
             for row, wish, seed in zip(noise, wishes, block, strict=False):
                 row[:] = temperature * np.random.default_rng(seed).standard_normal(SHAPE)
                 wish[:] = self._wish(known, seed, temperature)
+            opposite = np.zeros_like(wishes)
+            opposite[:, list(known)] = -wishes[:, list(known)]
             faces = carry(
                 self.velocity,
                 noise,
                 wishes,
                 times=(0.0, 1.0),
                 steps=self.steps,
-                guidance=self.guidance,
+                guidance=guidance,
+                away_from=opposite,
             )
             rows.append(self.code(faces)[: len(block)])
         return np.concatenate(rows)

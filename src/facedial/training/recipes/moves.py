@@ -54,9 +54,9 @@ class Settings:
     changes are drawn afresh instead of added to the photo's own detail (decision 14).
     """
 
-    turnings: tuple[float, ...] = (0.06, 0.14)
-    guidances: tuple[float, ...] = (2.5, 4.5)
-    gains: tuple[float, ...] = (1.0, 1.4, 1.8)
+    turnings: tuple[float, ...] = (0.06, 0.14, 0.25)
+    guidances: tuple[float, ...] = (4.5, 7.0)
+    gains: tuple[float, ...] = (1.0, 1.4)
     places: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6)
     steps: int = MOVE_STEPS
     people: int = 16
