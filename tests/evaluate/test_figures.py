@@ -44,21 +44,22 @@ def test_json_keeps_every_row_and_null_for_what_is_not_finite(tmp_path: Path) ->
     made = figures()
     facts = json.loads(made.to_json())
     names = {"metric", "model", "data", "value", "unit", "n", "low", "high"}
-    assert all(set(row) == names for row in facts["rows"])
-    assert facts["ran_on"] == dataclasses.asdict(RAN_ON)
-    assert facts["rows"][-1]["value"] is None
+    (run,) = facts["runs"]
+    assert all(set(row) == names for row in run["rows"])
+    assert run["ran_on"] == dataclasses.asdict(RAN_ON)
+    assert run["rows"][-1]["value"] is None
     (tmp_path / "figures.json").write_text(made.to_json(), encoding="utf-8")
     loaded = Figures.load(tmp_path / "figures.json")
     assert loaded.rows[:-1] == made.rows[:-1] and loaded.ran_on == RAN_ON
     assert math.isnan(loaded.rows[-1].value)
-    assert json.loads(Figures(RAN_ON).to_json())["rows"] == []
+    assert json.loads(Figures(RAN_ON).to_json())["runs"][0]["rows"] == []
     # a line a row: two versions are compared with diff
     assert sum('"metric"' in line for line in made.to_json().splitlines()) == len(made.rows)
 
 
 def test_a_file_that_is_no_figures_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
-    for text in ("", "[]", "{}", '{"format": 1, "ran_on": {}, "rows": []}'):
+    for text in ("", "[]", "{}", '{"format": 2, "runs": []}', '{"format": 2, "runs": [{}]}'):
         path.write_text(text)
         with pytest.raises(BadRequest, match=r"is not a figures\.json"):
             Figures.load(path)
@@ -67,6 +68,25 @@ def test_a_file_that_is_no_figures_is_refused(tmp_path: Path) -> None:
         Figures.load(path)
     with pytest.raises(BadRequest):
         Figures.load(tmp_path / "missing.json")
+
+
+def test_what_is_measured_again_takes_the_place_of_what_was(tmp_path: Path) -> None:
+    later = dataclasses.replace(RAN_ON, commit="beef", when="2026-02-03 04:05")
+    sharper = Row("psnr", "facedial", "celeba-head/unseen", 29.5, "dB", 3165)
+    added = Figures(later, [sharper, Row("new", "facedial", "random", 1.0, "", 3)])
+    both = added.after(figures())
+    assert [row.value for row in both.by_metric()["psnr"]][:2] == [27.09, math.inf]
+    assert both.by_metric()["psnr"][2] == sharper
+    assert len(both.every) == len(figures().rows) + 1
+    for path in both.save(tmp_path, GOALS):
+        text = path.read_text(encoding="utf-8")
+        assert "0123abc" in text and "beef" in text  # each says what it ran on
+    loaded = Figures.load(tmp_path / "figures.json")
+    assert [run.ran_on.commit for run in (*loaded.earlier, loaded)] == ["0123abc", "beef"]
+    third = dataclasses.replace(RAN_ON, commit="f00d")
+    again = Figures(third, list(added.rows)).after(loaded)
+    assert [run.ran_on.commit for run in (*again.earlier, again)] == ["0123abc", "f00d"]
+    assert "psnr, new: Ran on" in again.footer()
 
 
 def test_markdown_groups_rows_by_metric() -> None:

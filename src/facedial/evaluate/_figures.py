@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from facedial.errors import BadRequest, FacedialError
 from facedial.scores import mean_interval
 
-FORMAT = 1
+FORMAT = 2
+FILE = "figures.json"
 PACKAGES = ("facedial", "numpy", "Pillow", "onnxruntime", "dlib-bin", "torch")
 
 
@@ -127,32 +129,55 @@ class RanOn:
 
 @dataclass(slots=True)
 class Figures:
-    """All rows of an evaluation, its pictures, and what it ran on."""
+    """All rows of an evaluation, its pictures, and what it ran on.
+
+    `earlier`: evaluations before, whose other rows are told beside these.
+    """
 
     ran_on: RanOn
     rows: list[Row] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+    earlier: list["Figures"] = field(default_factory=list)
+
+    def after(self, before: "Figures") -> "Figures":
+        """These figures, and of those before what has not been measured again."""
+        again = {(row.metric, row.model, row.data) for row in self.rows}
+        kept = [
+            Figures(run.ran_on, rows)
+            for run in (*before.earlier, Figures(before.ran_on, before.rows))
+            if (rows := [r for r in run.rows if (r.metric, r.model, r.data) not in again])
+        ]
+        return Figures(self.ran_on, self.rows, self.pictures, kept)
+
+    @property
+    def every(self) -> list[Row]:
+        """All rows, those of before first."""
+        return [row for run in self.earlier for row in run.rows] + self.rows
 
     def by_metric(self) -> dict[str, list[Row]]:
         """Rows by metric, both in the order in which they came."""
         groups: dict[str, list[Row]] = {}
-        for row in self.rows:
+        for row in self.every:
             groups.setdefault(row.metric, []).append(row)
         return groups
 
     def to_json(self) -> str:
         """JSON with a line a row; a value that is not finite (PSNR of equal pictures) is null."""
+        runs = ",\n".join(run._run_json() for run in (*self.earlier, self))
+        return f'{{\n "format": {FORMAT},\n "runs": [\n{runs}\n ]\n}}\n'
+
+    def _run_json(self) -> str:
         rows = [
             json.dumps({key: _finite(value) for key, value in asdict(row).items()}, allow_nan=False)
             for row in self.rows
         ]
         head = json.dumps(asdict(self.ran_on), indent=1)
         body = ",\n".join(f"  {row}" for row in rows)
-        return f'{{\n "format": {FORMAT},\n "ran_on": {head},\n "rows": [\n{body}\n ]\n}}\n'
+        return f' {{"ran_on": {head},\n "rows": [\n{body}\n ]}}'
 
     @staticmethod
     def load(path: Path) -> "Figures":
-        """Rows and machine of a `figures.json`, to compare versions with.
+        """Rows and machines of a `figures.json`, to compare versions with and to add to.
 
         Raises `BadRequest` when it is missing, damaged or of another format.
         """
@@ -160,11 +185,8 @@ class Figures:
             facts = json.loads(path.read_text(encoding="utf-8"))
             if facts["format"] != FORMAT:
                 raise BadRequest(f"{path} has figures of format {facts['format']}, not {FORMAT}")
-            rows = [
-                Row(**{**row, "value": math.nan if row["value"] is None else row["value"]})
-                for row in facts["rows"]
-            ]
-            return Figures(RanOn(**facts["ran_on"]), rows)
+            *earlier, last = [_run(run) for run in facts["runs"]]
+            return Figures(last.ran_on, last.rows, earlier=earlier)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadRequest(f"{path} is not a figures.json: {error}") from error
 
@@ -186,14 +208,20 @@ class Figures:
         return "\n".join(lines) + "\n\n" + self.footer() + "\n"
 
     def footer(self) -> str:
-        """One sentence: what these figures ran on."""
-        ran = self.ran_on
-        versions = ", ".join(f"{name} {version}" for name, version in ran.versions.items())
-        commit = f", commit {ran.commit}" if ran.commit else ""
-        return (
-            f"Ran on {ran.cpu}, {ran.threads} threads, {ran.system}, Python {ran.python} "
-            f"({versions}){commit}, {ran.when} UTC. 95 %: bootstrap interval."
-        )
+        """A sentence for each run: what it ran on, and where there are several, what it measured."""
+        told = []
+        for run in (*self.earlier, self):
+            ran = run.ran_on
+            versions = ", ".join(f"{name} {version}" for name, version in ran.versions.items())
+            commit = f", commit {ran.commit}" if ran.commit else ""
+            which = ""
+            if self.earlier:
+                which = f"{', '.join(dict.fromkeys(row.metric for row in run.rows))}: "
+            told.append(
+                f"{which}Ran on {ran.cpu}, {ran.threads} threads, {ran.system}, Python {ran.python} "
+                f"({versions}){commit}, {ran.when} UTC."
+            )
+        return " ".join([*told, "95 %: bootstrap interval."])
 
     def save(self, folder: Path, goals: Sequence[Goal] = ()) -> list[Path]:
         """Write `figures.json`, `figures.md` and `report.html` into `folder`, made if missing.
@@ -203,7 +231,7 @@ class Figures:
         from facedial.evaluate._page import page
 
         texts = {
-            "figures.json": self.to_json(),
+            FILE: self.to_json(),
             "figures.md": self.markdown(goals),
             "report.html": page(self, goals),
         }
@@ -216,6 +244,14 @@ class Figures:
         except OSError as error:
             raise FacedialError(f"cannot write {folder}: {error.strerror or error}") from error
         return [folder / name for name in texts]
+
+
+def _run(facts: dict[str, Any]) -> Figures:
+    rows = [
+        Row(**{**row, "value": math.nan if row["value"] is None else row["value"]})
+        for row in facts["rows"]
+    ]
+    return Figures(RanOn(**facts["ran_on"]), rows)
 
 
 def number(value: float) -> str:

@@ -72,7 +72,7 @@ def page(figures: Figures, goals: Sequence[Goal] = ()) -> str:
 
 
 def _summary(figures: Figures, goals: Sequence[Goal]) -> str:
-    judged = [(row, goal) for row in figures.rows if (goal := goal_of(row, goals))]
+    judged = [(row, goal) for row in figures.every if (goal := goal_of(row, goals))]
     if not judged:
         return ""
     verdicts = [goal.verdict(row.value) for row, goal in judged]

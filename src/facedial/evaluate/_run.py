@@ -12,7 +12,7 @@ from facedial.data.store import Store
 from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.evaluate._context import Context
-from facedial.evaluate._figures import Figures, Picture, RanOn, Row
+from facedial.evaluate._figures import FILE, Figures, Picture, RanOn, Row
 from facedial.faces.photo import Photo
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class Order:
     judge: Path | None = None
     identity: Path | None = None
     sets: Path | None = None
+    add: bool = False
 
 
 def named(models: Sequence[Path]) -> dict[str, Path]:
@@ -55,8 +56,10 @@ def run(order: Order) -> Iterator[str]:
     """Measure as ordered; yields a line for each figure, then the paths written.
 
     Raises `UnknownName` for a metric that is not there and `BadStore` for a store that cannot be
-    opened, both before anything is measured.
+    opened, both before anything is measured. With `add`, figures of `out` that are not measured again
+    stay, and say what they ran on.
     """
+    earlier = Figures.load(order.out / FILE) if order.add else None
     names = list(order.only) or folder.names(METRICS)
     modules = [folder.load(METRICS, name, "metric") for name in names]
     stores = [Store.open(path) for path in order.stores]
@@ -82,8 +85,11 @@ def run(order: Order) -> Iterator[str]:
                 yield f"{row.metric:20} {row.model:18} {row.data:36} {row.value:10.4g} {row.unit}"
             pictures += list(module.show(context)) if hasattr(module, "show") else []
             log.info("%s took %.0f s", name, time.perf_counter() - start)
-    goals = [goal for module in modules for goal in getattr(module, "GOALS", ())]
     figures = Figures(RanOn.here(os.cpu_count() or 1), rows, pictures)
+    if earlier is not None:
+        figures = figures.after(earlier)
+        modules = [folder.load(METRICS, name, "metric") for name in folder.names(METRICS)]
+    goals = [goal for module in modules for goal in getattr(module, "GOALS", ())]
     written = figures.save(order.out, goals)
     for i, picture in enumerate(pictures):
         path = order.out / f"sheet-{i}.png"

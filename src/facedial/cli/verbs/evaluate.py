@@ -68,6 +68,9 @@ from facedial.cli.batch import MODEL, lacking
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Table of smiling and sad photos (CSV: file, set), for the first source's second task.",
 )
+@click.option(
+    "--add", is_flag=True, help="Keep what --out holds of figures that are not measured again."
+)
 @click.option("--seed", default=0, show_default=True)
 @MODEL
 def command(
@@ -82,6 +85,7 @@ def command(
     judge: Path | None,
     identity: Path | None,
     sets: Path | None,
+    add: bool,
     model: str | None,
 ) -> None:
     """Measure the model and its baselines on people it has not seen: table, JSON and a page."""
@@ -103,6 +107,7 @@ def command(
         judge=judge,
         identity=identity,
         sets=sets,
+        add=add,
     )
     for line in _run.run(order):
         click.echo(line)
