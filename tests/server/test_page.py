@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Route, expect, sync_playwright
 
 import facedial as library
 from facedial.faces.mark import EDITED
@@ -23,6 +23,9 @@ CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no chromium here (apt-get install chromium); the page was not tested"
 )
+
+
+expect.set_options(timeout=20_000)  # twelve new faces take seconds
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +134,32 @@ def test_a_photo_is_changed_compared_and_saved(page: Page, astronaut: Path, tmp_
         (portrait,) = editor.read(library.Photo.open(astronaut))
         own = editor.render(portrait, {"Blond_Hair": round(value * 1000) / 1000})
     assert np.array_equal(saved.pixels, own.pixels)
+
+
+def test_a_change_is_worked_out_when_the_hand_comes_near(page: Page, astronaut: Path) -> None:
+    choose_photo(page, astronaut)
+    start = shown(page)
+    with page.expect_request("**/render") as asked:
+        page.locator("#slider-Smiling").hover()
+    (edit,) = asked.value.post_data_json["edits"]
+    assert edit["set"] in ({"Smiling": 0}, {"Smiling": 1})
+    page.wait_for_timeout(500)
+    unchanged(page, start)  # nothing was asked for yet
+    assert page.locator(".slider.changed").count() == 0
+
+
+def test_the_page_says_when_it_works(page: Page, astronaut: Path) -> None:
+    choose_photo(page, astronaut)
+    waiting: list[Route] = []
+    page.route("**/render", lambda route: waiting.append(route))
+    slide(page, "Smiling", 2, "ArrowLeft")
+    expect(page.locator("#frame")).to_have_class("frame working")
+    expect(page.locator("#frame")).to_have_attribute("aria-busy", "true")
+    for route in waiting:
+        route.continue_()
+    page.unroute("**/render")
+    expect(page.locator("#frame")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("#frame")).to_have_class("frame")
 
 
 def test_double_click_puts_back_protect_keeps_and_also_set_is_said(

@@ -9,6 +9,8 @@ const SHIFT = 3; // standard deviations either way, of a slider of one's own
 const RESTED_MS = 350; // after which the whole photo is made
 const SHARPEST = 3000; // pixels of the photo's longer side kept for showing
 const NEAR = 384; // pixels of a face while the hand moves
+const SLOW_MS = 150; // after which the page says that it is working
+const HOVER_MS = 120; // over a slider, before its change is worked out ahead
 
 let shared;
 let photo = null; // {id, name, width, height, faces, shown, link}
@@ -23,6 +25,8 @@ let resting = 0;
 let version = 0; // counts changes: what comes back late is not shown
 let running = false;
 let alsoSaid = false; // whether the line above the photo says what was set besides
+let ahead = new Set(); // what has been worked out before the hand moved: "face name target"
+let hovering = 0;
 let asked = null; // the newest input that waits for its picture: {at, every}
 
 export function start(given) {
@@ -135,6 +139,8 @@ function close() {
   zoomed = false;
   version += 1;
   clearTimeout(resting);
+  ahead = new Set();
+  clearTimeout(hovering);
   $("zoom").setAttribute("aria-pressed", "false");
   $("wipe").value = 0;
   $("drop").hidden = false;
@@ -237,6 +243,13 @@ function slider(name, label, kind, own) {
     before = null;
   });
   const putBack = () => change(() => delete state(chosen)[kind][name]);
+  const comes = () => {
+    clearTimeout(hovering);
+    if (kind === "set") hovering = setTimeout(workAhead, HOVER_MS, chosen, name, own < 0.5 ? 1 : 0);
+  };
+  row.addEventListener("pointerenter", comes);
+  row.addEventListener("pointerleave", () => clearTimeout(hovering));
+  input.addEventListener("focus", comes);
   row.addEventListener("dblclick", (event) => {
     if (event.target === keep) return;
     event.preventDefault();
@@ -328,6 +341,7 @@ function ask(at, every = false) {
 
 async function follow() {
   running = true;
+  const slow = setTimeout(working, SLOW_MS, true);
   try {
     while (asked && photo) {
       const { at, every } = asked;
@@ -348,6 +362,27 @@ async function follow() {
     warn(error);
   } finally {
     running = false;
+    clearTimeout(slow);
+    working(false);
+  }
+}
+
+function working(now) {
+  $("frame").classList.toggle("working", now);
+  $("frame").setAttribute("aria-busy", String(now));
+}
+
+// What an attribute makes of a face is worked out once, and then only multiplied: the server remembers
+// it. So it is asked for when the hand comes near, and is there when the slider moves.
+async function workAhead(face, name, target) {
+  const key = `${face} ${name} ${target}`;
+  if (!photo || running || ahead.has(key)) return;
+  ahead.add(key);
+  const one = { ...body(face), set: { [name]: target }, add: {}, keep: [] };
+  try {
+    await picture(`portraits/${photo.id}/render`, { edits: [one], view: "face", size: NEAR, format: "jpg", directions: [] });
+  } catch {
+    ahead.delete(key); // nobody asked for it; what goes wrong is told when the slider moves
   }
 }
 
