@@ -1,0 +1,153 @@
+"""What the page looks like: every tab with a real photo and new faces, light and dark, desktop and phone.
+
+`python benchmarks/page.py [-o FOLDER]` starts `facedial serve` on this machine, opens it in a chromium,
+and writes a picture of each tab and `axe.json`: what an accessibility checker finds wrong in each.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+SCREENS = {"desktop": (1280, 850), "phone": (390, 844)}
+SCHEMES = ("light", "dark")
+PATIENCE_MS = 120_000
+LEARNT = 8  # faces with and without what is taught
+
+
+def photos(folder: Path) -> dict[str, list[Path]]:
+    """The public-domain portrait, and new faces with glasses and without, as files."""
+    from PIL import Image
+    from skimage import data
+
+    from facedial import Editor
+
+    astronaut = folder / "astronaut.png"
+    Image.fromarray(data.astronaut()).save(astronaut)
+    found = {"photo": [astronaut]}
+    with Editor.open() as editor:
+        for name, label in (("with", 1.0), ("without", 0.0)):
+            codes = editor.generate(LEARNT, seed=5, wanted={"Eyeglasses": label})
+            found[name] = []
+            for i, pixels in enumerate(editor.decode(codes)):
+                path = folder / f"{name}-{i}.png"
+                Image.fromarray(pixels).resize((384, 384)).save(path)
+                found[name].append(path)
+    return found
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Address of a server of its own."""
+    command = [sys.executable, "-m", "facedial", "serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+
+
+def edit(page: Page, files: dict[str, list[Path]]) -> None:
+    """The photo, smiling less and fair-haired, seen half as it was."""
+    page.set_input_files("#file", files["photo"][0])
+    page.wait_for_selector("#panel:not([hidden])")
+    for name, key, presses in (("Blond_Hair", "ArrowRight", 14), ("Smiling", "ArrowLeft", 12)):
+        slider = page.locator(f"#slider-{name}")
+        if not slider.is_visible():
+            slider.locator("xpath=ancestor::details/summary").click()
+        for _ in range(presses):
+            slider.press(key)
+    page.locator("#wipe").fill("50")
+
+
+def generate(page: Page, files: dict[str, list[Path]]) -> None:
+    """Twelve new faces with a wish."""
+    page.click("#tab-generate")
+    page.select_option("#wish-Smiling", "1")
+    page.click("#wish button[type=submit]")
+    expect(page.locator("#faces img")).to_have_count(12)
+
+
+def morph(page: Page, files: dict[str, list[Path]]) -> None:
+    """A walk from the photo to a new face."""
+    page.click("#tab-morph")
+    for number, path in enumerate((files["photo"][0], files["without"][0])):
+        page.locator("#slots input[type=file]").nth(number).set_input_files(path)
+    page.wait_for_selector("#walk:not([hidden])")
+    page.locator("#walk-at").fill("12")
+
+
+def learn(page: Page, files: dict[str, list[Path]]) -> None:
+    """A slider taught with new faces, and its report."""
+    page.click("#tab-learn")
+    for key in ("with", "without"):
+        page.locator(f"#set-{key} input[type=file]").set_input_files(files[key])
+        expect(page.locator(f"#set-{key} .count")).to_contain_text(str(LEARNT))
+    page.fill("#teach-name", "glasses")
+    page.click("#teach-go")
+    page.wait_for_selector("#learned .report")
+
+
+expect.set_options(timeout=PATIENCE_MS)
+TABS = {"edit": edit, "generate": generate, "morph": morph, "learn": learn}
+
+
+def shown(
+    browser: Browser, address: str, files: dict[str, list[Path]], out: Path
+) -> dict[str, Any]:
+    """Every tab on every screen into `out`; what axe finds in each."""
+    found: dict[str, Any] = {}
+    for screen, (width, height) in SCREENS.items():
+        for scheme in SCHEMES:
+            context = browser.new_context(
+                viewport={"width": width, "height": height}, color_scheme=scheme
+            )
+            page = context.new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            page.goto(address)
+            page.wait_for_selector("html[data-ready]")
+            for tab, fill in TABS.items():
+                fill(page, files)
+                page.wait_for_load_state("networkidle")
+                page.wait_for_timeout(1000)
+                name = f"{tab}-{screen}-{scheme}"
+                page.screenshot(path=out / f"{name}.png")
+                violations = Axe().run(page).response["violations"]
+                found[name] = [
+                    {"rule": one["id"], "impact": one["impact"], "places": len(one["nodes"])}
+                    for one in violations
+                ]
+                print(name, found[name] or "nothing found")
+            context.close()
+    return found
+
+
+def main() -> None:
+    """Run everything."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", type=Path, default=Path("page"))
+    out: Path = parser.parse_args().o
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.exit("no chromium here; install it to see the page")
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as folder, served() as address, sync_playwright() as playwright:
+        files = photos(Path(folder))
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        found = shown(browser, address, files, out)
+        browser.close()
+    (out / "axe.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
