@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from torch.nn import functional as F
 from facedial.errors import BadRun
 from facedial.training import curves, tensors
 from facedial.training.recipe import OPTIMISERS, Pace, Task, Terms
+from facedial.training.throughput import Throughput, limit
 
 log = logging.getLogger(__name__)
 
@@ -68,18 +70,32 @@ def fastest_precision(device: torch.device) -> str:
     return "bf16-mixed" if seconds[torch.bfloat16] < 0.8 * seconds[torch.float32] else "32-true"
 
 
-def train(task: Task, run: Path, budget: Budget, fabric: Fabric, *, seed: int = 0) -> None:
-    """Train `task` into the folder `run` until the budget ends; goes on where the run stopped."""
+def train(
+    task: Task,
+    run: Path,
+    budget: Budget,
+    fabric: Fabric,
+    *,
+    seed: int = 0,
+    precision: str = "32-true",
+) -> None:
+    """Train `task` into the folder `run` until the budget ends; goes on where the run stopped.
+
+    `precision`: what `fabric` was set up with; only what the machine reaches at most depends on it.
+    """
     # Residual blocks that start at zero make denormal numbers, which are very slow. The switch is the
     # whole process's, so it is put back for whoever called.
     torch.set_flush_denormal(fabric.device.type == "cpu")
     try:
-        _train(task, run, budget, fabric, seed)
+        reached = Throughput(limit(fabric.device, precision) * fabric.world_size)
+        _train(task, run, budget, fabric, seed, reached)
     finally:
         torch.set_flush_denormal(False)
 
 
-def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> None:
+def _train(
+    task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int, reached: Throughput
+) -> None:
     pace = task.pace
     network = task.network
     optimiser = OPTIMISERS[pace.optimiser](_groups(network, pace), lr=pace.rate, betas=pace.betas)
@@ -95,17 +111,18 @@ def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> 
     wrapped, optimiser = fabric.setup(network, optimiser)
     start = time.monotonic() - elapsed
     saved = time.monotonic()
-    mean_loss, since, since_step = math.nan, time.monotonic(), step
+    mean_loss, since, since_step, steps_per_s = math.nan, time.monotonic(), step, math.nan
     while budget.progress(step, elapsed) < 1:
         rate = pace.rate * course.factor(step, budget.progress(step, elapsed))
         for group in optimiser.param_groups:
             group["lr"] = rate * group["factor"]
         # One seed a step and device, so that a resumed step and a second device draw as they should.
         draw = (seed * 1_000_003 + step) * fabric.world_size + fabric.global_rank
-        found = task.loss(wrapped, pace.batch, draw, step)
-        loss = found.total if isinstance(found, Terms) else found
         optimiser.zero_grad(set_to_none=True)
-        fabric.backward(loss)
+        with nullcontext() if reached.step_operations else reached.counting():
+            found = task.loss(wrapped, pace.batch, draw, step)
+            loss = found.total if isinstance(found, Terms) else found
+            fabric.backward(loss)
         if pace.clip:
             fabric.clip_gradients(wrapped, optimiser, max_norm=pace.clip)
         optimiser.step()
@@ -120,7 +137,7 @@ def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> 
         if fabric.world_size > 1:  # clocks differ; what they decide must not
             elapsed, late = fabric.broadcast((elapsed, late))
         if step % budget.log_every == 0 and fabric.is_global_zero:
-            speed = (step - since_step) * pace.batch * fabric.world_size / max(now - since, 1e-9)
+            steps_per_s = (step - since_step) * fabric.world_size / max(now - since, 1e-9)
             since, since_step = now, step
             _append(
                 run,
@@ -129,13 +146,15 @@ def _train(task: Task, run: Path, budget: Budget, fabric: Fabric, seed: int) -> 
                 loss=mean_loss,
                 last_loss=value,
                 rate=rate,
-                per_s=speed,
+                per_s=steps_per_s * pace.batch,
+                **reached.facts(steps_per_s),
                 **(found.noted() if isinstance(found, Terms) else {}),
             )
         ended = budget.progress(step, elapsed) >= 1
         due = pace.look_every > 0 and step % pace.look_every == 0
         if ended or due or late:
             if fabric.is_global_zero:
+                log.info("%s", reached.told(steps_per_s, pace.batch))
                 _save(task, run, network, average, optimiser, Progress(step, elapsed, course))
             course = fabric.broadcast(course)
             saved = time.monotonic()

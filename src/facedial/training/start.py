@@ -96,7 +96,7 @@ def run(order: Order) -> bool:
         save_every_s=order.save_every_s,
         log_every=order.log_every,
     )
-    loop.train(task, order.run, budget, fabric, seed=order.seed)
+    loop.train(task, order.run, budget, fabric, seed=order.seed, precision=precision)
     if recipe.after is not None and fabric.is_global_zero:
         recipe.after(context, task)
     return fabric.is_global_zero

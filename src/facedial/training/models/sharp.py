@@ -92,6 +92,11 @@ def _head(inputs: int, first: int, second: int) -> nn.Sequential:
     )
 
 
+def coarse_from(logits: list[Tensor], first: int) -> list[Tensor]:
+    """All pictures' logits of what is fine, the shallowest map and the texture; else from `first` on."""
+    return [logits[0], *(one[first:] for one in logits[1:-1]), logits[-1]]
+
+
 def judged(real: list[Tensor], drawn: list[Tensor]) -> Tensor:
     """The discriminators' hinge loss, mean over maps and depths (Lim 2017, Miyato 2018)."""
     parts = [

@@ -100,6 +100,9 @@ class Game(nn.Module):
         not_told = self.discriminators(drawn.detach(), [one.detach() for one in maps])
         with _still(self.discriminators):
             deceived = self.discriminators(drawn, maps)
+        # Backgrounds of new faces are no photos' backgrounds, whatever the renderer does; judged for
+        # that it scribbles on them. So new faces are judged by their texture alone.
+        not_told, deceived = (sharp.coarse_from(one, new) for one in (not_told, deceived))
         likeness = [
             losses.squared(one[new:].float(), other[new:].float()) / scale.square()
             for one, other, scale in zip(maps, real_maps, self.discriminators.scales, strict=True)
