@@ -66,7 +66,11 @@ class Manners:
 
     def flows(self, name: str) -> bool:
         """Whether the flow moves the attribute best."""
-        return self.table.get(name, Manner()).move == FLOW
+        return self.move(name) == FLOW
+
+    def move(self, name: str, asked: str = BEST) -> str:
+        """How an attribute is moved when a move is asked for: `direction` or `flow`."""
+        return self.table.get(name, Manner()).move if asked == BEST else asked
 
     def parts(self, edit: Edit, move: str) -> Parts:
         """The edit parted by `move`: as the table has it (`best`), or all one way.
@@ -80,7 +84,7 @@ class Manners:
         flowing = {
             name: (_only(edit, {name}), manner)
             for name, manner in manners.items()
-            if move == FLOW or (move == BEST and self.flows(name))
+            if self.move(name, move) == FLOW
         }
         return Parts(_only(edit, set(asked) - set(flowing)), flowing)
 

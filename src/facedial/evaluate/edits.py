@@ -132,6 +132,7 @@ def measure(context: Context) -> Iterator[Row]:
         return
     bench = _Bench.of(store, context)
     data = f"{store.path.name}-{store.frame}/judged"
+    measured: dict[tuple[Path | None, str, str], list[Row]] = {}
     for mover in _movers(context):
         every: dict[str, list[float]] = {}
         with Editor.open(mover.path) as editor:
@@ -139,9 +140,13 @@ def measure(context: Context) -> Iterator[Row]:
                 if name not in editor.directions.names:
                     continue
                 sign = {1.0: "+", 0.0: "-", None: ""}[target]
-                for row in _of_edit(bench, editor, mover, name, target):
+                # The best move is one of the others, and need not be measured twice.
+                key = (mover.path, name, editor.manners.move(name, mover.move))
+                if key not in measured:
+                    measured[key] = list(_of_edit(bench, editor, mover, name, target))
+                for row in measured[key]:
                     every.setdefault(row.metric, []).append(row.value)
-                    yield dataclasses.replace(row, data=f"{data}/{name}{sign}")
+                    yield dataclasses.replace(row, model=mover.name, data=f"{data}/{name}{sign}")
         for metric, values in every.items():
             unit = f"mean over {len(values)} edits"
             yield Row(metric, mover.name, data, float(np.mean(values)), unit, len(values))
