@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facedial import scores
 from facedial.codes.attributes import NAMES
 from facedial.codes.edit import Edit
-from facedial.codes.moves import BEST, MOVES
+from facedial.codes.moves import BEST, FLOW, MOVES
 from facedial.codes.wishes import companions
 from facedial.data.judging import judged
 from facedial.data.store import Store
@@ -268,12 +268,14 @@ def _movers(context: Context) -> list[_Mover]:
 
 
 def show(context: Context) -> Iterator[Picture]:
-    """The same people, a row each: photo, then every edit; a sheet for each way to move."""
+    """The same people, a row each: photo, then every edit; each model's best moves, and directions."""
     store = _store(context)
     if store is None or context.judge is None:
         return
     rows = evenly(judged(store), SHOWN)
     for mover in _movers(context):
+        if mover.move == FLOW:
+            continue
         tiles = []
         with Editor.open(mover.path) as editor:
             edits = [name for name in SHOWN_EDITS if name in editor.directions.names]
