@@ -50,14 +50,14 @@ class Settings:
 
     `steps`: of the flow. `people`: validation people for each attribute, half without and half with it.
     `collateral`: how much a s.d. of movement of the other attributes counts against success.
-    `attributes`: those that are measured; the others go along their directions. `fresh`: those whose
+    `attributes`: those that are measured; the others stay as the bundle has them. `fresh`: those whose
     changes are drawn afresh instead of added to the photo's own detail (decision 14).
     """
 
     turnings: tuple[float, ...] = (0.06, 0.14, 0.25)
     guidances: tuple[float, ...] = (4.5, 7.0)
-    gains: tuple[float, ...] = (1.0, 1.4)
-    places: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6)
+    gains: tuple[float, ...] = (1.0, 1.4, 2.0)
+    places: tuple[float, ...] = (0.2, 0.4, 0.6)
     steps: int = MOVE_STEPS
     people: int = 16
     collateral: float = 1.0
@@ -133,9 +133,16 @@ def start(context: Context, settings: Settings) -> None:
         bench = _Bench.of(editor, settings, context)
         wishes = bench.wishes()
         # Where each attribute lives is only seen beside all the others, so before any is measured.
-        places = Places.of({name: _all_changes(some) for name, some in wishes.items()})
+        maps = Places.of({name: _all_changes(some) for name, some in wishes.items()}).maps
+        before = editor.places.maps
+        if set(before) - set(maps):
+            # Beside a few others a map would be another; those of the bundle were made beside all.
+            maps = {**maps, **before}
+        places = Places(maps)
         places.save(context.run / PLACES)
-        table = {name: bench.measured(name, some, places) for name, some in wishes.items()}
+        known = editor.bundle.facts["parts"].get("moves", {})
+        table = dict(known["table"]) if known.get("of") == editor.bundle.space else {}
+        table |= {name: bench.measured(name, some, places) for name, some in wishes.items()}
         facts = {"space": editor.bundle.space, "table": table}
     temporary = path.with_suffix(".part")
     temporary.write_text(json.dumps(facts, indent=1) + "\n")
