@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,13 @@ def judge(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     )
     publish.publish([run], run / "bundle")
     return run / "bundle"
+
+
+def measured(folder: Path) -> list[dict[str, Any]]:
+    """Rows of the one run of an evaluation."""
+    (run,) = json.loads((folder / "figures.json").read_text())["runs"]
+    rows: list[dict[str, Any]] = run["rows"]
+    return rows
 
 
 def test_the_judge_reads_pictures_of_any_part_of_its_size(judge: Path, drawn: np.ndarray) -> None:
@@ -68,8 +76,8 @@ def test_from_stores_to_the_report(
         stores=(labelled_store,), out=tmp_path / "all", minutes=0.06, judge=judge, most=80
     )
     lines = list(compare.run(order))
-    figures = json.loads((tmp_path / "all" / "report" / "figures.json").read_text())
-    rows = {(row["metric"], row["model"]): row for row in figures["rows"]}
+    figures = measured(tmp_path / "all" / "report")
+    rows = {(row["metric"], row["model"]): row for row in figures}
     for name in ("pca", "ae-bce", "cvae"):
         for metric in (
             "psnr", "ssim", "perceptual", "frechet_ratio", "diversity", "sharpness_ratio",
@@ -100,7 +108,7 @@ def test_new_faces_are_judged(labelled_store: Path, judge: Path, tmp_path: Path)
         most=40,
     )
     list(_run.run(order))
-    rows = json.loads((tmp_path / "figures" / "figures.json").read_text())["rows"]
+    rows = measured(tmp_path / "figures")
     found = {(row["metric"], row["data"]): row for row in rows if row["model"] == "facedial"}
     ratio = found["frechet_ratio", f"random against {labelled_store.name}-head/train"]
     assert ratio["value"] > 0 and ratio["n"] == 40
@@ -148,7 +156,7 @@ def test_edits_are_judged_with_their_costs(
         most=200,
     )
     list(_run.run(order))
-    figures = json.loads((tmp_path / "figures.json").read_text())["rows"]
+    figures = measured(tmp_path)
     found = {(row["metric"], row["data"].rpartition("/")[2]): row["value"] for row in figures}
     assert 0 <= found["edit_success", "Smiling+"] <= 1
     assert 0 <= found["outside_mask_changed", "Smiling+"] <= 1

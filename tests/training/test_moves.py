@@ -9,6 +9,7 @@ import pytest
 
 from facedial.codes.edit import Edit
 from facedial.codes.moves import FLOW, Manner
+from facedial.codes.places import PLACES, Places
 from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
 from facedial.faces.paste import enlarged
@@ -105,6 +106,26 @@ def test_what_is_measured_best_is_what_an_edit_does(
         )
         assert np.abs(some - pixels).mean() <= np.abs(whole - pixels).mean()
         assert np.abs(some - pixels).max() <= 2  # little asked is little changed, shapes or not
+
+
+def test_what_is_not_measured_again_stays_as_the_bundle_has_it(
+    store: Path, flowing: Path, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    measure(store, first, flowing)
+    publish.publish([first], flowing)
+    measure(store, second, flowing, 'attributes=["Male"]', "collateral=2")
+    before, after = (
+        json.loads((run / moves.TABLE).read_text())["table"] for run in (first, second)
+    )
+    assert set(after) == {"Smiling", "Male"}
+    assert after["Smiling"] == before["Smiling"]
+    male = after["Male"]
+    assert male["merit"] == pytest.approx(male["likely"] - 2 * male["collateral"])
+    # A map beside no other attribute's would be another one.
+    one, other = (Places.load(run / PLACES).maps for run in (first, second))
+    assert set(one) == set(other)
+    assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
 def test_what_cannot_be_measured_is_refused(store: Path, finished: Path, tmp_path: Path) -> None:
