@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from facedial import scores
 from facedial.codes.code import Code
-from facedial.codes.edit import Edit
 from facedial.editor import FRAME, Editor, Portrait
 from facedial.errors import BadRequest, UnknownName
 from facedial.faces import sheet
@@ -202,20 +201,15 @@ def demo(editor: Editor, subjects: Sequence[Portrait], seed: int) -> Photo:
         sheet.caption("new faces from random codes", 8 * 130),
         sheet.grid(list(editor.decode(drawn)), 8),
     ]
-    if subjects:
-        pictures, codes = [p.crop.pixels for p in subjects], [p.code for p in subjects]
-    else:
-        codes = drawn[:4]
-        pictures = list(editor.decode(codes))
-    captions = " | ".join(["face", "reconstruction", *DEMO_EDITS])
-    parts.append(sheet.caption(captions, 8 * 130))
-    readings = editor.directions.read(np.stack([code.values for code in codes]))
-    for picture, code, reading in zip(pictures, codes, readings, strict=True):
-        row = [picture, editor.decode([code])[0]]
+    faces = subjects or [editor.portrait_of(code) for code in drawn[:4]]
+    parts.append(sheet.caption(" | ".join(["face", "reconstruction", *DEMO_EDITS]), 8 * 130))
+    frame, side = editor.bundle.frame, editor.bundle.side
+    for face in faces:
+        row = [face.crop.pixels, editor.decode([face.code])[0]]
+        standing = editor.standing(face)
         for name in DEMO_EDITS:
             # Each face turns toward the other side of what it is.
-            has = reading[editor.directions.index(name)] > 0.5
-            moved = editor.move(code, Edit(targets={name: 0.0 if has else 1.0}))
-            row.append(editor.decode([moved])[0])
+            edited = editor.render(face, {name: 0.0 if standing[name] > 0.5 else 1.0})
+            row.append(align(edited, face.face, frame, side).pixels)
         parts.append(sheet.grid(row, len(row)))
     return Photo(sheet.stack(parts), "demo", mark=GENERATED)
