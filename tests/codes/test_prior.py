@@ -131,5 +131,5 @@ def test_a_prior_comes_back_from_its_file(tmp_path: Path, gaussian: GaussianPrio
         with pytest.raises(BadBundle, match="cannot read a prior"):
             GaussianPrior.load(tmp_path / name)
     np.savez(tmp_path / "other.npz", format=np.int64(1), kind=np.array("other"))
-    with pytest.raises(BadBundle, match="not a Gaussian prior"):
+    with pytest.raises(BadBundle, match="holds other, format 1, where a prior"):
         GaussianPrior.load(tmp_path / "other.npz")

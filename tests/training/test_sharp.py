@@ -76,7 +76,7 @@ def test_the_two_players_get_their_own_gradients_alone() -> None:
     judges = sharp_model.Discriminators([3], [0.5])
     game = sharp_recipe.Game(drawn, judges)
     base, real = torch.rand(2, 2, 3, 128, 128)
-    noise = torch.randn(2, 4, 32, 32)
+    noise = torch.randn(2, sharp_model.EVERY, 32, 32)
     for term, learner, other in (("deceived", drawn, judges), ("judged", judges, drawn)):
         game.zero_grad()
         game(base, noise, real, lambda pictures: [pictures[:, :, ::2, ::2]])[term].backward()

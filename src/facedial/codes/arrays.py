@@ -2,12 +2,15 @@
 
 import zipfile
 import zlib
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facedial.errors import BadBundle
 
 
 def load_arrays(path: Path | BinaryIO, only: str | None = None) -> dict[str, NDArray[Any]]:
@@ -23,6 +26,30 @@ def load_arrays(path: Path | BinaryIO, only: str | None = None) -> dict[str, NDA
             return {name: file[name] for name in (file.files if only is None else [only])}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(str(error) or type(error).__name__) from error
+
+
+@contextmanager
+def bundled(
+    path: str | Path, what: str, version: int, kind: str | None = None
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """The arrays of a part of a bundle, while they are turned into what they stand for.
+
+    `what`: its name, for messages. Raises `BadBundle` when the file is missing, damaged, of another
+    `version` (its `format`) or `kind`, and when what is done with the arrays finds them wrong.
+    """
+    path = Path(path)
+    try:
+        file = load_arrays(path)
+        found = (int(file["format"]), None if kind is None else str(file["kind"]))
+        if found != (version, kind):
+            of, named = found[0], f"{found[1]}, " if kind else ""
+            raise BadBundle(
+                f"{path.name} holds {named}format {of}, where {what} of format {version} was "
+                "expected; take the bundle and facedial from one version"
+            )
+        yield file
+    except (OSError, KeyError, ValueError) as error:
+        raise BadBundle(f"cannot read {what} from {path}: {error}") from error
 
 
 def _opened(path: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:

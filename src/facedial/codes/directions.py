@@ -7,12 +7,12 @@ from typing import Protocol
 
 import numpy as np
 
-from facedial.codes.arrays import load_arrays
+from facedial.codes.arrays import bundled
 from facedial.codes.attributes import key, match
 from facedial.codes.code import Code, Floats, check_same_space
 from facedial.codes.edit import Edit
 from facedial.codes.moments import Doubles, fit_moments
-from facedial.errors import BadBundle, BadRequest
+from facedial.errors import BadRequest
 
 FORMAT = 1
 # Both chosen on validation people of CelebA (4,535 photos; fitted on 37,540).
@@ -184,11 +184,7 @@ class Directions:
     @staticmethod
     def load(path: str | Path) -> "Directions":
         """Read what `save` wrote; raises `BadBundle` when it is missing, damaged or newer."""
-        path = Path(path)
-        try:
-            file = load_arrays(path)
-            if int(file["format"]) != FORMAT:
-                raise BadBundle(f"{path.name}: directions of format {int(file['format'])}")
+        with bundled(path, "directions", FORMAT) as file:
             return Directions(
                 names=tuple(str(name) for name in file["names"]),
                 space=str(file["space"]),
@@ -197,8 +193,6 @@ class Directions:
                 read_bias=file["read_bias"].astype(np.float32),
                 sd=file["sd"].astype(np.float32),
             )
-        except (OSError, KeyError, ValueError) as error:
-            raise BadBundle(f"cannot read directions from {path}: {error}") from error
 
 
 def unit_rows(rows: Floats) -> Floats:

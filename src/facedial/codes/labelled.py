@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facedial.codes.arrays import load_arrays
+from facedial.codes.arrays import bundled, load_arrays
 from facedial.codes.attributes import match
 from facedial.codes.code import Floats
 from facedial.codes.directions import Directions
@@ -154,11 +154,7 @@ class LabelledPrior:
     @staticmethod
     def load(path: str | Path) -> "LabelledPrior":
         """Read what `save` wrote; raises `BadBundle` when it is missing, damaged or newer."""
-        path = Path(path)
-        try:
-            file = load_arrays(path)
-            if int(file["format"]) != FORMAT or str(file["kind"]) != KIND:
-                raise BadBundle(f"{path.name} is not a labelled prior of format {FORMAT}")
+        with bundled(path, "a prior", FORMAT, KIND) as file:
             return LabelledPrior(
                 space=str(file["space"]),
                 names=tuple(str(name) for name in file["names"]),
@@ -170,8 +166,6 @@ class LabelledPrior:
                 usual_temperature=float(file["usual_temperature"]),
                 emphasis=float(file["emphasis"]),
             )
-        except (OSError, KeyError, ValueError) as error:
-            raise BadBundle(f"cannot read a prior from {path}: {error}") from error
 
 
 def load_prior(path: str | Path) -> Prior:

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facedial.codes.arrays import load_arrays
+from facedial.codes.arrays import bundled
 from facedial.codes.code import Floats
-from facedial.errors import BadBundle
 
 KINDS, ROUNDS = 128, 60
 SMOOTH = (
@@ -81,10 +80,5 @@ class People:
     @staticmethod
     def load(path: Path) -> "People":
         """Read what `save` wrote; raises `BadBundle`."""
-        try:
-            file = load_arrays(path)
-            if int(file["format"]) != FORMAT:
-                raise BadBundle(f"{path.name} has format {int(file['format'])}")
+        with bundled(path, "people", FORMAT) as file:
             return People(*(file[name].astype(np.float64) for name in ("weights", "shares")))
-        except (OSError, KeyError, ValueError) as error:
-            raise BadBundle(f"cannot read {path}: {error}") from error

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facedial.codes.arrays import load_arrays
+from facedial.codes.arrays import bundled
 from facedial.codes.code import Floats
-from facedial.errors import BadBundle
 
 FORMAT = 1
 PLACES = "places.npz"  # in a bundle
@@ -62,15 +61,10 @@ class Places:
     @staticmethod
     def load(path: Path) -> "Places":
         """Read what `save` wrote; raises `BadBundle`."""
-        try:
-            file = load_arrays(path)
-            if int(file["format"]) != FORMAT:
-                raise BadBundle(f"{path.name} has format {int(file['format'])}")
+        with bundled(path, "places", FORMAT) as file:
             names = [str(name) for name in file["names"]]
             maps = file["maps"].astype(np.float32) / LEVELS
             return Places(dict(zip(names, maps, strict=True)))
-        except (OSError, KeyError, ValueError) as error:
-            raise BadBundle(f"cannot read {path}: {error}") from error
 
 
 def union(masks: Sequence[Floats | None]) -> Floats | None:

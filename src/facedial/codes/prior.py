@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from facedial.codes.arrays import load_arrays
+from facedial.codes.arrays import bundled, load_arrays
 from facedial.codes.attributes import match
 from facedial.codes.code import Floats
 from facedial.codes.moments import Doubles, fit_moments, positive
@@ -218,11 +218,7 @@ class GaussianPrior:
     @staticmethod
     def load(path: str | Path) -> "GaussianPrior":
         """Read what `save` wrote; raises `BadBundle` when it is missing, damaged or newer."""
-        path = Path(path)
-        try:
-            file = load_arrays(path)
-            if int(file["format"]) != FORMAT or str(file["kind"]) != "gaussian":
-                raise BadBundle(f"{path.name} is not a Gaussian prior of format {FORMAT}")
+        with bundled(path, "a prior", FORMAT, "gaussian") as file:
             return GaussianPrior(
                 space=str(file["space"]),
                 names=tuple(str(name) for name in file["names"]),
@@ -230,8 +226,6 @@ class GaussianPrior:
                 cross=file["cross"].astype(np.float32),
                 rest=file["rest"],
             )
-        except (OSError, KeyError, ValueError) as error:
-            raise BadBundle(f"cannot read a prior from {path}: {error}") from error
 
 
 def wanted_labels(wanted: Mapping[str, float]) -> Mapping[str, float]:

@@ -86,7 +86,7 @@ class Game(nn.Module):
         features: Features,
         plain: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Base pictures, noise [N, 4, 32, 32] and photos [N, 3, 128, 128] -> terms, each a scalar.
+        """Base pictures, noise [N, 12, 32, 32] and photos [N, 3, 128, 128] -> terms, each a scalar.
 
         `plain` [M, 3, 128, 128]: the first M pictures are of new codes, and stand beside no photo; this
         is how the faithful renderer draws them, and what the sharp one must keep to in the large.
@@ -177,7 +177,7 @@ class Task:
         if new:
             some = torch.randint(len(self.pool), (new,), generator=generator)
             codes[:new] = self.pool[some].float()
-        noise = torch.randn(batch, sharp.NOISE, SIDE, SIDE, generator=generator).to(self.device)
+        noise = torch.randn(batch, sharp.EVERY, SIDE, SIDE, generator=generator).to(self.device)
         with torch.no_grad():
             base = self.faithful.linear.base(codes.to(self.device))
         # A mirrored code draws the mirrored base picture, but for what the basis cannot mirror.
@@ -256,7 +256,7 @@ def start(context: Context, settings: Settings) -> Task:
     task = Task(settings, context, faithful, space)
     if context.init is not None and "sharp" in facts["parts"]:
         named = nn.ModuleDict({"renderer": task.network.renderer})
-        export.take_weights(named, folder, "sharp")
+        export.take_weights(named, folder, "sharp", new=[f"renderer.{name}" for name in sharp.NEW])
     kept = {**faithful.linear.state_dict()}
     drawing = {"drawing": given["drawing"], "dimensions": given["dimensions"]}
     tensors.save(context.run / LINEAR, kept, {"space": space, **drawing})
