@@ -14,7 +14,7 @@ from facedial.codes.attributes import ATTRIBUTES, find
 from facedial.codes.code import Code, Floats
 from facedial.codes.directions import Directions
 from facedial.codes.edit import Edit
-from facedial.codes.flow import STEPS, FlowMove, FlowPrior, Memory
+from facedial.codes.flow import STEPS, FlowMove, FlowPrior, Memory, Velocity
 from facedial.codes.labelled import load_prior
 from facedial.codes.learn import Learned
 from facedial.codes.moves import BEST, FAST, FINEST, FLOW, QUALITIES, Manner, Manners
@@ -427,7 +427,15 @@ class Editor:
             guidance=guidance,
             steps=STEPS if steps is None else steps,
             people=People.load(self.bundle.file(PEOPLE)) if drawn else None,
+            guide=self._guide(),
         )
+
+    def _guide(self) -> Velocity | None:
+        """The bundle's guide; None where there is none, or one of other codes."""
+        if not self.bundle.has_guide:
+            return None
+        of = self.bundle.facts["parts"]["guide"]["of"]
+        return self.bundle.lesser if of == self.bundle.space else None
 
     def _flow_names(self) -> tuple[str, ...]:
         """Attributes of the bundle's flow; raises where there is none, or one of other codes."""

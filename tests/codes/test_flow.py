@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from facedial.codes.edit import Edit
-from facedial.codes.flow import SHAPE, FlowMove, FlowPrior, Memory
+from facedial.codes.flow import COARSE, GUIDED, SHAPE, FlowMove, FlowPrior, Memory, noise
 from facedial.codes.people import People
 from facedial.errors import BadRequest, UnknownName
 
@@ -79,6 +79,36 @@ def test_what_is_left_open_is_as_people_are() -> None:
     assert np.array_equal(nothing, prior(people=people, steps=5).sample([4, 5], {}))
     one, other = prior(people=people, steps=5).sample([1, 2], {}, temperature=0)
     assert_allclose(one, other)
+
+
+def test_new_faces_are_bent_away_from_a_guide() -> None:
+    """A guide that goes where the flow goes changes nothing; one that errs, 0.6 of its error."""
+    plain, same = prior(steps=5), prior(steps=5, guide=velocity)
+    assert_allclose(same.sample([1, 2], {}), plain.sample([1, 2], {}), atol=1e-5)
+    erring = lambda *given: velocity(*given) - np.float32(0.5)  # noqa: E731
+    # The flow is linear and forgets: what is added all the way is worth less at its end.
+    moved = prior(steps=5, guide=erring).sample([1, 2], {}) - plain.sample([1, 2], {})
+    constant = lambda planes, time, wanted: np.ones_like(planes)  # noqa: E731
+    less = lambda planes, time, wanted: np.full_like(planes, 0.5)  # noqa: E731
+    straight = replace(plain, velocity=constant)
+    bent = replace(straight, guide=less)
+    away = bent.sample([1], {}) - straight.sample([1], {})
+    assert_allclose(away, (GUIDED - 1) * 0.5, atol=1e-5)
+    assert 0 < moved.mean() < away.mean()
+    # Away from its opposite a wish goes to 9 (above); from a guide that goes to 3, further.
+    wished = prior(guide=velocity, guidance=2).sample([1, 2], {"Smiling": 1})
+    assert_allclose(wished.mean(1), 3 + GUIDED * (9 - 3), atol=0.05)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0, 1.3])
+def test_temperature_calms_long_waves_most(temperature: float) -> None:
+    drawn, whole = noise(7, temperature), np.random.default_rng(7).standard_normal(SHAPE)
+    assert drawn.dtype == np.float32
+    waves, own = np.fft.fft2(drawn), np.fft.fft2(whole)
+    lengths = np.hypot(np.fft.fftfreq(32)[:, None], np.fft.fftfreq(32)[None])
+    long, short = lengths < COARSE, lengths >= COARSE
+    assert_allclose(waves[:, long], temperature * own[:, long], atol=1e-3)
+    assert_allclose(waves[:, short], temperature**0.25 * own[:, short], atol=1e-3)
 
 
 def mover(**changes: float) -> FlowMove:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from facedial.codes.flow import FlowPrior
 from facedial.editor import Editor
 from facedial.errors import BadRequest, BadRun
 from facedial.training import loop, publish, start, tensors
@@ -111,15 +112,12 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keras_file(tmp_path / "squeezenet.h5")
+    small_flow = ("model.width=8", "model.condition=16", "model.heads=2", "pace.batch=8")
     tiny = {
         "autoencoder": TINY,
-        "flow": (
-            "model.width=8",
-            "model.condition=16",
-            "model.heads=2",
-            "pace.batch=8",
-            "judged=4",
-        ),
+        "flow": (*small_flow, "judged=4"),
+        "guide": (*small_flow, "judged=4"),
+        "student": (*small_flow, "pairs=32", "steps=1"),
         "sharp": ("judged=4", "pace.batch=4", "warm=1", "pool=3", "steps=1"),
         "moves": ("people=8", "steps=1", "turnings=[0.2]", 'attributes=["Smiling"]'),
     }
@@ -134,16 +132,22 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
     start.run(order(store, run, recipe="flagship", assignments=(), steps=10))
     trained = [s.recipe for s in small if s.share]
     steps = {name: tensors.load(run / name / "last.safetensors")[1]["step"] for name in trained}
-    assert steps == {"autoencoder": 2, "flow": 6, "sharp": 2}
+    assert steps == {"autoencoder": 2, "flow": 5, "guide": 1, "sharp": 2, "student": 1}
     assert len(tensors.load(run / "sharp" / sharp_recipe.POOL)[0]["codes"]) == 3
     with Editor.open(run / "bundle") as editor:
         assert editor.bundle.has_flow
         assert editor.bundle.has_sharp
+        assert editor.bundle.has_student
+        guided = editor.prior()
+        assert isinstance(guided, FlowPrior)
+        lone = dataclasses.replace(guided, guide=None)
+        one, other = (prior.sample([1], {}) for prior in (guided, lone))
+        assert not np.allclose(one, other)
         assert len(editor.generate(2, seed=1)) == 2
         assert set(editor.manners.table) == {"Smiling"}
     # Called again it trains nothing more; given more, every stage goes on.
     start.run(order(store, run, recipe="flagship", assignments=(), steps=10))
-    assert tensors.load(run / "flow" / "last.safetensors")[1]["step"] == 6
+    assert tensors.load(run / "flow" / "last.safetensors")[1]["step"] == 5
     with pytest.raises(BadRun, match="has its bundle already"):
         publish.publish([run], tmp_path / "again")
 
@@ -151,7 +155,8 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
 def test_shares_of_the_flagship_make_a_whole() -> None:
     with pytest.raises(BadRequest, match="make 1"):
         flagship.Settings(flow=0.9)
-    only = flagship.Settings(autoencoder=0, flow=1, sharp=0)
+    nothing = dict.fromkeys(("autoencoder", "flow", "guide", "sharp", "student"), 0.0)
+    only = flagship.Settings(**{**nothing, "flow": 1})
     assert [stage.recipe for stage in flagship.stages(only)] == ["flow", "moves"]
-    codes = flagship.Settings(autoencoder=1, flow=0, sharp=0)
+    codes = flagship.Settings(**{**nothing, "autoencoder": 0.9, "guide": 0.1})
     assert [stage.recipe for stage in flagship.stages(codes)] == ["autoencoder"]

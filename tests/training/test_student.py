@@ -72,10 +72,14 @@ def test_a_student_that_knows_its_teacher_learns_to_be_it() -> None:
     then[:, 31] = torch.tensor([1.0, -1.0]).repeat(count // 2)
     changes = then[:, 31, None, None, None] * torch.ones_like(faces)
     changes[:, 1:4:2] = 0  # these turn round with the face, which says nothing of the side here
+    # Beyond the mask there is what nobody could learn, and nobody asks for.
+    masks = torch.ones(count, flow.SIDE, flow.SIDE)
+    masks[:, :8] = 0
+    changes[:, :, :8] = 5 * torch.randn(count, flow.PLANES, 8, flow.SIDE)
     settings = student.Settings(model=flow.Config(width=8, condition=16, heads=2), still=0.25)
     task = student.Task.__new__(student.Task)
     task.settings, task.device = settings, torch.device("cpu")
-    task.pairs = student.Pairs(faces, torch.cat([now, then], 1), changes)
+    task.pairs = student.Pairs(faces, torch.cat([now, then], 1), changes, masks)
     task.judged, task.learnt = torch.arange(0, 64, 5), torch.arange(64)
     network = student.Student(settings.model)
     assert task.scores(network)["explained"] == pytest.approx(0, abs=1e-6)
@@ -90,3 +94,17 @@ def test_a_student_that_knows_its_teacher_learns_to_be_it() -> None:
     assert float(still.square().mean()) < 0.3  # where a wish changes 1
     with pytest.raises(BadRequest, match="32 pairs at least, got 3"):
         student.Settings(pairs=3)
+
+
+def test_a_student_may_begin_with_the_weights_of_a_guide() -> None:
+    torch.manual_seed(0)
+    config = flow.Config(width=8, condition=16, heads=2)
+    guide, pupil = flow.Flow(config, 40), student.Student(config)
+    for parameter in guide.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    pupil.take(guide)
+    faces, wishes = torch.randn(2, flow.PLANES, flow.SIDE, flow.SIDE), torch.randn(2, 80)
+    assert not pupil(faces, wishes).any()  # it changes nothing yet
+    pupil.network.leave.load_state_dict(guide.leave.state_dict())
+    same = wishes[:, :40].repeat(1, 2)
+    torch.testing.assert_close(pupil(faces, same), guide(faces, torch.ones(2), same[:, :40]))

@@ -24,38 +24,21 @@ Velocity = Callable[[Floats, Floats, Floats], Floats]
 SHAPE = (6, 32, 32)
 GUIDANCE, STEPS = 2.0, 12
 WISHED_GUIDANCE = 2.5  # of new faces of whom something is wished
+GUIDED = 1.6  # how far beyond a guide; more draws edges like ink
+COARSE = 0.1  # waves to a place; longer ones make backgrounds and what is odd about a face
 MOVE_GUIDANCE, MOVE_STEPS, TURNING = 4.0, 10, 0.1
 NEAREST = 0.5  # of what goes the whole way, in wishes of -1..1
 DRAWN_AT_ONCE = 4
 
 
 def carry(
-    velocity: Velocity,
-    planes: Floats,
-    wishes: Floats,
-    *,
-    times: tuple[float, float],
-    steps: int,
-    guidance: float,
-    away_from: Floats | None = None,
+    velocity: Velocity, planes: Floats, wishes: Floats, *, times: tuple[float, float], steps: int
 ) -> Floats:
     """Planes [N, 6, 32, 32] from the first time to the second under wishes [N, K].
 
-    By the method of Adams and Bashforth of second order: one evaluation a step, two with guidance, in
-    steps that are smaller near both ends. `guidance`: how far beyond what the wish asks the path is
-    bent; 1 for not at all (Ho 2022, eq. 6).
-    `away_from` [N, K]: from what it is bent away; from no wish at all where None.
+    By the method of Adams and Bashforth of second order: one evaluation a step, in steps that are
+    smaller near both ends.
     """
-    other = np.zeros_like(wishes) if away_from is None else away_from
-
-    def bent(x: Floats, at: float) -> Floats:
-        time = np.full(len(x), at, np.float32)
-        asked = velocity(x, time, wishes)
-        if guidance == 1 or np.array_equal(wishes, other):
-            return asked
-        plain = velocity(x, time, other)
-        return plain + np.float32(guidance) * (asked - plain)
-
     start, end = times
     share = np.linspace(0, 1, steps + 1)
     # Halfway between even steps and those of a cosine: the path bends most where it begins and ends.
@@ -63,7 +46,7 @@ def carry(
     before, last = None, 1.0
     for now, then in itertools.pairwise(map(float, at)):
         width = then - now
-        found = bent(planes, now)
+        found = velocity(planes, np.full(len(planes), now, np.float32), wishes)
         step = found
         if before is not None:
             half = np.float32(width / last / 2)
@@ -73,13 +56,58 @@ def carry(
     return planes
 
 
+def bent(velocity: Velocity, guidance: float, away_from: Floats) -> Velocity:
+    """The velocity bent away from wishes [N, K]: `guidance` times as far from theirs; 1 for not at all.
+
+    Classifier-free guidance (Ho 2022, eq. 6), from those wishes instead of from none.
+    """
+
+    def bending(planes: Floats, time: Floats, wishes: Floats) -> Floats:
+        asked = velocity(planes, time, wishes)
+        if guidance == 1 or np.array_equal(wishes, away_from):
+            return asked
+        plain = velocity(planes, time, away_from)
+        return plain + np.float32(guidance) * (asked - plain)
+
+    return bending
+
+
+def guided(velocity: Velocity, guide: Velocity) -> Velocity:
+    """The velocity bent away from that of a lesser flow, whose faults are those of this one, but larger.
+
+    Autoguidance (Karras 2024, arXiv 2406.02507, eq. 4): faces grow sharper and more like faces, not
+    more alike.
+    """
+
+    def guiding(planes: Floats, time: Floats, wishes: Floats) -> Floats:
+        lesser = guide(planes, time, wishes)
+        return lesser + np.float32(GUIDED) * (velocity(planes, time, wishes) - lesser)
+
+    return guiding
+
+
+def noise(seed: int, temperature: float) -> Floats:
+    """Noise [6, 32, 32] of a seed: its long waves times the temperature, the others by its fourth root.
+
+    Less of the long waves makes calmer backgrounds and fewer broken faces; with less of the short ones
+    faces would only be blurred.
+    """
+    drawn = np.random.default_rng(seed).standard_normal(SHAPE)
+    waves = np.fft.fft2(drawn)
+    down, across = (np.fft.fftfreq(side) for side in SHAPE[1:])
+    coarse = np.hypot(down[:, None], across[None]) < COARSE
+    waves *= np.where(coarse, temperature, temperature**0.25)
+    return np.fft.ifft2(waves).real.astype(np.float32)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FlowPrior:
     """New faces: conditional flow matching (Lipman 2023). `code`: planes -> codes [N, D].
 
-    `steps`: an evaluation each, two with a wish and guidance. `people`: who they are in all that
-    is not wanted; left open where None. What is wanted is guided away from its opposite, all else from
-    nothing said. `guidance`: None for 2, and 2.5 where something is wanted.
+    `steps`: an evaluation each, two where there is guidance. `people`: who they are in all that is not
+    wanted; left open where None. `guide`: a lesser flow, which every face is bent away from (`guided`);
+    its guidance is 1.6. Without one, what is wanted is bent away from its opposite, all else from nothing
+    said. `guidance`: of wishes; None for 2, and 2.5 where something is wanted.
     """
 
     space: str
@@ -89,8 +117,9 @@ class FlowPrior:
     guidance: float | None = None
     steps: int = STEPS
     name: str = "learned"
-    usual_temperature: float = 0.9  # calmer backgrounds, fewer broken faces than at 1
+    usual_temperature: float = 0.85
     people: People | None = None
+    guide: Velocity | None = None
 
     def __post_init__(self) -> None:
         _check(GUIDANCE if self.guidance is None else self.guidance, self.steps)
@@ -105,31 +134,29 @@ class FlowPrior:
             for name, label in wanted_labels(wanted).items()
             if label != 0.5
         }
-        guidance = self.guidance
-        if guidance is None:
-            guidance = WISHED_GUIDANCE if known else GUIDANCE
         rows = []
         for i in range(0, len(seeds), DRAWN_AT_ONCE):
             block = seeds[i : i + DRAWN_AT_ONCE]
             # Always blocks of one size: the size of a batch may change the last bits of a sum.
-            noise = np.zeros((DRAWN_AT_ONCE, *SHAPE), np.float32)
+            begun = np.zeros((DRAWN_AT_ONCE, *SHAPE), np.float32)
             wishes = np.zeros((DRAWN_AT_ONCE, len(self.names)), np.float32)
-            for row, wish, seed in zip(noise, wishes, block, strict=False):
-                row[:] = temperature * np.random.default_rng(seed).standard_normal(SHAPE)
+            for row, wish, seed in zip(begun, wishes, block, strict=False):
+                row[:] = noise(seed, temperature)
                 wish[:] = self._wish(known, seed, temperature)
-            opposite = np.zeros_like(wishes)
-            opposite[:, list(known)] = -wishes[:, list(known)]
-            faces = carry(
-                self.velocity,
-                noise,
-                wishes,
-                times=(0.0, 1.0),
-                steps=self.steps,
-                guidance=guidance,
-                away_from=opposite,
-            )
+            velocity = self._bent(wishes, list(known))
+            faces = carry(velocity, begun, wishes, times=(0.0, 1.0), steps=self.steps)
             rows.append(self.code(faces)[: len(block)])
         return np.concatenate(rows)
+
+    def _bent(self, wishes: Floats, known: Sequence[int]) -> Velocity:
+        """The velocity, bent towards wishes [N, K] of which those at `known` were made."""
+        guidance = self.guidance
+        if guidance is None:
+            guidance = WISHED_GUIDANCE if known else GUIDANCE
+        opposite = np.zeros_like(wishes) if self.guide is None else wishes.copy()
+        opposite[:, known] = -wishes[:, known]
+        towards = bent(self.velocity, guidance, opposite)
+        return towards if self.guide is None else guided(towards, self.guide)
 
     def _wish(self, known: Mapping[int, float], seed: int, temperature: float) -> Floats:
         """A person's wish [K]: what is known, and the rest as people are; open in the mean face."""
@@ -285,24 +312,17 @@ class FlowMove:
     def back(self, planes: Floats, now: Floats) -> Floats:
         """Faces' planes [N, 6, 32, 32] at the turning time, carried with what they are, wishes [N, K]."""
         times = (1.0, self.turning)
-        return carry(self.velocity, planes, now, times=times, steps=self.steps, guidance=1.0)
+        return carry(self.velocity, planes, now, times=times, steps=self.steps)
 
     def still(self, planes: Floats, now: Floats) -> Floats:
         """Planes of the turning time as faces again that are what they were, wishes [N, K]."""
         times = (self.turning, 1.0)
-        return carry(self.velocity, planes, now, times=times, steps=self.steps, guidance=1.0)
+        return carry(self.velocity, planes, now, times=times, steps=self.steps)
 
     def forth(self, planes: Floats, then: Floats, now: Floats) -> Floats:
         """Planes of the turning time as faces again that are what is wished, wishes [N, K]."""
-        return carry(
-            self.velocity,
-            planes,
-            then,
-            times=(self.turning, 1.0),
-            steps=self.steps,
-            guidance=self.guidance,
-            away_from=now,
-        )
+        velocity = bent(self.velocity, self.guidance, now)
+        return carry(velocity, planes, then, times=(self.turning, 1.0), steps=self.steps)
 
     def _known(self, name: str) -> str:
         try:

@@ -149,6 +149,20 @@ class Bundle:
         return self._run("flow", planes, time, wanted)
 
     @property
+    def has_guide(self) -> bool:
+        """Whether the bundle has a lesser flow, from which new faces are bent away."""
+        return "guide.onnx" in self.facts.get("files", {})
+
+    def lesser(
+        self,
+        planes: NDArray[np.float32],
+        time: NDArray[np.float32],
+        wanted: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """As `velocity`, of the guide."""
+        return self._run("guide", planes, time, wanted)
+
+    @property
     def has_student(self) -> bool:
         """Whether the bundle can do at once what its flow does in many evaluations."""
         return "student.onnx" in self.facts.get("files", {})

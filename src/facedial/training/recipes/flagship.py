@@ -1,4 +1,4 @@
-"""All that ships, stage by stage, into one bundle: autoencoder, flow, sharp renderer, moves."""
+"""All that ships, stage by stage, into one bundle, each stage from the bundle so far."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,23 +9,27 @@ from facedial.training.models import perceptual
 from facedial.training.recipe import Context, Recipe, Stage
 from facedial.training.recipes import moves
 
+OF_THE_FLOW = ("guide", "moves", "student")  # nothing without one
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Shares of the minutes; `features`, `features_file` of the sharp renderer's discriminators.
 
-    `people`: of the recipe `moves`, which ends it.
+    `people`: of the recipe `moves`, which is measured before the student learns from it.
     """
 
     autoencoder: float = 0.2
-    flow: float = 0.55
-    sharp: float = 0.25
+    flow: float = 0.47
+    guide: float = 0.03
+    sharp: float = 0.22
+    student: float = 0.08
     features: str = perceptual.SQUEEZENET
     features_file: str = ""
     people: int = moves.Settings().people
 
     def __post_init__(self) -> None:
-        shares = (self.autoencoder, self.flow, self.sharp)
+        shares = (self.autoencoder, self.flow, self.guide, self.sharp, self.student)
         if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
             raise BadRequest(f"shares of the minutes must be 0 or more and make 1, got {shares}")
 
@@ -33,15 +37,17 @@ class Settings:
 def stages(settings: Settings) -> tuple[Stage, ...]:
     """Its stages, those without a share left out; the codes come first, since all else draws them."""
     seen = (f"features={settings.features}", f"features_file={settings.features_file}")
+    measured = (f"people={settings.people}",)
     every = (
         Stage(recipe="autoencoder", share=settings.autoencoder),
         Stage(recipe="flow", share=settings.flow),
+        Stage(recipe="guide", share=settings.guide),
         Stage(recipe="sharp", share=settings.sharp, assignments=seen),
+        Stage(recipe="moves", share=0, assignments=measured),
+        Stage(recipe="student", share=settings.student),
     )
-    trained = tuple(stage for stage in every if stage.share > 0)
-    if not settings.flow:
-        return trained
-    return (*trained, Stage(recipe="moves", share=0, assignments=(f"people={settings.people}",)))
+    taught = [stage for stage in every if stage.share > 0 or stage.recipe == "moves"]
+    return tuple(stage for stage in taught if settings.flow or stage.recipe not in OF_THE_FLOW)
 
 
 def start(context: Context, settings: Settings) -> None:
@@ -54,7 +60,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
 
 
 RECIPE = Recipe(
-    summary="all that ships, stage by stage: autoencoder, flow, sharp renderer, moves, into RUN/bundle",
+    summary="all that ships, stage by stage, into RUN/bundle",
     settings=Settings(),
     start=start,
     export=finish,

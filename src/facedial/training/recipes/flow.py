@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
-from facedial.codes.flow import GUIDANCE, STEPS, carry
+from facedial.codes.flow import GUIDANCE, STEPS, bent, carry
 from facedial.codes.people import PEOPLE, People
 from facedial.errors import BadBundle
 from facedial.runtime.bundle import Bundle
@@ -25,6 +25,7 @@ from facedial.training.recipes import autoencoder
 RARE = ("Bald", "Eyeglasses", "Mustache", "Gray_Hair")
 RARE_EVERY = 8
 FEWEST = 8
+KEPT = "planes.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,13 +137,13 @@ class Task:
             found: Tensor = network(*(torch.from_numpy(v).to(self.device) for v in given))
             return found.cpu().numpy()
 
+        asked = wanted.numpy()
         planes = carry(
-            velocity,
+            bent(velocity, self.settings.guidance, np.zeros_like(asked)),
             noise.numpy(),
-            wanted.numpy(),
+            asked,
             times=(0.0, 1.0),
             steps=self.settings.steps,
-            guidance=self.settings.guidance,
         )
         return torch.from_numpy(planes).to(self.device)
 
@@ -165,6 +166,20 @@ def wishes(crops: Crops) -> NDArray[np.float32]:
 
 def start(context: Context, settings: Settings) -> Task:
     """A fresh flow on the codes of a bundle (the packaged one unless named), or the bundle's flow."""
+    task = begun(context, settings)
+    known = task.labels[(task.labels != 0).all(1)] > 0
+    if len(known) and not (context.run / PEOPLE).exists():
+        People.fit(known, np.random.default_rng(context.seed)).save(context.run / PEOPLE)
+    if context.init is not None:
+        with Bundle.open(context.init) as bundle:
+            folder, parts = bundle.path, bundle.facts["parts"]
+        if "flow" in parts:
+            export.take_weights(task.network, folder, "flow")
+    return task
+
+
+def begun(context: Context, settings: Settings) -> Task:
+    """The task with fresh weights; how its planes become codes is kept in the run."""
     with Bundle.open(context.init) as bundle:
         folder, facts = bundle.path, bundle.facts
     try:
@@ -180,12 +195,7 @@ def start(context: Context, settings: Settings) -> Task:
         for split in ("val", "train")
     }
     task = Task(settings, context, network, codes)
-    known = task.labels[(task.labels != 0).all(1)] > 0
-    if len(known) and not (context.run / PEOPLE).exists():
-        People.fit(known, np.random.default_rng(context.seed)).save(context.run / PEOPLE)
-    if context.init is not None and "flow" in facts["parts"]:
-        export.take_weights(task.network, folder, "flow")
-    tensors.save(context.run / "planes.safetensors", task.planes.state_dict(), {"space": space})
+    tensors.save(context.run / KEPT, task.planes.state_dict(), {"space": space})
     return task
 
 
@@ -208,6 +218,17 @@ class _Code(nn.Module):
         return codes
 
 
+def write_flow(network: flow.Flow, path: Path) -> dict[str, NDArray[Any]]:
+    """Write a flow's graph; returns golden numbers."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(2, flow.PLANES, flow.SIDE, flow.SIDE, generator=generator).half().float()
+    wanted = torch.zeros(2, len(NAMES))
+    wanted[1] = 1
+    given = (noise, torch.tensor([0.25, 0.75]), wanted)
+    axes = export.round_network(network, {})
+    return export.write(network, given, (["planes", "time", "wanted"], ["velocity"]), path, axes)
+
+
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     """Write the flow, its two maps to codes and back, and golden numbers into the bundle `out`.
 
@@ -216,18 +237,13 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     network = flow.Flow(settings.model, len(NAMES)).eval()
     state, facts = tensors.load(run / "best.safetensors")
     network.load_state_dict(state)
-    kept, about = tensors.load(run / "planes.safetensors")
+    kept, about = tensors.load(run / KEPT)
     export.check_space(run, out, about["space"], "learnt", "train the flow again")
     planes = flow.Planes(small_picture.LinearMap(kept["linear.basis"].shape[1]))
     planes.load_state_dict(kept)
+    golden = write_flow(network, out / "flow.onnx")
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(2, flow.PLANES, flow.SIDE, flow.SIDE, generator=generator).half().float()
-    wanted = torch.zeros(2, len(NAMES))
-    wanted[1] = 1
-    given = (noise, torch.tensor([0.25, 0.75]), wanted)
-    axes = export.round_network(network, {})
-    names = (["planes", "time", "wanted"], ["velocity"])
-    golden = export.write(network, given, names, out / "flow.onnx", axes)
     codes = torch.randn(2, planes.linear.deviation.numel(), generator=generator).half().float()
     for name, module, value, ends in (
         ("flow-code", _Code(planes), noise, (["planes"], ["codes"])),

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from facedial.codes.flow import MOVE_STEPS, FlowMove, Velocity
 from facedial.codes.moves import Manner
 from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
+from facedial.runtime.bundle import Bundle
 from facedial.training import export, loop, losses, tensors
 from facedial.training.batches import Crops, grid
 from facedial.training.models import flow
@@ -30,6 +31,7 @@ AT_ONCE = 16  # people carried back together
 WISHES = 3  # of each of them
 HELD_BACK = 16  # every so many-th pair is looked at and not learnt
 PAIRS = "pairs"
+COLUMNS = ("faces", "wishes", "changes", "masks")
 PLANES = "planes.safetensors"
 
 
@@ -40,9 +42,9 @@ class Settings:
     `still`: share of a batch in which nothing is wished and nothing must change.
     """
 
-    model: flow.Config = field(default_factory=lambda: flow.Config(width=48))
+    model: flow.Config = field(default_factory=lambda: flow.Config(width=32))
     pace: Pace = field(default_factory=lambda: Pace(batch=64, rate=1e-3, memory=500))
-    pairs: int = 8000
+    pairs: int = 12000
     steps: int = MOVE_STEPS
     still: float = 1 / 16
 
@@ -53,25 +55,27 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Faces' planes [N, 6, 32, 32], wishes now and then [N, 2 K], and the flow's changes, as planes."""
+    """Faces' planes [N, 6, 32, 32], wishes now and then [N, 2 K], and the flow's changes, as planes.
+
+    `masks` [N, 32, 32]: what of a change is used.
+    """
 
     faces: Tensor
     wishes: Tensor
     changes: Tensor
+    masks: Tensor
 
     def __len__(self) -> int:
         return len(self.faces)
 
-    def at(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Those rows in single precision."""
-        faces, wishes, changes = (
-            part[rows].float().to(device) for part in (self.faces, self.wishes, self.changes)
-        )
-        return faces, wishes, changes
+    def at(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Those rows in single precision, masks as [N, 1, 32, 32]."""
+        faces, wishes, changes, masks = (getattr(self, name)[rows].float() for name in COLUMNS)
+        return faces.to(device), wishes.to(device), changes.to(device), masks[:, None].to(device)
 
 
 class Task:
-    """Squared error of the change, on what the flow changed."""
+    """Squared error of the change, where it is used."""
 
     def __init__(
         self, settings: Settings, context: Context, pairs: Pairs, planes: flow.Planes
@@ -87,36 +91,38 @@ class Task:
         self.learnt = every[every % HELD_BACK != 0]
 
     def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Tensor:
-        """Mean squared error of changes in white planes; of none, where nothing is wished."""
+        """Mean squared error of masked changes in white planes; of none, where nothing is wished."""
         generator = torch.Generator().manual_seed(seed)
         rows = self.learnt[torch.randint(len(self.learnt), (batch,), generator=generator)]
-        faces, wishes, changes = self.pairs.at(rows, self.device)
+        faces, wishes, changes, masks = self.pairs.at(rows, self.device)
         still = int(self.settings.still * batch)
         if still:
             now, _ = wishes[:still].chunk(2, 1)
             wishes[:still] = torch.cat([now, now], 1)
             changes[:still] = 0
+            masks[:still] = 1
         turned = (torch.rand(batch, generator=generator) < 0.5).to(self.device)[:, None, None, None]
         faces = torch.where(turned, flow.mirror(faces), faces)
         changes = torch.where(turned, flow.mirror(changes), changes)
-        return losses.squared(network(faces, wishes), changes)
+        masks = torch.where(turned, masks.flip(3), masks)
+        return losses.squared(network(faces, wishes) * masks, changes * masks)
 
     @torch.no_grad()
     def scores(self, network: nn.Module) -> dict[str, float]:
-        """`explained`: share of the square of changes in held-out pairs that the student gets right."""
+        """`explained`: share of the square of held-out pairs' masked changes that it gets right."""
         error, total = 0.0, 0.0
         for rows in torch.split(self.judged, 64):
-            faces, wishes, changes = self.pairs.at(rows, self.device)
-            error += float((network(faces, wishes) - changes).square().sum())
-            total += float(changes.square().sum())
+            faces, wishes, changes, masks = self.pairs.at(rows, self.device)
+            error += float(((network(faces, wishes) - changes) * masks).square().sum())
+            total += float((changes * masks).square().sum())
         return {"explained": 1 - error / max(total, 1e-9), "loss": error / len(self.judged)}
 
     @torch.no_grad()
     def sheet(self, network: nn.Module) -> NDArray[np.uint8]:
         """Ten held-out pairs as base pictures: face, the flow's edit, the student's."""
         some = self.judged[:: max(1, len(self.judged) // 10)][:10]
-        faces, wishes, changes = self.pairs.at(some, self.device)
-        rows = (faces, faces + changes, faces + network(faces, wishes))
+        faces, wishes, changes, masks = self.pairs.at(some, self.device)
+        rows = (faces, faces + changes * masks, faces + network(faces, wishes) * masks)
         return grid([self.planes.linear.base(self.planes(row)).cpu() for row in rows])
 
 
@@ -131,8 +137,17 @@ class Student(nn.Module):
         """Change [N, 6, 32, 32]."""
         now, then = wishes.chunk(2, 1)
         told = torch.cat([now, then - now], 1)
-        change: Tensor = self.network(planes, planes[:, 0, 0, 0] * 0, told)
+        # The time at which a flow sees a face, whose weights it may begin with.
+        change: Tensor = self.network(planes, planes[:, 0, 0, 0] * 0 + 1, told)
         return change
+
+    def take(self, guide: flow.Flow) -> None:
+        """Begin with the weights of a flow of the same sizes, which knows faces, but changing none."""
+        state = guide.state_dict()
+        wide = self.network.state_dict()["wish.0.weight"].clone()
+        wide[:, : len(NAMES)] = state["wish.0.weight"]
+        zeros = {name: torch.zeros_like(state[name]) for name in ("leave.weight", "leave.bias")}
+        self.network.load_state_dict({**state, **zeros, "wish.0.weight": wide})
 
 
 def start(context: Context, settings: Settings) -> Task:
@@ -156,9 +171,24 @@ def start(context: Context, settings: Settings) -> Task:
         teacher.to(context.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         crops = Crops(context.stores, ["train"], bundle.side)
         pairs = _pairs(context, settings, editor, crops, _asked(teacher, context.device))
+        guide = _guide(bundle, settings.model)
     task = Task(settings, context, pairs, planes)
+    if guide is not None:
+        task.network.take(guide)
     tensors.save(context.run / PLANES, planes.state_dict(), {"space": space})
     return task
+
+
+def _guide(bundle: Bundle, config: flow.Config) -> flow.Flow | None:
+    """The bundle's guide, if it has one of these sizes."""
+    if not bundle.has_guide:
+        return None
+    theirs = from_json(flow.Config(), bundle.facts["parts"]["guide"]["settings"]["model"])
+    if theirs != config:
+        return None
+    guide = flow.Flow(config, len(NAMES))
+    export.take_weights(guide, bundle.path, "guide")
+    return guide
 
 
 def _asked(teacher: nn.Module, device: torch.device) -> Velocity:
@@ -186,7 +216,7 @@ def _pairs(
             rng = np.random.default_rng([context.seed, len(parts)])
             made = [*_made(settings, editor, crops, velocity, rng)]
             columns = [torch.from_numpy(np.concatenate(c)).half() for c in zip(*made, strict=True)]
-            named = dict(zip(("faces", "wishes", "changes"), columns, strict=True))
+            named = dict(zip(COLUMNS, columns, strict=True))
             tensors.save(path, named, {"space": editor.bundle.space})
         kept, about = tensors.load(path)
         if about["space"] != editor.bundle.space:
@@ -194,7 +224,7 @@ def _pairs(
         parts.append(kept)
         count += len(kept["faces"])
         log.info("%d of %d pairs", count, settings.pairs)
-    return Pairs(*(torch.cat([p[name] for p in parts]) for name in ("faces", "wishes", "changes")))
+    return Pairs(*(torch.cat([p[name] for p in parts]) for name in COLUMNS))
 
 
 def _made(
@@ -203,8 +233,8 @@ def _made(
     crops: Crops,
     velocity: Velocity,
     rng: np.random.Generator,
-) -> Iterator[tuple[Floats, Floats, Floats]]:
-    """Faces, wishes and changes of one round: people of each manner there is."""
+) -> Iterator[tuple[Floats, Floats, Floats, Floats]]:
+    """Faces, wishes, changes and masks of one round: people of each manner there is."""
     manners: dict[tuple[float, float], list[str]] = {}
     for name in editor.directions.names:
         if name in NAMES:
@@ -229,7 +259,15 @@ def _made(
                     [_then(mover, name, row) for name, row in zip(chosen, read, strict=True)]
                 )
                 change = mover.forth(turned, then, now) - still
-                yield planes, np.concatenate([now, then], 1), change
+                yield planes, np.concatenate([now, then], 1), change, _masks(editor, chosen)
+
+
+def _masks(editor: Editor, names: Sequence[str]) -> Floats:
+    """What of a change of each attribute is used, [N, 32, 32]."""
+    everywhere = np.ones((flow.SIDE, flow.SIDE), np.float32)
+    places = [editor.manners.table.get(name, Manner()).place for name in names]
+    found = [editor.places.mask(*one) for one in zip(names, places, strict=True)]
+    return np.stack([everywhere if mask is None else mask for mask in found])
 
 
 def _then(mover: FlowMove, name: str, read: Floats) -> Floats:
