@@ -199,6 +199,28 @@ def test_a_change_keeps_to_its_mask_and_goes_as_far_as_its_gain() -> None:
     assert_allclose(held, 1.5 * free * mask, rtol=1e-4, atol=1e-6)
 
 
+def test_a_student_answers_until_the_flow_has() -> None:
+    asked: list[int] = []
+
+    def student(planes: np.ndarray, wishes: np.ndarray) -> np.ndarray:
+        asked.append(len(wishes))
+        assert wishes.shape == (1, 2 * len(NAMES))
+        return np.full_like(planes, wishes[0, 3] - wishes[0, 1])
+
+    face, edit = np.zeros(np.prod(SHAPE), np.float32), Edit({"Smiling": 1.0})
+    slow = mover()
+    fast = replace(slow, student=student)
+    first = fast.step(face, OWN, edit)
+    assert_allclose(first, 1.8, rtol=1e-5)
+    assert np.array_equal(fast.step(face, OWN, edit), first)
+    assert asked == [1]  # remembered
+    best = slow.step(face, OWN, edit)
+    assert not np.allclose(best, first)
+    assert np.array_equal(fast.step(face, OWN, edit), best)
+    fast.step(face, OWN, Edit({"Male": 1.0}))
+    assert len(asked) == 2
+
+
 def test_a_flow_knows_attributes_only() -> None:
     with pytest.raises(BadRequest, match="the flow does not know grin; learned directions"):
         mover().step(np.zeros(np.prod(SHAPE), np.float32), OWN, Edit({"grin": 1.0}))

@@ -184,6 +184,10 @@ class Memory:
         """How many things are remembered."""
         return len(self._known)
 
+    def peek(self, key: Hashable) -> Floats | None:
+        """What is known under the key, if it is."""
+        return self._known.get(key)
+
     def get(self, key: Hashable, make: Callable[[], Floats]) -> Floats:
         """What is known under the key, or what is made now."""
         found = self._known.get(key)
@@ -206,7 +210,8 @@ class FlowMove:
     and nothing else.
     `planes`: codes [N, D] -> planes; `code`: the way back. `mask` [32, 32]: what the change of planes
     is multiplied by, all 1 where None. `gain`: how much of the whole way is gone. `student`: planes and
-    wishes now and then [N, 2 K] -> change of the planes, asked instead where there is one.
+    wishes now and then [N, 2 K] -> change of the planes, asked instead where there is one, until the flow
+    has been asked for the same.
 
     The flow learnt what people are like who have an attribute or have it not, not who have half of it.
     So every attribute is carried the whole of its way, and the step that makes is multiplied.
@@ -286,20 +291,27 @@ class FlowMove:
     def unit(self, values: Floats, now: Floats, then: Floats) -> Floats:
         """What is added to a code [D] when the wish goes from `now` to `then`, both [K]."""
         at = (values.tobytes(), now.tobytes(), self.turning, self.steps)
+        mask = None if self.mask is None else self.mask.tobytes()
+        key = (*at, self.guidance, then.tobytes(), mask)
 
         def make() -> Floats:
             planes = self.planes(values[None])
-            if self.student is None:
-                turned = self.memory.get(at, lambda: self.back(planes, now[None]))
-                still = self.memory.get((*at, "still"), lambda: self.still(turned, now[None]))
-                change = self.forth(turned, then[None], now[None]) - still
-            else:
-                change = self.student(planes, np.concatenate([now, then])[None])
-            return self.added(planes, change, self.mask)
+            turned = self.memory.get(at, lambda: self.back(planes, now[None]))
+            still = self.memory.get((*at, "still"), lambda: self.still(turned, now[None]))
+            return self.added(planes, self.forth(turned, then[None], now[None]) - still, self.mask)
 
-        mask = None if self.mask is None else self.mask.tobytes()
-        key = (*at, self.guidance, then.tobytes(), mask, self.student is None)
-        return self.memory.get(key, make)
+        student = self.student
+        if student is None:
+            return self.memory.get((*key, "flow"), make)
+        known = self.memory.peek((*key, "flow"))
+        if known is not None:
+            return known
+
+        def guess() -> Floats:
+            planes = self.planes(values[None])
+            return self.added(planes, student(planes, np.concatenate([now, then])[None]), self.mask)
+
+        return self.memory.get((*key, "student"), guess)
 
     def added(self, planes: Floats, change: Floats, mask: Floats | None = None) -> Floats:
         """What a change of a face's planes [1, 6, 32, 32], under a mask, adds to its code [D]."""

@@ -373,14 +373,15 @@ function working(now) {
 }
 
 // What an attribute makes of a face is worked out once, and then only multiplied: the server remembers
-// it. So it is asked for when the hand comes near, and is there when the slider moves.
+// it. So it is asked for when the hand comes near. Until it is there, the model's quick student draws.
 async function workAhead(face, name, target) {
   const key = `${face} ${name} ${target}`;
   if (!photo || running || ahead.has(key)) return;
   ahead.add(key);
   const one = { ...body(face), set: { [name]: target }, add: {}, keep: [] };
   try {
-    await picture(`portraits/${photo.id}/render`, { edits: [one], view: "face", size: NEAR, format: "jpg", directions: [] });
+    const json = { edits: [one], view: "face", size: NEAR, format: "jpg", quality: "best", directions: [] };
+    await picture(`portraits/${photo.id}/render`, json);
   } catch {
     ahead.delete(key); // nobody asked for it; what goes wrong is told when the slider moves
   }
@@ -408,7 +409,7 @@ async function rest(at) {
   const now = photo;
   if (!now || version !== at || !edits().length) return;
   try {
-    const json = { edits: edits(), view: "photo", format: "jpg", directions: learned() };
+    const json = { edits: edits(), view: "photo", format: "jpg", quality: "best", directions: learned() };
     const { blob } = await picture(`portraits/${now.id}/render`, json);
     const bitmap = await createImageBitmap(blob);
     if (photo !== now || version !== at) return;
@@ -482,7 +483,7 @@ function paint(only = null) {
 
 async function save() {
   await attempt(async () => {
-    const json = { edits: edits(), view: "photo", format: "png", directions: learned() };
+    const json = { edits: edits(), view: "photo", format: "png", quality: "best", directions: learned() };
     const { blob } = await picture(`portraits/${photo.id}/render`, json);
     download(blob, `${photo.name}-edited.png`);
     tell(edits().length ? "Saved; the picture says that it was changed." : "Saved as it is: nothing was changed.");
