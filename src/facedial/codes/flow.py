@@ -87,7 +87,7 @@ def guided(velocity: Velocity, guide: Velocity) -> Velocity:
 
 
 def noise(seed: int, temperature: float) -> Floats:
-    """Noise [6, 32, 32] of a seed: its long waves times the temperature, the others by its fourth root.
+    """Noise [6, 32, 32] of a seed: its long waves times the temperature, the others by its tenth root.
 
     Less of the long waves makes calmer backgrounds and fewer broken faces; with less of the short ones
     faces would only be blurred.
@@ -96,7 +96,7 @@ def noise(seed: int, temperature: float) -> Floats:
     waves = np.fft.fft2(drawn)
     down, across = (np.fft.fftfreq(side) for side in SHAPE[1:])
     coarse = np.hypot(down[:, None], across[None]) < COARSE
-    waves *= np.where(coarse, temperature, temperature**0.25)
+    waves *= np.where(coarse, temperature, temperature**0.1)
     return np.fft.ifft2(waves).real.astype(np.float32)
 
 

@@ -70,7 +70,7 @@ class Goal:
     """What a metric must and should reach: `must`, and `aim` where there is one.
 
     `lower`: less is better. Applies to rows of `model` whose data starts with `data` and that are
-    no part (no single attribute).
+    no part (no single attribute), unless it names that part.
     """
 
     metric: str
@@ -83,7 +83,7 @@ class Goal:
     def applies(self, row: Row) -> bool:
         """Whether `row` is judged by this goal."""
         same = (row.metric, row.model) == (self.metric, self.model)
-        return same and row.data.startswith(self.data) and not row.part
+        return same and row.data.startswith(self.data) and (not row.part or row.data == self.data)
 
     def verdict(self, value: float) -> str:
         """`aim`, `must` or `missed`: the most that `value` reaches."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facedial import scores
 from facedial.codes.attributes import NAMES
 from facedial.codes.edit import Edit
-from facedial.codes.moves import BEST, FLOW, MOVES
+from facedial.codes.moves import BEST, DIRECTION, FAST, FINEST, FLOW
 from facedial.codes.wishes import companions
 from facedial.data.judging import judged
 from facedial.data.store import Store
@@ -71,20 +71,37 @@ PARTS: Mapping[str, tuple[tuple[int, int, int, int], bool]] = {
     "Blond_Hair": (FACE, False),
     "Bangs": (FACE, False),
 }
+JUDGED = "celeba-head/judged"
 GOALS = (
     Goal("collateral", must=0.25, aim=0.10, lower=True),
     Goal("identity_kept", must=0.92, aim=0.99),
     Goal("outside_mask_changed", must=0.15, aim=0.05, lower=True),
+    Goal("edit_sharpness", must=0.7, aim=0.9),
+    Goal("edit_frechet_ratio", must=12, aim=4, lower=True),
+    *(
+        Goal("edit_success", must=must, aim=aim, data=f"{JUDGED}/{edit}")
+        for edit, must, aim in (
+            ("Smiling+", 0.85, 0.97),
+            ("Eyeglasses+", 0.75, 0.95),
+            ("Blond_Hair+", 0.75, 0.95),
+            ("Bangs+", 0.70, 0.92),
+            ("Mouth_Slightly_Open+", 0.85, 0.97),
+            ("Mustache+", 0.60, 0.85),
+            ("Young-", 0.60, 0.90),
+            ("Male", 0.75, 0.97),
+        )
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Mover:
-    """A model and a way to move: `name` in the figures."""
+    """A model and a way to move and its quality: `name` in the figures."""
 
     name: str
     path: Path | None
     move: str
+    quality: str = FAST
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +149,7 @@ def measure(context: Context) -> Iterator[Row]:
         return
     bench = _Bench.of(store, context)
     data = f"{store.path.name}-{store.frame}/judged"
-    measured: dict[tuple[Path | None, str, str], list[Row]] = {}
+    measured: dict[tuple[Path | None, str, str, str], list[Row]] = {}
     for mover in _movers(context):
         every: dict[str, list[float]] = {}
         with Editor.open(mover.path) as editor:
@@ -141,7 +158,9 @@ def measure(context: Context) -> Iterator[Row]:
                     continue
                 sign = {1.0: "+", 0.0: "-", None: ""}[target]
                 # The best move is one of the others, and need not be measured twice.
-                key = (mover.path, name, editor.manners.move(name, mover.move))
+                move = editor.manners.move(name, mover.move)
+                quality = mover.quality if move == FLOW and editor.bundle.has_student else ""
+                key = (mover.path, name, move, quality)
                 if key not in measured:
                     measured[key] = list(_of_edit(bench, editor, mover, name, target))
                 for row in measured[key]:
@@ -172,7 +191,7 @@ def _of_edit(
     before = store.pixels[chosen[able]]
     after = np.stack(
         [
-            _edited(editor, pixels, name, float(want), mover.move)
+            _edited(editor, pixels, name, float(want), mover)
             for pixels, want in zip(before, wished, strict=True)
         ]
     )
@@ -229,10 +248,11 @@ def _frechet_ratio(judge: Judge, store: Store, k: int, target: float, after: UIn
     return scores.frechet(judge.features(after[:count]), real[0]) / scores.frechet(*real)
 
 
-def _edited(editor: Editor, pixels: UInt8, name: str, target: float, move: str) -> UInt8:
+def _edited(editor: Editor, pixels: UInt8, name: str, target: float, mover: _Mover) -> UInt8:
     """A crop after an edit, as a photo of nothing but that crop would be."""
     portrait = editor.portrait_of_crop(pixels)
-    return editor.render(portrait, Edit({name: target}), move=move).pixels
+    edit = Edit({name: target})
+    return editor.render(portrait, edit, move=mover.move, quality=mover.quality).pixels
 
 
 def _embedded(session: Session, pictures: UInt8) -> NDArray[np.float64]:
@@ -262,8 +282,14 @@ def _movers(context: Context) -> list[_Mover]:
         with Editor.open(path) as editor:
             if editor.bundle.frame != FRAME or editor.bundle.side != SIDE:
                 continue
-            moves = MOVES if editor.bundle.has_flow else (BEST,)
-        found += [_Mover(name if m == BEST else f"{name} {m}", path, m) for m in moves]
+            flow, student = editor.bundle.has_flow, editor.bundle.has_student
+        found.append(_Mover(name, path, BEST))  # as `facedial edit` does it
+        if student:
+            found.append(_Mover(f"{name} student", path, FLOW))
+            found.append(_Mover(f"{name} best", path, BEST, FINEST))
+        if flow:
+            found.append(_Mover(f"{name} flow", path, FLOW, FINEST))
+            found.append(_Mover(f"{name} direction", path, DIRECTION))
     return found
 
 
@@ -284,7 +310,7 @@ def show(context: Context) -> Iterator[Picture]:
                 tiles.append(pixels)
                 for name in edits:
                     own = store.attributes[row, NAMES.index(name)]
-                    tiles.append(_edited(editor, pixels, name, float(1 - own), mover.move))
+                    tiles.append(_edited(editor, pixels, name, float(1 - own), mover))
         yield Picture(
             f"{mover.name}: photo, then the other side of {', '.join(edits)}; none left out",
             sheet.grid(tiles, len(edits) + 1),
