@@ -245,13 +245,13 @@ class Editor:
         return Code(code.values + step, code.space)
 
     def change(
-        self, portrait: Portrait, edit: Edit, move: str = BEST, quality: str = FAST
+        self, portrait: Portrait, edit: Edit, move: str = BEST, quality: str = FINEST
     ) -> Change:
         """What the edit does to a face: what is pasted is the difference of both codes' drawings.
 
         `move`: `direction`, `flow` where the bundle has one, or `best`: for each attribute what was
-        measured best for this model (`codes.moves`). `quality` of the flow's moves: `fast`, by its
-        student where the bundle has one, or `best`, by the flow itself. Targets bring along what they
+        measured best for this model (`codes.moves`). `quality` of the flow's moves: `best`, by the
+        flow itself, or `fast`, by its student where the bundle has one. Targets bring along what they
         exclude and imply (`codes.wishes`). Raises `BadRequest`.
         """
         self._own(portrait.code)
@@ -322,7 +322,7 @@ class Editor:
         *,
         onto: Photo | None = None,
         move: str = BEST,
-        quality: str = FAST,
+        quality: str = FINEST,
     ) -> Photo:
         """The photo with the edit's *change* pasted in at full size.
 

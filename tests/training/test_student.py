@@ -47,7 +47,7 @@ def test_a_student_learns_what_a_flow_does_and_does_it_at_once(
         fast, best = (editor.change(portrait, edit, "flow", q) for q in ("fast", "best"))
         assert not np.array_equal(fast.after.values, best.after.values)
         half = editor.change(portrait, Edit({"Smiling": 1.0}, strength=0.5, exactly=True), "flow")
-        step = fast.after.values - code.values
+        step = best.after.values - code.values
         np.testing.assert_allclose(half.after.values - code.values, step / 2, atol=1e-5)
         with pytest.raises(BadRequest, match="no quality named 'good'; known: fast, best"):
             editor.change(portrait, edit, "flow", "good")

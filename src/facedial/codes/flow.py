@@ -26,7 +26,7 @@ GUIDANCE, STEPS = 2.0, 12
 WISHED_GUIDANCE = 2.5  # of new faces of whom something is wished
 GUIDED = 1.6  # how far beyond a guide; more draws edges like ink
 COARSE = 0.1  # waves to a place; longer ones make backgrounds and what is odd about a face
-MOVE_GUIDANCE, MOVE_STEPS, TURNING = 4.0, 10, 0.1
+MOVE_GUIDANCE, MOVE_STEPS, TURNING = 4.0, 6, 0.1
 NEAREST = 0.5  # of what goes the whole way, in wishes of -1..1
 DRAWN_AT_ONCE = 4
 

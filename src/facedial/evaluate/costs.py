@@ -13,6 +13,7 @@ import numpy as np
 
 from facedial.codes.edit import Edit
 from facedial.codes.flow import Memory
+from facedial.codes.moves import FAST
 from facedial.editor import Editor
 from facedial.evaluate._context import Context
 from facedial.evaluate._figures import Goal, Row
@@ -40,7 +41,8 @@ def measure(context: Context) -> Iterator[Row]:
     """Median seconds of five processes, median milliseconds of twenty calls; sizes in MB.
 
     `render_ms`: a step of a slider. `first_render_ms`: the first one, of a face of which nothing is
-    remembered. Both, `decode_ms` (faithful) and `draw_ms` (sharp) on one thread.
+    remembered, by the student where there is one. Both, `decode_ms` (faithful) and `draw_ms` (sharp) on
+    one thread.
     """
     bundle = context.editor.bundle
     yield Row("weights_mb", "facedial", "bundle", bundle.megabytes(), "MB", 1)
@@ -60,7 +62,9 @@ def measure(context: Context) -> Iterator[Row]:
         yield _milliseconds("render_ms", lambda: single.render(portrait, EDIT))
         yield _milliseconds(
             "first_render_ms",
-            lambda: single.render(dataclasses.replace(portrait, memory=Memory()), EDIT),
+            lambda: single.render(
+                dataclasses.replace(portrait, memory=Memory()), EDIT, quality=FAST
+            ),
         )
         codes = portrait.code.values[None]
         yield _milliseconds("decode_ms", lambda: single.bundle.decode(codes))

@@ -101,7 +101,7 @@ class _Mover:
     name: str
     path: Path | None
     move: str
-    quality: str = FAST
+    quality: str = FINEST
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -285,10 +285,9 @@ def _movers(context: Context) -> list[_Mover]:
             flow, student = editor.bundle.has_flow, editor.bundle.has_student
         found.append(_Mover(name, path, BEST))  # as `facedial edit` does it
         if student:
-            found.append(_Mover(f"{name} student", path, FLOW))
-            found.append(_Mover(f"{name} best", path, BEST, FINEST))
+            found.append(_Mover(f"{name} student", path, BEST, FAST))
         if flow:
-            found.append(_Mover(f"{name} flow", path, FLOW, FINEST))
+            found.append(_Mover(f"{name} flow", path, FLOW))
             found.append(_Mover(f"{name} direction", path, DIRECTION))
     return found
 

@@ -53,7 +53,7 @@ class RenderBody(_Body):
     size: Annotated[int, Field(ge=64, le=1024)] = 512
     format: Literal["jpg", "png", "webp"] = "jpg"
     move: Name = "best"
-    quality: Name = "fast"
+    quality: Name = "best"
     directions: list[Key] = Field([], max_length=32)
 
 

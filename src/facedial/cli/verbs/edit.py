@@ -60,9 +60,9 @@ NOTHING = "nothing to change; give --set NAME=0..1 or --add NAME=±x"
 )
 @click.option(
     "--quality",
-    default="fast",
+    default="best",
     show_default=True,
-    help="Of what a flow does: fast (its student, where the model has one) or best (the flow).",
+    help="Of what a flow does: best (the flow) or fast (its student, where the model has one).",
 )
 @FACE
 @click.option(

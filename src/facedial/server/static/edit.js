@@ -380,7 +380,7 @@ async function workAhead(face, name, target) {
   ahead.add(key);
   const one = { ...body(face), set: { [name]: target }, add: {}, keep: [] };
   try {
-    const json = { edits: [one], view: "face", size: NEAR, format: "jpg", quality: "best", directions: [] };
+    const json = { edits: [one], view: "face", size: NEAR, format: "jpg", directions: [] };
     await picture(`portraits/${photo.id}/render`, json);
   } catch {
     ahead.delete(key); // nobody asked for it; what goes wrong is told when the slider moves
@@ -388,7 +388,7 @@ async function workAhead(face, name, target) {
 }
 
 async function near(now, face) {
-  const json = { edits: [body(face)], view: "face", size: NEAR, format: "jpg", directions: learned() };
+  const json = { edits: [body(face)], view: "face", size: NEAR, format: "jpg", quality: "fast", directions: learned() };
   const { blob, box, alsoSet } = await picture(`portraits/${now.id}/render`, json);
   const bitmap = await createImageBitmap(blob);
   if (photo !== now) return;
@@ -409,7 +409,7 @@ async function rest(at) {
   const now = photo;
   if (!now || version !== at || !edits().length) return;
   try {
-    const json = { edits: edits(), view: "photo", format: "jpg", quality: "best", directions: learned() };
+    const json = { edits: edits(), view: "photo", format: "jpg", directions: learned() };
     const { blob } = await picture(`portraits/${now.id}/render`, json);
     const bitmap = await createImageBitmap(blob);
     if (photo !== now || version !== at) return;
@@ -483,7 +483,7 @@ function paint(only = null) {
 
 async function save() {
   await attempt(async () => {
-    const json = { edits: edits(), view: "photo", format: "png", quality: "best", directions: learned() };
+    const json = { edits: edits(), view: "photo", format: "png", directions: learned() };
     const { blob } = await picture(`portraits/${photo.id}/render`, json);
     download(blob, `${photo.name}-edited.png`);
     tell(edits().length ? "Saved; the picture says that it was changed." : "Saved as it is: nothing was changed.");
