@@ -35,9 +35,11 @@ def test_golden_numbers_agree(opened: Bundle) -> None:
         "flow",
         "flow-code",
         "flow-planes",
+        "guide",
         "landmarks",
         "reader",
         "sharp",
+        "student",
     }
     assert max(differences.values()) < 2e-3
 
