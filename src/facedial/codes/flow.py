@@ -24,6 +24,7 @@ Velocity = Callable[[Floats, Floats, Floats], Floats]
 SHAPE = (6, 32, 32)
 GUIDANCE, STEPS = 2.0, 12
 WISHED_GUIDANCE = 2.5  # of new faces of whom something is wished
+WISHED_GUIDED = 2.1  # of those, with a guide: it strengthens what is wished too
 GUIDED = 1.6  # how far beyond a guide; more draws edges like ink
 COARSE = 0.1  # waves to a place; longer ones make backgrounds and what is odd about a face
 MOVE_GUIDANCE, MOVE_STEPS, TURNING = 4.0, 6, 0.1
@@ -107,7 +108,7 @@ class FlowPrior:
     `steps`: an evaluation each, two where there is guidance. `people`: who they are in all that is not
     wanted; left open where None. `guide`: a lesser flow, which every face is bent away from (`guided`);
     its guidance is 1.6. Without one, what is wanted is bent away from its opposite, all else from nothing
-    said. `guidance`: of wishes; None for 2, and 2.5 where something is wanted.
+    said. `guidance`: of wishes; None for 2, where something is wanted 2.5, or 2.1 with a guide.
     """
 
     space: str
@@ -152,7 +153,8 @@ class FlowPrior:
         """The velocity, bent towards wishes [N, K] of which those at `known` were made."""
         guidance = self.guidance
         if guidance is None:
-            guidance = WISHED_GUIDANCE if known else GUIDANCE
+            wished = WISHED_GUIDANCE if self.guide is None else WISHED_GUIDED
+            guidance = wished if known else GUIDANCE
         opposite = np.zeros_like(wishes) if self.guide is None else wishes.copy()
         opposite[:, known] = -wishes[:, known]
         towards = bent(self.velocity, guidance, opposite)

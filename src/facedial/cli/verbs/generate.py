@@ -52,7 +52,7 @@ from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture, who
 @click.option(
     "--guidance",
     type=click.FloatRange(0, 10),
-    help="learned: how firmly wishes are followed, 1 as people come (2 unless given, 2.5 with wishes).",
+    help="learned: how firmly wishes are followed, 1 as people come (2.1 unless given).",
 )
 @click.option(
     "--steps",
