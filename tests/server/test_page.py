@@ -100,13 +100,25 @@ def unchanged(page: Page, before: np.ndarray) -> None:
     raise AssertionError("the canvas does not show what it showed")
 
 
+def rested(page: Page) -> np.ndarray:
+    """The canvas once nothing changes any more: the flow's picture has taken the student's place."""
+    last = shown(page)
+    for _ in range(30):
+        page.wait_for_timeout(900)
+        now = shown(page)
+        if np.array_equal(now, last):
+            return now
+        last = now
+    raise AssertionError("the canvas does not come to rest")
+
+
 def test_a_photo_is_changed_compared_and_saved(page: Page, astronaut: Path, tmp_path: Path) -> None:
     choose_photo(page, astronaut)
     expect(page.locator("#status")).to_contain_text("One face found")
     start = shown(page)
     slide(page, "Blond_Hair", 8, "ArrowLeft")
     changed(page, start)
-    after = shown(page)
+    after = rested(page)
     assert page.locator(".slider.changed").count() == 1
     # The wipe shows the photo as it was on the left.
     page.locator("#wipe").fill("100")
@@ -120,8 +132,8 @@ def test_a_photo_is_changed_compared_and_saved(page: Page, astronaut: Path, tmp_
     for _ in range(8):
         page.click("#redo")
     changed(page, start)
-    page.wait_for_timeout(900)  # the hand rests: the whole photo takes the close-up's place
-    assert np.abs(shown(page) - after).mean() < 3
+    # The hand rests: the whole photo takes the close-up's place.
+    assert np.abs(rested(page) - after).mean() < 3
     with page.expect_download() as coming:
         page.click("#save")
     path = tmp_path / "saved.png"
