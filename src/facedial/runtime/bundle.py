@@ -126,7 +126,7 @@ class Bundle:
     @property
     def has_sharp(self) -> bool:
         """Whether the bundle can draw faces as sharp as photos, beside faithfully."""
-        return "sharp.onnx" in self.facts.get("files", {})
+        return self._holds("sharp")
 
     def draw(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         """As `decode`, for people to look at: sharp, where the bundle can."""
@@ -137,7 +137,7 @@ class Bundle:
     @property
     def has_flow(self) -> bool:
         """Whether the bundle can draw faces by a learnt flow."""
-        return "flow.onnx" in self.facts.get("files", {})
+        return self._holds("flow")
 
     def velocity(
         self,
@@ -151,7 +151,7 @@ class Bundle:
     @property
     def has_guide(self) -> bool:
         """Whether the bundle has a lesser flow, from which new faces are bent away."""
-        return "guide.onnx" in self.facts.get("files", {})
+        return self._holds("guide")
 
     def lesser(
         self,
@@ -165,7 +165,7 @@ class Bundle:
     @property
     def has_student(self) -> bool:
         """Whether the bundle can do at once what its flow does in many evaluations."""
-        return "student.onnx" in self.facts.get("files", {})
+        return self._holds("student")
 
     def changed(
         self, planes: NDArray[np.float32], wishes: NDArray[np.float32]
@@ -266,9 +266,12 @@ class Bundle:
             self._sessions[graph] = Session(self.file(graph + ".onnx"), threads=self.threads)
         return self._sessions[graph]
 
+    def _holds(self, graph: str) -> bool:
+        return f"{graph}.onnx" in self.facts.get("files", {})
+
     def _holder(self, graph: str) -> "Bundle":
         """The bundle that holds a graph: this one, or the package's for what any model can use."""
-        own = graph not in BORROWED or f"{graph}.onnx" in self.facts.get("files", {})
+        own = graph not in BORROWED or self._holds(graph)
         if own or self.path == home() / DEFAULT:
             return self
         if self._packaged is None:
