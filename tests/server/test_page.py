@@ -256,6 +256,29 @@ def test_new_faces_are_drawn_opened_and_linked(page: Page, address: str) -> None
     unchanged(page, first)
 
 
+def test_the_newest_wish_wins_even_if_an_older_one_is_drawn_last(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/api/generate", hold_the_first)
+    page.click("#tab-generate")
+    page.select_option("#count", "6")
+    page.click("#wish button[type=submit]")
+    expect(page.locator("#faces button")).to_have_count(6)
+    page.select_option("#count", "12")
+    page.click("#tab-morph")
+    held[0].fulfill(json={"faces": [], "also_set": {}})
+    page.wait_for_timeout(500)
+    page.click("#tab-generate")
+    expect(page.locator("#faces button")).to_have_count(6)
+    expect(page.locator("body")).not_to_have_class("busy")
+
+
 def test_two_faces_are_walked_between(page: Page, astronaut: Path) -> None:
     page.click("#tab-morph")
     page.locator(".slot input").nth(0).set_input_files(astronaut)

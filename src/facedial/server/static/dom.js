@@ -21,8 +21,11 @@ export function warn(error) {
   $("alert").textContent = error.message;
 }
 
+let running = 0;
+
 // Runs what a person asked for; says what went wrong, and shows that it runs.
 export async function attempt(action, text = "") {
+  running += 1;
   document.body.classList.add("busy");
   if (text) tell(text);
   try {
@@ -31,7 +34,8 @@ export async function attempt(action, text = "") {
     warn(error);
     return undefined;
   } finally {
-    document.body.classList.remove("busy");
+    running -= 1;
+    document.body.classList.toggle("busy", running > 0);
   }
 }
 

@@ -4,6 +4,7 @@ import { post } from "./api.js";
 import { $, attempt, element, grouped, tell, weakness } from "./dom.js";
 
 let shared;
+let latest = new AbortController();
 
 export function start(given) {
   shared = given;
@@ -59,8 +60,12 @@ function wanted() {
 async function draw() {
   if (!$("wish").reportValidity()) return;
   const wish = { seed: Number($("seed").value), wanted: wanted(), exactly: $("wish-exactly").checked };
+  // Of two wishes the newer one wins, whichever is drawn first.
+  latest.abort();
+  latest = new AbortController();
+  const { signal } = latest;
   await attempt(async () => {
-    const { faces, also_set: also } = await post("generate", { ...wish, count: Number($("count").value) });
+    const { faces, also_set: also } = await post("generate", { ...wish, count: Number($("count").value) }, { signal });
     $("faces").replaceChildren(
       ...faces.map(({ number, picture }) => {
         const image = element("img", { src: picture, alt: "", width: 128, height: 128 });
@@ -72,6 +77,7 @@ async function draw() {
     );
     const pairs = Object.entries(wish.wanted).map(([name, amount]) => `${name}:${amount}`).join(",");
     history.replaceState(null, "", `#${new URLSearchParams({ seed: wish.seed, ...(pairs && { wish: pairs }) })}`);
+    if ($("generate").hidden) return; // whoever went on to another tab reads that one's messages
     const names = Object.entries(also).map(([name, amount]) => `${labelOf(name)} ${amount ? "with" : "without"}`);
     tell(names.length ? `Also wanted, as it goes with that: ${names.join(", ")}.` : `${faces.length} new faces.`);
   }, "Drawing faces…");
