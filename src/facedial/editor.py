@@ -21,6 +21,7 @@ from facedial.codes.moves import BEST, FAST, FINEST, FLOW, QUALITIES, Manner, Ma
 from facedial.codes.people import PEOPLE, People
 from facedial.codes.places import PLACES, Places, union
 from facedial.codes.prior import RAW, Prior, UniformPrior, spread
+from facedial.codes.walk import FlowWalk, walk
 from facedial.codes.wishes import companions, completed
 from facedial.errors import BadRequest, CodeSpaceMismatch
 from facedial.faces.crop import FRAMES, Crop, align, head_template
@@ -480,6 +481,27 @@ class Editor:
     def also_wanted(self, wanted: Mapping[str, float], prior: Prior) -> dict[str, float]:
         """What goes with what is wanted of new faces, of what the prior knows (`codes.wishes`)."""
         return companions(_spelt(wanted), prior.names)
+
+    def walk(
+        self, portraits: Sequence[Portrait], steps: int, *, straight: bool = False
+    ) -> list[Code]:
+        """Codes of a walk from face to face, `steps` to the next, both ends among them.
+
+        By the flow, whose every step is a face of its own; along straight lines, which fade one face
+        over the other, where the bundle has none, or if `straight`.
+        """
+        for portrait in portraits:
+            self._own(portrait.code)
+        codes = [portrait.code for portrait in portraits]
+        if straight or not self.bundle.has_flow:
+            return walk(codes, steps)
+        names = self._flow_names()
+        read = [self.read_attributes(portrait) for portrait in portraits]
+        wishes = np.array([[2 * own[name] - 1 for name in names] for own in read], np.float32)
+        values = np.stack([code.values for code in codes])
+        bundle = self.bundle
+        leg = FlowWalk(values, wishes, bundle.velocity, bundle.planes_of, bundle.code_of)
+        return walk(codes, steps, leg)
 
     def close(self) -> None:
         """Free the sessions."""

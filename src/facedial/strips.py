@@ -1,6 +1,5 @@
 """What people look at: strips of photo, reconstruction and result; sheets of faces; walks; the demo."""
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -132,28 +131,17 @@ def check_walk(out: Path, per_s: float, *, overwrite: bool = False) -> None:
     _refuse_existing([out] if out.suffix else sorted(out.glob("frame-*.png")), overwrite=overwrite)
 
 
-def walk(codes: Sequence[Code], steps: int) -> list[Code]:
-    """Codes along straight lines from each to the next, `steps` a leg, both ends among them."""
-    shares = np.linspace(0, 1, steps, dtype=np.float32)
-    return [
-        Code(first.values * (1 - share) + last.values * share, first.space)
-        for leg, (first, last) in enumerate(itertools.pairwise(codes))
-        for share in shares[min(leg, 1) :]  # a leg begins where the one before it ended
-    ]
-
-
 def save_walk(
     editor: Editor,
     codes: Sequence[Code],
-    steps: int,
     out: Path,
     *,
     per_s: float,
     overwrite: bool = False,
 ) -> None:
-    """Frames along straight lines from code to code: a moving picture, or a folder of PNGs."""
+    """The codes of a walk as frames: a moving picture, or a folder of PNGs."""
     check_walk(out, per_s, overwrite=overwrite)
-    frames = list(editor.decode(walk(codes, steps)))
+    frames = list(editor.decode(codes))
     if out.suffix:
         sheet.save_frames(frames, out, per_s=per_s, overwrite=overwrite)
         return

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facedial import folder
+from facedial import folder, scores
 from facedial.cli.entry import VERBS
 from facedial.codes.attributes import ATTRIBUTES
 from facedial.codes.code import load_codes
@@ -218,6 +218,21 @@ def test_morph(facedial: Facedial, head: Path, sets: tuple[Path, Path], name: st
     assert (done.code, done.lines) == (0, [name])
     with Image.open(name) as walk:
         assert (walk.n_frames, walk.size) == (3, (128, 128))
+
+
+def test_a_morph_draws_faces_between_and_fades_only_if_told(
+    facedial: Facedial, head: Path, sets: tuple[Path, Path]
+) -> None:
+    """Halfway a straight line has averaged the fine detail of two faces away."""
+    last = sets[0] / "warm-0.png"
+    assert facedial("morph", head, last, "--steps", 3, "-o", "faces").code == 0
+    assert facedial("morph", head, last, "--steps", 3, "--straight", "-o", "faded").code == 0
+    drawn, faded = (
+        np.stack([read(Path(name, f"frame-{i:04d}.png")) for i in range(3)])
+        for name in ("faces", "faded")
+    )
+    assert np.array_equal(drawn[::2], faded[::2])
+    assert scores.sharpness(drawn)[1] > 1.05 * scores.sharpness(faded)[1]
 
 
 # imageio-ffmpeg leaves the pipes of its finished processes to the garbage collector.

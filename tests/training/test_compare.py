@@ -117,6 +117,25 @@ def test_new_faces_are_judged(labelled_store: Path, judge: Path, tmp_path: Path)
     assert found["conditional_success", "random"]["n"] == 80
 
 
+def test_walks_are_measured_beside_straight_lines(
+    labelled_store: Path, judge: Path, tmp_path: Path
+) -> None:
+    order = _run.Order(
+        stores=(labelled_store,),
+        out=tmp_path / "figures",
+        work=tmp_path,
+        only=("walks",),
+        judge=judge,
+        most=8,
+    )
+    list(_run.run(order))
+    found = {(row["metric"], row["model"]): row for row in measured(tmp_path / "figures")}
+    sharp = [found["between_sharpness", model] for model in ("facedial", "straight lines")]
+    assert sharp[0]["n"] == sharp[1]["n"] == 4
+    assert sharp[0]["value"] > sharp[1]["value"]
+    assert found["between_frechet_ratio", "facedial"]["value"] > 0
+
+
 def test_what_a_comparison_needs_is_said(
     store: Path, labelled_store: Path, judge: Path, tmp_path: Path
 ) -> None:

@@ -298,7 +298,7 @@ def _photos(api: APIRouter, desk: _Desk) -> None:
     async def morph(body: schemas.MorphBody, request: Request) -> Response | schemas.Frames:
         """A walk from face to face: a moving picture, or its frames."""
         walked = [desk.photos.get(one.portrait).portrait(one.face) for one in body.through]
-        frames = await desk.do(request, studio.morph, walked, body.steps)
+        frames = await desk.do(request, studio.morph, walked, body.steps, body.straight)
         if body.format == "frames":
             return schemas.Frames(frames=await desk.do(request, studio.stills, frames))
         data = await desk.do(request, studio.moving, frames, f".{body.format}", body.per_second)

@@ -147,12 +147,13 @@ class Place(_Body):
 
 
 class MorphBody(_Body):
-    """A walk from face to face."""
+    """A walk from face to face; `straight`: one fades over the other, also where there is a flow."""
 
     through: list[Place] = Field(min_length=2, max_length=8)
     steps: Annotated[int, Field(ge=2, le=64)] = 24
     per_second: Annotated[float, Field(ge=1, le=60)] = 12.0
     format: Literal["webp", "gif", "frames"] = "webp"
+    straight: bool = False
 
 
 class Frames(BaseModel):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from facedial import strips, teaching
+from facedial import teaching
 from facedial.closeup import CloseUp
 from facedial.codes.attributes import ATTRIBUTES, is_weak
 from facedial.codes.code import Code
@@ -151,12 +151,12 @@ class Studio:
         """What goes with what is wanted of new faces."""
         return {} if exactly else self.editor.also_wanted(wanted, self.editor.prior(prior))
 
-    def morph(self, faces: Sequence[Portrait], steps: int) -> list[Any]:
+    def morph(self, faces: Sequence[Portrait], steps: int, straight: bool) -> list[Any]:
         """Pictures of a walk from face to face; raises `BadRequest` for more than the limit."""
-        codes = strips.walk([portrait.code for portrait in faces], steps)
-        if len(codes) > self.limits.frames * 2:
-            raise BadRequest(f"{len(codes)} pictures are too many; give fewer steps or faces")
-        return list(self.editor.decode(codes))
+        count = (len(faces) - 1) * (steps - 1) + 1
+        if count > self.limits.frames * 2:
+            raise BadRequest(f"{count} pictures are too many; give fewer steps or faces")
+        return list(self.editor.decode(self.editor.walk(faces, steps, straight=straight)))
 
     def moving(self, frames: Sequence[Any], ending: str, per_s: float) -> bytes:
         """Those pictures as a file that moves."""

@@ -29,6 +29,11 @@ from facedial.cli.batch import MODEL, OVERWRITE, fresh
     show_default=True,
     help=".gif, .webp, .png, .mp4 (extra video), or a folder for frames.",
 )
+@click.option(
+    "--straight",
+    is_flag=True,
+    help="Fade over: straight lines between the codes, also where the model has a flow.",
+)
 @OVERWRITE
 @MODEL
 def command(
@@ -38,6 +43,7 @@ def command(
     steps: int,
     per_second: float,
     out: Path,
+    straight: bool,
     overwrite: bool,
     model: str | None,
 ) -> None:
@@ -50,6 +56,7 @@ def command(
         fresh(out, overwrite=overwrite)
     strips.check_walk(out, per_second, overwrite=overwrite)
     with Editor.open(model) as editor:
-        codes = [editor.read(Photo.open(path))[0].code for path in (first, *through, last)]
-        strips.save_walk(editor, codes, steps, out, per_s=per_second, overwrite=overwrite)
+        faces = [editor.read(Photo.open(path))[0] for path in (first, *through, last)]
+        codes = editor.walk(faces, steps, straight=straight)
+        strips.save_walk(editor, codes, out, per_s=per_second, overwrite=overwrite)
     click.echo(str(out))

@@ -72,7 +72,9 @@ const body = (format) => ({ through: slots.map((one) => one.at), steps: STEPS, p
 
 async function walk() {
   stop();
+  tell("Drawing the faces between…");
   ({ frames } = await post("morph", body("frames")));
+  tell("");
   $("walk").hidden = false;
   at(Math.floor(STEPS / 2));
 }
