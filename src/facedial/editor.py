@@ -370,12 +370,14 @@ class Editor:
         return changed if changed is photo else dataclasses.replace(changed, mark=EDITED)
 
     def read_attributes(self, portrait: Portrait) -> dict[str, float]:
-        """Probability of each attribute in a portrait."""
-        on_head = self.bundle.frame == FRAME
-        read = (
-            self.bundle.read(portrait.crop.pixels[None]) if on_head else self._head(portrait.photo)
-        )
-        values = read[0]
+        """Probability of each attribute in a portrait; read once."""
+
+        def read() -> Floats:
+            if self.bundle.frame != FRAME:
+                return self._head(portrait.photo)
+            return self.bundle.read(portrait.crop.pixels[None])
+
+        (values,) = portrait.memory.get("attributes", read)
         return {a.name: float(v) for a, v in zip(ATTRIBUTES, values, strict=True)}
 
     def standing(self, portrait: Portrait) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from facedial.errors import UnknownName
 from facedial.folder import nearest
@@ -71,6 +72,7 @@ def is_weak(auc: float | None) -> bool:
     return (auc or 0) < WEAK
 
 
+@lru_cache(1024)
 def key(name: str) -> str:
     """`name` as names are compared: case, underscores, hyphens and spaces ignored."""
     return name.lower().replace("_", "").replace("-", "").replace(" ", "")

@@ -1,5 +1,6 @@
 """The web application: routes that parse, call the studio, and answer."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -140,11 +141,11 @@ def create(
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
-        # The first edit must not be the one that opens the sessions.
-        studio = desk.studio
-        await desk.work.run(partial(studio.facts, studio.open_new(0, 0, {})), _never)
+        # The first edit must not be the one that opens the sessions, and the page need not wait for them.
+        warming = asyncio.create_task(desk.work.run(desk.studio.warm, _never))
         yield
         desk.work.close()
+        await asyncio.gather(warming, return_exceptions=True)
 
     app = FastAPI(
         title="facedial",

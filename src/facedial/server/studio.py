@@ -55,6 +55,10 @@ class Studio:
     editor: Editor
     limits: Limits
 
+    def warm(self) -> None:
+        """Open the model's sessions: draw a new face and read it."""
+        self.facts(self.open_new(0, 0, {}))
+
     def photo(self, data: bytes) -> Photo:
         """A photo as it was sent; where it was taken is no business of ours and is left out."""
         found = Photo.from_bytes(data, "the photo", most=self.limits.pixels)

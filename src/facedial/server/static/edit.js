@@ -8,7 +8,7 @@ const HIGH = 1.5;
 const SHIFT = 3; // standard deviations either way, of a slider of one's own
 const RESTED_MS = 350; // after which the whole photo is made
 const SHARPEST = 3000; // pixels of the photo's longer side kept for showing
-const NEAR = 384; // pixels of a face while the hand moves
+const NEAR = 384; // pixels of a face while the hand moves, at most
 const SLOW_MS = 150; // after which the page says that it is working
 const HOVER_MS = 120; // over a slider, before its change is worked out ahead
 
@@ -380,7 +380,7 @@ async function workAhead(face, name, target) {
   ahead.add(key);
   const one = { ...body(face), set: { [name]: target }, add: {}, keep: [] };
   try {
-    const json = { edits: [one], view: "face", size: NEAR, format: "jpg", directions: [] };
+    const json = { edits: [one], view: "face", size: nearSize(face), format: "jpg", directions: [] };
     await picture(`portraits/${photo.id}/render`, json);
   } catch {
     ahead.delete(key); // nobody asked for it; what goes wrong is told when the slider moves
@@ -388,7 +388,7 @@ async function workAhead(face, name, target) {
 }
 
 async function near(now, face) {
-  const json = { edits: [body(face)], view: "face", size: NEAR, format: "jpg", quality: "fast", directions: learned() };
+  const json = { edits: [body(face)], view: "face", size: nearSize(face), format: "jpg", quality: "fast", directions: learned() };
   const { blob, box, alsoSet } = await picture(`portraits/${now.id}/render`, json);
   const bitmap = await createImageBitmap(blob);
   if (photo !== now) return;
@@ -425,6 +425,14 @@ function measure(at) {
   requestAnimationFrame(() =>
     setTimeout(() => performance.measure("facedial:input-to-paint", { start: at, end: performance.now() })),
   );
+}
+
+// As many pixels as the screen shows of a face's close-up: more would only take longer.
+function nearSize(face) {
+  const [x0, y0, x1, y1] = photo.faces[face - 1].close_up;
+  const [left, , right] = view();
+  const shown = (Math.max(x1 - x0, y1 - y0) * $("canvas").width) / (right - left);
+  return Math.min(NEAR, 64 * Math.max(2, Math.ceil(shown / 64)));
 }
 
 function layOut() {
