@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -52,6 +53,15 @@ def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
     for name, value in tensors.load(more / "best.safetensors")[0].items():
         if name == "renderer.enter.weight":
             assert value[:, 48:].abs().max() > 0  # gone on from the bundle's, which has seen noise
+    # What is exported lies halfway between what it went on from and what it became.
+    before, after = (tensors.load(more / f"{name}.safetensors")[0] for name in ("begun", "best"))
+    publish.publish([more], out)
+    graph = onnx.load(out / "sharp.onnx").graph
+    known = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    name = "renderer.leave.bias"
+    mean = (before["leave.bias"] + after[name]).numpy() / 2
+    assert not np.array_equal(before["leave.bias"].numpy(), after[name].numpy())
+    np.testing.assert_allclose(known[name], mean, atol=1e-6)
     other = tmp_path / "other-bundle"
     start.run(order(store, tmp_path / "another", assignments=(*TINY, "code_noise=0.5")))
     publish.publish([tmp_path / "another"], other)
