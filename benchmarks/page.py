@@ -1,7 +1,8 @@
 """What the page looks like: every tab with a real photo and new faces, light and dark, desktop and phone.
 
-`python benchmarks/page.py [-o FOLDER]` starts `facedial serve` on this machine, opens it in a chromium,
-and writes a picture of each tab and `axe.json`: what an accessibility checker finds wrong in each.
+`python benchmarks/page.py [-o FOLDER] [--sheet FILE]` starts `facedial serve` on this machine,
+opens it in a chromium, and writes a picture of each tab, `axe.json`: what an accessibility checker
+finds wrong in each, and, if asked, all pictures on one sheet.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 SCREENS = {"desktop": (1280, 850), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
+SHOWN, GAP = 480, 8  # pixels of a picture's width on a sheet, and between two
 PATIENCE_MS = 120_000
 LEARNT = 8  # faces with and without what is taught
 
@@ -132,11 +134,38 @@ def shown(
     return found
 
 
+def sheet(folder: Path, path: Path) -> None:
+    """The pictures of a folder, smaller: a row for each screen and scheme."""
+    from PIL import Image
+
+    rows = []
+    for screen, (width, height) in SCREENS.items():
+        size = (SHOWN, SHOWN * height // width) if width > height else ((SHOWN - GAP) // 2, SHOWN)
+        for scheme in SCHEMES:
+            row = Image.new("RGB", ((size[0] + GAP) * len(TABS), size[1] + GAP), "grey")
+            for number, tab in enumerate(TABS):
+                with Image.open(folder / f"{tab}-{screen}-{scheme}.png") as shot:
+                    fitted = shot.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+                    row.paste(fitted, (number * (size[0] + GAP), 0))
+            rows.append(row)
+    wide, high = rows[:2], rows[2:]
+    whole = Image.new("RGB", (wide[0].width, sum(r.height for r in wide) + high[0].height), "grey")
+    top = 0
+    for row in wide:
+        whole.paste(row, (0, top))
+        top += row.height
+    for number, row in enumerate(high):
+        whole.paste(row, (number * row.width, top))
+    whole.save(path, quality=82)
+
+
 def main() -> None:
     """Run everything."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", type=Path, default=Path("page"))
-    out: Path = parser.parse_args().o
+    parser.add_argument("--sheet", type=Path, help="all pictures on one, .png or .webp")
+    given = parser.parse_args()
+    out: Path = given.o
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("no chromium here; install it to see the page")
@@ -146,6 +175,8 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         found = shown(browser, address, files, out)
         browser.close()
+    if given.sheet:
+        sheet(out, given.sheet)
     (out / "axe.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

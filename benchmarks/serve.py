@@ -1,9 +1,10 @@
 """How the server holds: clients at once for a while, memory, and the slider in a real browser.
 
-`python benchmarks/serve.py [--clients 32] [--seconds 60] [-o FILE.json] [--picture FILE]` starts `facedial
-serve` on this machine, asks it for close-ups as a slider does, and compares renders a second with the same
-calls of the Python API in a loop, in the same run. With playwright and a chromium it also measures, in the browser,
-how long it is from moving a slider to seeing the face move, on a photo of two megapixels.
+`python benchmarks/serve.py [--clients 32] [--seconds 60] [-o FILE.json] [--picture FILE]` starts
+`facedial serve` on this machine, asks it for close-ups as a slider does, and compares renders a
+second with the same calls of the Python API in a loop, in the same run. With playwright and a
+chromium it also measures, in the browser, how long it is from moving a slider to seeing the face
+move, on a photo of two megapixels.
 """
 
 import argparse

@@ -68,10 +68,12 @@ def bent(
     """
 
     def bending(planes: Floats, time: Floats, wishes: Floats) -> Floats:
-        asked = velocity(planes, time, wishes)
         if guidance == 1 or np.array_equal(wishes, away_from):
-            return asked
-        apart = asked - velocity(planes, time, away_from)
+            return velocity(planes, time, wishes)
+        # Both at once: a network does two faces in less than twice the time of one.
+        both = [np.concatenate(pair) for pair in ((planes,) * 2, (time,) * 2, (wishes, away_from))]
+        asked, other = np.split(velocity(*both), 2)
+        apart = asked - other
         if across:
             face = planes + (1 - time)[:, None, None, None] * asked
             length = np.sqrt((face * face).sum((1, 2, 3), keepdims=True)) + np.float32(1e-6)
