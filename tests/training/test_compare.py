@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facedial.cli.entry import main
 from facedial.data.judging import judged
 from facedial.data.store import Store
 from facedial.errors import BadRequest, UnknownName
@@ -115,6 +116,27 @@ def test_new_faces_are_judged(labelled_store: Path, judge: Path, tmp_path: Path)
     parts = [found["conditional_success", f"random/faces/Smiling{sign}"] for sign in "-+"]
     assert [row["n"] for row in parts] == [4, 4]
     assert found["conditional_success", "random"]["n"] == 80
+
+
+def test_the_verb_adds_what_is_measured_to_what_was(
+    labelled_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def evaluate(*words: str) -> tuple[str, list[dict[str, Any]]]:
+        fixed = ("evaluate", "--data", str(labelled_store), "-o", str(tmp_path / "figures"))
+        with pytest.raises(SystemExit) as left:
+            main([*fixed, "--work", str(tmp_path), "--most", "8", *words])
+        assert left.value.code == 0
+        report = json.loads((tmp_path / "figures" / "figures.json").read_text())
+        return capsys.readouterr().out, [row for run in report["runs"] for row in run["rows"]]
+
+    _, first = evaluate("--only", "wishes")
+    told, both = evaluate("--only", "walks", "--add")
+    assert {row["metric"] for row in first} == {"wish_holds"}
+    assert {row["metric"] for row in both} == {"wish_holds", "between_sharpness"}
+    assert [row for row in both if row["metric"] == "wish_holds"] == first
+    assert "between_sharpness" in told and "wish_holds" not in told
+    _, alone = evaluate("--only", "wishes")
+    assert alone == first
 
 
 def test_walks_are_measured_beside_straight_lines(
