@@ -10,6 +10,7 @@ from facedial.editor import Change, Editor, Portrait
 from facedial.errors import BadRequest
 from facedial.faces.crop import Crop
 from facedial.faces.geometry import apply, compose
+from facedial.faces.paste import fine_detail
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import resized
 
@@ -23,12 +24,14 @@ class CloseUp:
 
     `box`: x0, y0, x1, y1 in photo pixels, half-open. `portrait`: the face in a photo of that
     rectangle alone, made smaller where its longer side exceeds what was asked for. `before`: what
-    is drawn of its code, float32 [S, S, 3].
+    is drawn of its code, float32 [S, S, 3]. `detail`: what the photo shows finer than its crop, as
+    `faces.paste.fine_detail`.
     """
 
     portrait: Portrait
     box: tuple[int, int, int, int]
     before: Floats
+    detail: Floats
 
     @staticmethod
     def of(editor: Editor, portrait: Portrait, side: int = 512) -> "CloseUp":
@@ -66,9 +69,9 @@ class CloseUp:
             portrait.memory,
         )
         (before,) = editor.bundle.draw(portrait.code.values[None])
-        return CloseUp(near, (x0, y0, x1, y1), before)
+        return CloseUp(near, (x0, y0, x1, y1), before, fine_detail(near.photo, crop))
 
     def render(self, editor: Editor, change: Change) -> Photo:
         """The close-up after a change of its portrait: what `Editor.paste` shows there, at this size."""
         known = self.before if change.before is self.portrait.code else None
-        return editor.paste(self.portrait, change, before=known)
+        return editor.paste(self.portrait, change, before=known, detail=self.detail)

@@ -29,7 +29,15 @@ from facedial.faces.face import Detector, Face
 from facedial.faces.find import face_from_eyes
 from facedial.faces.find import find as find_faces
 from facedial.faces.mark import EDITED, GENERATED
-from facedial.faces.paste import changed_places, enlarged, paste_change, soft_mask
+from facedial.faces.paste import (
+    aimed,
+    changed_places,
+    enlarged,
+    face_oval,
+    lost_detail,
+    paste_change,
+    soft_mask,
+)
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import as_bytes
 from facedial.runtime.bundle import READ_SIDE, Bundle
@@ -81,7 +89,8 @@ class Editor:
     detector: Detector | None = None
     manners: Manners = field(init=False)
     places: Places = field(init=False)
-    _mask: NDArray[np.float32] = field(init=False)
+    _mask: Floats = field(init=False)
+    _oval: Floats | None = field(init=False)
 
     def __post_init__(self) -> None:
         """Refuse directions of another model."""
@@ -93,7 +102,9 @@ class Editor:
         self.manners = Manners.of(self.bundle.facts["parts"].get("moves", {}))
         known = PLACES in self.bundle.facts["files"]
         self.places = Places.load(self.bundle.file(PLACES)) if known else Places({})
-        self._mask = soft_mask(self.bundle.side)
+        side = self.bundle.side
+        self._mask = soft_mask(side)
+        self._oval = face_oval(side) if self.bundle.frame == FRAME else None
 
     @staticmethod
     def open(path: str | Path | None = None, *, threads: int | None = None) -> "Editor":
@@ -345,10 +356,13 @@ class Editor:
         *,
         onto: Photo | None = None,
         before: Floats | None = None,
+        detail: Floats | None = None,
     ) -> Photo:
         """The photo with the difference of a change's two drawings pasted in (see `change`).
 
-        `before` [S, S, 3]: what `bundle.draw` draws of the code before, where that is known.
+        What the photo shows finer than its crop stays as far as the fine detail of both drawings agrees.
+        `before` [S, S, 3], `detail` [H, W, 3]: what `bundle.draw` draws of the code before, and
+        `fine_detail` of the photo, where they are known.
         """
         photo = portrait.photo if onto is None else onto
         if np.array_equal(change.after.values, change.before.values):
@@ -360,13 +374,22 @@ class Editor:
             (after,) = self.bundle.draw(change.after.values[None])
         # Beyond black and white the picture cannot follow, and the photo should not either.
         after = np.clip(after, 0, 255)
-        difference = after - np.clip(before, 0, 255)
+        before = np.clip(before, 0, 255)
+        difference = after - before
+        lost = lost_detail(before, after)
         if change.fresh:
             share = change.fresh * changed_places(difference)[..., None]
             difference += share * (after - portrait.crop.pixels - difference)
         if change.where is not None:
-            difference *= enlarged(change.where, len(difference))[..., None]
-        changed = paste_change(photo, portrait.crop, difference, self._mask)
+            where = enlarged(change.where, len(difference))
+            difference *= where[..., None]
+            lost = lost * where
+        if self._oval is not None:
+            meant = aimed(difference, self._oval)
+            difference *= meant[..., None]
+            lost = lost * meant
+        given = {"lost": lost, "detail": detail}
+        changed = paste_change(photo, portrait.crop, difference, self._mask, **given)
         return changed if changed is photo else dataclasses.replace(changed, mark=EDITED)
 
     def read_attributes(self, portrait: Portrait) -> dict[str, float]:

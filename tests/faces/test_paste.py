@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 
 from facedial.faces import Crop, Photo, align, paste_change, soft_mask
 from facedial.faces.geometry import apply, invert, similarity, warp
-from facedial.faces.paste import changed_places
+from facedial.faces.paste import aimed, changed_places, face_oval, fine_detail, lost_detail
 
 from .smooth_photos import face_at, smooth_photo
 
@@ -165,3 +165,57 @@ def test_changed_places_are_where_much_changes_and_grow_with_the_change():
     assert (changed_places(0.5 * change) <= places).all()
     assert not changed_places(0.05 * change).any()  # what hardly changes is left to the photo
     assert not changed_places(0 * change).any()
+
+
+def strands(size=128, step=4.0, turn=0.3):
+    x, y = np.meshgrid(np.arange(size), np.arange(size))
+    grey = 100 + 40 * np.sin(2 * np.pi * (np.cos(turn) * x + np.sin(turn) * y) / step)
+    return np.repeat(grey[..., None], 3, 2).astype(np.float32)
+
+
+def test_dyed_hair_keeps_its_strands_and_hair_that_goes_takes_them_along():
+    hair, skin, rng = strands(), np.full((128, 128, 3), 150, np.float32), np.random.default_rng(0)
+    noise = rng.normal(0, 1, hair.shape).astype(np.float32)
+    assert not lost_detail(hair, hair).any()
+    assert lost_detail(hair, hair + np.array([60, 40, 10])).max() < 1e-3
+    assert lost_detail(hair, skin + noise).min() > 0.9
+    assert lost_detail(hair, strands(turn=1.2)).min() > 0.8  # other hair is not this hair
+    assert 0.3 < lost_detail(hair, 50 + hair / 2).mean() < 0.6
+    assert not lost_detail(skin, hair).any()  # what is flat has nothing to lose
+    half = np.where(np.arange(128)[:, None, None] < 64, hair, skin)
+    assert lost_detail(hair, half)[:55].max() < 1e-6 < 0.9 < lost_detail(hair, half)[73:].min()
+
+
+def test_what_a_crop_cannot_show_goes_where_it_is_lost():
+    """A photo four times as large as its crop: strands of hair, too fine for the crop."""
+    photo = Photo(np.rint(strands(512, 5.0)).astype(np.uint8), "n")
+    crop = crop_at(photo, 4.0, 0.0, 255.5, 255.5)
+    detail = fine_detail(photo, crop)
+    assert detail[100:400, 100:400].std() > 20
+    assert not fine_detail(photo, crop_at(photo, 1.0, 0.0, 255.5, 255.5))[:100].any()
+    change = np.full((128, 128, 3), 30, np.float32)
+    mask, lost = np.ones((128, 128), np.float32), np.zeros((128, 128), np.float32)
+    lost[:, 64:] = 1
+    pasted = paste_change(photo, crop, change, mask, lost=lost).pixels.astype(float)
+    added = pasted - photo.pixels
+    assert np.abs(added[50:450, 50:240] - 30).max() <= 1
+    assert pasted[50:450, 280:450].std() < 3
+    known = paste_change(photo, crop, change, mask, lost=lost, detail=detail).pixels
+    assert np.abs(known - pasted).max() <= 1
+    nothing = paste_change(photo, crop, change, mask, lost=0 * lost).pixels
+    assert_array_equal(nothing, paste_change(photo, crop, change, mask).pixels)
+    assert paste_change(photo, crop, 0 * change, mask, lost=lost) is photo
+
+
+@pytest.mark.parametrize("amount", [0.1, 1.0, 3.0])
+def test_a_halo_around_the_face_is_not_meant_and_the_face_always_is(amount):
+    face = face_oval(128)
+    assert face[73, 64] == 1 and not face[[0, 0, -1, -1, 20], [0, -1, 0, -1, 64]].any()
+    change = np.full((128, 128, 3), 3, np.float32)
+    change[10:40, 30:100] = 60  # hair
+    meant = aimed(amount * change, face)
+    assert (meant[face == 1] == 1).all()
+    assert meant[20:30, 40:90].min() == 1
+    assert not meant[100:, :20].any()
+    assert meant.dtype == np.float32
+    assert (aimed(0 * change, face) == face).all()

@@ -1,10 +1,11 @@
 """A change made in a crop, laid onto the photo at the photo's own size."""
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from facedial.faces.crop import Crop
-from facedial.faces.geometry import Float32, apply, compose, invert, warp_strips
+from facedial.faces.geometry import Float32, apply, compose, invert, warp_float, warp_strips
 from facedial.faces.photo import Photo
 
 SOFT_EDGE = 0.15  # share of the side over which the mask falls to zero
@@ -12,15 +13,24 @@ SOFT_EDGE = 0.15  # share of the side over which the mask falls to zero
 # and through.
 SOME, MUCH = 6.0, 24.0
 SMOOTH = 4  # pixels to each side
+OVAL = (
+    0.5,
+    0.57,
+    0.21,
+    0.27,
+)  # of a face on the head frame: centre and half axes, shares of the side
+# Shares of what changes most, from which on a change around the face is meant, and meant wholly.
+HALO = 0.15, 0.45
+FLAT = 4.0  # squared levels: what has less fine detail than that has none to lose
+INSIDE = 0.99  # of a place that lies whole within a crop
 REACH = 3  # pixels, of the crop or the photo, around a change that resampling may touch
 
 
 def soft_mask(size: int) -> Float32:
     """Mask float32 [S, S]: 1 in the middle, 0 on the border, smooth between (no corner, no step)."""
     from_edge = np.minimum(np.arange(size), np.arange(size)[::-1])
-    ramp = np.clip(from_edge / max(1.0, SOFT_EDGE * size), 0.0, 1.0)
-    side = ramp * ramp * (3.0 - 2.0 * ramp)
-    return np.outer(side, side).astype(np.float32)
+    side = _smooth(np.clip(from_edge / max(1.0, SOFT_EDGE * size), 0.0, 1.0))
+    return np.outer(side, side)
 
 
 def enlarged(mask: Float32, size: int) -> Float32:
@@ -28,31 +38,98 @@ def enlarged(mask: Float32, size: int) -> Float32:
     return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.BILINEAR))
 
 
+def face_oval(size: int) -> Float32:
+    """Mask float32 [S, S] of a crop on the head frame: 1 in the face, 0 in hair and background."""
+    down, across = np.mgrid[:size, :size] / (size - 1)
+    away = np.hypot((across - OVAL[0]) / OVAL[2], (down - OVAL[1]) / OVAL[3])
+    return _smooth(np.clip((1.35 - away) / 0.35, 0.0, 1.0))
+
+
+def aimed(change: Float32, face: Float32) -> Float32:
+    """How much of a change [S, S, 3] is meant: 0..1, [S, S]; 1 in the face, whose mask is given.
+
+    Around it, what changes little beside what changes most is a halo on the background.
+    """
+    size = _size(change)
+    share = size / max(float(np.percentile(size, 95)), 1e-3)
+    return np.maximum(face, _smooth(np.clip((share - HALO[0]) / (HALO[1] - HALO[0]), 0.0, 1.0)))
+
+
 def changed_places(change: Float32) -> Float32:
     """How far each place is another one after a change [S, S, 3]: 0..1, [S, S], nothing for nothing."""
-    size = np.abs(change).mean(2)
+    size = _size(change)
+    return _smooth(np.clip((size - SOME) / (MUCH - SOME), 0.0, 1.0))
+
+
+def lost_detail(before: Float32, after: Float32) -> Float32:
+    """How much of the fine detail of a picture [S, S, 3] is gone from it after a change: 0..1, [S, S].
+
+    One minus the slope by which fine detail after follows that before, round each place: nothing where
+    hair is dyed, all of it where hair gave way to skin, or to other hair.
+    """
+    first, last = (grey - _smoothed(grey) for grey in (_grey(before), _grey(after)))
+    gone = _smoothed(first * (first - last))
+    return np.asarray(np.clip(gone / (_smoothed(first * first) + FLAT), 0.0, 1.0), np.float32)
+
+
+def _size(change: Float32) -> Float32:
+    """Mean change round each place, [S, S]."""
+    return _smoothed(_grey(np.abs(change)))
+
+
+def _grey(picture: Float32) -> Float32:
+    """Means of three channels; quicker than `mean(2)`."""
+    return np.asarray((picture[..., 0] + picture[..., 1] + picture[..., 2]) / 3, np.float32)
+
+
+def _smooth(ramp: npt.NDArray[np.floating]) -> Float32:
+    """A ramp of 0..1 without its corners."""
+    return np.asarray(ramp * ramp * (3.0 - 2.0 * ramp), np.float32)
+
+
+def _smoothed(values: Float32) -> Float32:
+    """Means of the squares of 2 SMOOTH + 1 places a side round each place of [S, S]."""
+    found: npt.NDArray[np.floating] = values
+    width = 2 * SMOOTH + 1
     for axis in (0, 1):
         ends = [(SMOOTH + 1, SMOOTH) if a == axis else (0, 0) for a in (0, 1)]
-        sums = np.cumsum(np.pad(size, ends, mode="edge"), axis, dtype=np.float64)
-        width = 2 * SMOOTH + 1
+        sums = np.cumsum(np.pad(found, ends, mode="edge"), axis, dtype=np.float64)
         last = np.arange(width, sums.shape[axis])
-        size = (sums.take(last, axis) - sums.take(last - width, axis)) / width
-    rise = np.clip((size - SOME) / (MUCH - SOME), 0.0, 1.0)
-    return np.asarray(rise * rise * (3.0 - 2.0 * rise), np.float32)
+        found = (sums.take(last, axis) - sums.take(last - width, axis)) / width
+    return np.asarray(found, np.float32)
 
 
-def paste_change(photo: Photo, crop: Crop, change: Float32, mask: Float32 | None = None) -> Photo:
+def fine_detail(photo: Photo, crop: Crop) -> Float32:
+    """What of a photo its crop is too small to show: float32 [H, W, 3], zero outside the crop."""
+    seen = crop.pixels.astype(np.float32)
+    drawn = warp_float(seen, invert(crop.to_photo), photo.size)
+    inside = warp_float(np.ones_like(seen[..., :1]), invert(crop.to_photo), photo.size)
+    return np.asarray(np.where(inside > INSIDE, photo.pixels - drawn, 0.0), np.float32)
+
+
+def paste_change(
+    photo: Photo,
+    crop: Crop,
+    change: Float32,
+    mask: Float32 | None = None,
+    *,
+    lost: Float32 | None = None,
+    detail: Float32 | None = None,
+) -> Photo:
     """`photo` with `change` added where `crop` came from.
 
     `change`: float32 [S, S, 3], difference of crop pixels in units of 0..255.
     `mask`: float32 [S, S], multiplied in; `soft_mask` where None.
+    `lost`: float32 [S, S] in 0..1, how much of what the crop is too small to show goes with the change;
+    `detail`: that, where `fine_detail` was asked before.
     Only the rectangle that the change touches is computed, and pixels to which nothing is added
     keep their bits; a change of zero returns the same pixels.
     """
     size = crop.pixels.shape[0]
     if change.shape != (size, size, 3):
         raise ValueError(f"a change of shape {[size, size, 3]} expected, got {list(change.shape)}")
-    masked = change * (soft_mask(size) if mask is None else mask)[..., None]
+    soft = soft_mask(size) if mask is None else mask
+    masked = change * soft[..., None]
     rectangle = _touched(photo, crop, masked)
     if rectangle is None:
         return photo
@@ -61,8 +138,15 @@ def paste_change(photo: Photo, crop: Crop, change: Float32, mask: Float32 | None
     to_crop = compose(invert(crop.to_photo), from_rectangle)
     pixels = photo.pixels.copy()
     region = pixels[y0:y1, x0:x1]
+    if lost is not None and lost.any():
+        part = Crop(crop.pixels, invert(to_crop), crop.inside)
+        finer = fine_detail(Photo(region), part) if detail is None else detail[y0:y1, x0:x1]
+        masked = np.concatenate([masked, (lost * soft)[..., None]], 2)
     for top, added in warp_strips(masked, to_crop, (x1 - x0, y1 - y0)):
         strip = region[top : top + len(added)]
+        if added.shape[2] > 3:
+            gone = added[..., 3:] * finer[top : top + len(added)]
+            added = added[..., :3] - gone
         added += strip
         np.rint(added, out=added)
         strip[...] = np.clip(added, 0.0, 255.0, out=added)
