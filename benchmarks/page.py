@@ -136,7 +136,7 @@ def shown(
 
 def sheet(folder: Path, path: Path) -> None:
     """The pictures of a folder, smaller: a row for each screen and scheme."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     rows = []
     for screen, (width, height) in SCREENS.items():
@@ -145,7 +145,7 @@ def sheet(folder: Path, path: Path) -> None:
             row = Image.new("RGB", ((size[0] + GAP) * len(TABS), size[1] + GAP), "grey")
             for number, tab in enumerate(TABS):
                 with Image.open(folder / f"{tab}-{screen}-{scheme}.png") as shot:
-                    fitted = shot.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+                    fitted = ImageOps.pad(shot.convert("RGB"), size, color="grey")
                     row.paste(fitted, (number * (size[0] + GAP), 0))
             rows.append(row)
     wide, high = rows[:2], rows[2:]
@@ -175,9 +175,9 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         found = shown(browser, address, files, out)
         browser.close()
+    (out / "axe.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if given.sheet:
         sheet(out, given.sheet)
-    (out / "axe.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

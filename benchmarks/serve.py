@@ -199,6 +199,9 @@ def main() -> None:
         while httpx.get(f"{address}api/health").status_code != 200:
             time.sleep(0.01)
         report["usable_after_s"] = time.perf_counter() - start
+        # The model's sessions open meanwhile.
+        httpx.post(f"{address}api/generate", json={"count": 1}, timeout=60).raise_for_status()
+        report["drawn_after_s"] = time.perf_counter() - start
         try:
             report["browser"] = in_browser(address, data)
             report["load"] = load(address, data, server.pid, given.clients, given.seconds)

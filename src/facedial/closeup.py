@@ -39,17 +39,7 @@ class CloseUp:
         if not SMALLEST <= side <= LARGEST:
             raise BadRequest(f"a close-up has {SMALLEST}..{LARGEST} pixels a side, found {side}")
         photo = portrait.photo
-        last = portrait.crop.pixels.shape[0] - 0.5
-        corners = np.array([[x, y] for x in (-0.5, last) for y in (-0.5, last)])
-        seen = apply(portrait.crop.to_photo, corners)
-        x0, y0 = (max(0, math.floor(value + 0.5)) for value in seen.min(axis=0))
-        x1, y1 = (
-            min(limit, math.ceil(value + 0.5))
-            for value, limit in zip(seen.max(axis=0), photo.size, strict=True)
-        )
-        # A face beyond the photo's edge (eyes pointed at) still has a pixel of it.
-        x0, y0 = min(x0, photo.size[0] - 1), min(y0, photo.size[1] - 1)
-        x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+        x0, y0, x1, y1 = surroundings(portrait)
         scale = min(1.0, side / max(x1 - x0, y1 - y0))
         size = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
         part = photo.pixels[y0:y1, x0:x1]
@@ -75,3 +65,19 @@ class CloseUp:
         """The close-up after a change of its portrait: what `Editor.paste` shows there, at this size."""
         known = self.before if change.before is self.portrait.code else None
         return editor.paste(self.portrait, change, before=known, detail=self.detail)
+
+
+def surroundings(portrait: Portrait) -> tuple[int, int, int, int]:
+    """`CloseUp.box` of a face: x0, y0, x1, y1 in photo pixels, half-open."""
+    photo = portrait.photo
+    last = portrait.crop.pixels.shape[0] - 0.5
+    corners = np.array([[x, y] for x in (-0.5, last) for y in (-0.5, last)])
+    seen = apply(portrait.crop.to_photo, corners)
+    x0, y0 = (max(0, math.floor(value + 0.5)) for value in seen.min(axis=0))
+    x1, y1 = (
+        min(limit, math.ceil(value + 0.5))
+        for value, limit in zip(seen.max(axis=0), photo.size, strict=True)
+    )
+    # A face beyond the photo's edge (eyes pointed at) still has a pixel of it.
+    x0, y0 = min(x0, photo.size[0] - 1), min(y0, photo.size[1] - 1)
+    return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)

@@ -52,8 +52,8 @@ DRAWN_AT_ONCE = 32  # pictures of 10,000 faces in floats would not fit into memo
 class Portrait:
     """A photo opened for editing: encoded once, rendered often.
 
-    `face` is None for models whose crops are cut without looking for one. `memory`: what a flow worked
-    out for this face; it goes when the portrait goes.
+    `face` is None for models whose crops are cut without looking for one. `memory`: what was worked
+    out for this face, by the flow and the reader; it goes when the portrait goes.
     """
 
     photo: Photo
@@ -388,8 +388,15 @@ class Editor:
             meant = aimed(difference, self._oval)
             difference *= meant[..., None]
             lost = lost * meant
-        given = {"lost": lost, "detail": detail}
-        changed = paste_change(photo, portrait.crop, difference, self._mask, **given)
+        changed = paste_change(
+            photo,
+            portrait.crop,
+            difference,
+            self._mask,
+            lost=lost,
+            detail=detail,
+            source=portrait.photo,
+        )
         return changed if changed is photo else dataclasses.replace(changed, mark=EDITED)
 
     def read_attributes(self, portrait: Portrait) -> dict[str, float]:
@@ -513,8 +520,11 @@ class Editor:
         """Codes of a walk from face to face, `steps` to the next, both ends among them.
 
         By the flow, whose every step is a face of its own; along straight lines, which fade one face
-        over the other, where the bundle has none, or if `straight`.
+        over the other, where the bundle has none, or if `straight`. Raises `BadRequest` for fewer than
+        two steps or no faces, `CodeSpaceMismatch` for faces of another model.
         """
+        if not portraits:
+            raise BadRequest("a walk leads through faces, and none were given")
         for portrait in portraits:
             self._own(portrait.code)
         codes = [portrait.code for portrait in portraits]

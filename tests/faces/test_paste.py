@@ -207,6 +207,20 @@ def test_what_a_crop_cannot_show_goes_where_it_is_lost():
     assert paste_change(photo, crop, 0 * change, mask, lost=lost) is photo
 
 
+def test_faces_of_one_photo_are_edited_in_turn_and_keep_the_edits_before():
+    """What is lost is the photo's own fine detail, not what another edit has changed."""
+    photo = Photo(np.rint(strands(512, 5.0)).astype(np.uint8), "n")
+    crop = crop_at(photo, 4.0, 0.0, 255.5, 255.5)
+    ones = np.ones((128, 128), np.float32)
+    first = paste_change(photo, crop, np.full((128, 128, 3), 50, np.float32), ones)
+    nothing = np.zeros((128, 128, 3), np.float32)
+    nothing[30:90, 30:90] = 1
+    then = paste_change(first, crop, nothing, ones, lost=ones, source=photo)
+    alone = paste_change(photo, crop, nothing, ones, lost=ones)
+    added = then.pixels.astype(float) - alone.pixels
+    assert np.abs(added[50:450, 50:450] - 50).max() <= 1
+
+
 @pytest.mark.parametrize("amount", [0.1, 1.0, 3.0])
 def test_a_halo_around_the_face_is_not_meant_and_the_face_always_is(amount):
     face = face_oval(128)

@@ -13,8 +13,12 @@ from PIL import Image
 
 import facedial as library
 from facedial.codes.attributes import NAMES
+from facedial.codes.edit import Edit
+from facedial.codes.moves import BEST, FAST
 from facedial.editor import Editor
 from facedial.faces.mark import EDITED, GENERATED
+from facedial.server.limits import Limits
+from facedial.server.studio import Studio
 
 
 def opened(client: httpx.Client, data: bytes) -> dict[str, Any]:
@@ -112,6 +116,18 @@ def test_a_close_up_shows_what_the_photo_will(client: httpx.Client, photo: bytes
     assert max(small.shape) == 64
     shrunk = Image.fromarray(pixels(whole.content)[y0:y1, x0:x1]).resize(small.shape[1::-1])
     assert np.abs(np.asarray(shrunk).astype(int) - small).mean() < 6
+
+
+def test_close_ups_of_many_sizes_are_not_piled_up(photo: bytes, editor: Editor) -> None:
+    studio = Studio(editor, Limits())
+    opened = studio.open(photo)
+    given: dict[str, Any] = {"view": "face", "ending": ".png", "learned": [], "how": (BEST, FAST)}
+    drawn = []
+    for size in (64, 100, 128, 256, 64):
+        drawn.append(studio.render(opened, [(1, Edit({"Smiling": 0.2}))], size=size, **given).data)
+        assert len(opened.close_ups) <= 2
+    assert drawn[0] == drawn[-1]  # made anew, the same
+    assert len(set(drawn)) == 4
 
 
 def test_each_face_has_its_own_edit(client: httpx.Client, two_faces: bytes) -> None:

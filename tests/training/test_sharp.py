@@ -48,6 +48,9 @@ def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
         portrait = editor.portrait_of(codes[0])
         assert np.array_equal(portrait.photo.pixels, sharp_[0])
         assert editor.render(portrait, {}) is portrait.photo
+    # Gone on, it finds its own export in the bundle, and that was not its beginning.
+    start.run(order(store, run, steps=4, **given))
+    assert not (run / "begun.safetensors").exists()
     more = tmp_path / "more"
     start.run(order(store, more, steps=1, **given))
     for name, value in tensors.load(more / "best.safetensors")[0].items():

@@ -20,8 +20,8 @@ FRAMES = 7
 def measure(context: Context) -> Iterator[Row]:
     """`between_sharpness`: of the picture halfway between unseen people, over the mean of both ends' own.
 
-    With a judge, `between_frechet_ratio`: of those pictures against the ends, over that of one half of
-    the ends against the other. For walks by the flow (`facedial`) and along straight lines.
+    With a judge, `between_frechet_ratio`: of those pictures against the walks' beginnings, over that
+    of their ends against their beginnings. For walks by the flow (`facedial`) and along straight lines.
     """
     if not context.head:
         return
@@ -32,14 +32,13 @@ def measure(context: Context) -> Iterator[Row]:
     ends = context.editor.decode([face.code for face in faces])
     own = scores.sharpness(ends).reshape(-1, 2).mean(1)
     judge = None if context.judge is None else Judge(context.judge)
+    real = [] if judge is None else [judge.features(part) for part in (ends[::2], ends[1::2])]
     for model, straight in _models(context):
         codes = [context.editor.walk(pair, 3, straight=straight)[1] for pair in pairs]
         drawn = context.editor.decode(codes)
         yield Row.of("between_sharpness", model, data, scores.sharpness(drawn) / own, "of the ends")
         if judge is not None:
-            real = judge.features(ends)
-            floor = scores.frechet(real[::2], real[1::2])
-            ratio = scores.frechet(judge.features(drawn), real) / floor
+            ratio = scores.frechet(judge.features(drawn), real[0]) / scores.frechet(*real)
             unit = "of ends against ends"
             yield Row("between_frechet_ratio", model, data, ratio, unit, len(drawn))
 

@@ -101,10 +101,18 @@ def _smoothed(values: Float32) -> Float32:
 
 def fine_detail(photo: Photo, crop: Crop) -> Float32:
     """What of a photo its crop is too small to show: float32 [H, W, 3], zero outside the crop."""
-    seen = crop.pixels.astype(np.float32)
-    drawn = warp_float(seen, invert(crop.to_photo), photo.size)
-    inside = warp_float(np.ones_like(seen[..., :1]), invert(crop.to_photo), photo.size)
-    return np.asarray(np.where(inside > INSIDE, photo.pixels - drawn, 0.0), np.float32)
+    return _finer(photo.pixels, warp_float(_shown(crop), invert(crop.to_photo), photo.size))
+
+
+def _shown(crop: Crop) -> Float32:
+    """A crop [S, S, 4] to be drawn at another size: its pixels, and ones, by which to know its edge."""
+    ones = np.ones((*crop.pixels.shape[:2], 1), np.float32)
+    return np.concatenate([crop.pixels.astype(np.float32), ones], 2)
+
+
+def _finer(pixels: npt.NDArray[np.uint8], shown: Float32) -> Float32:
+    """Pixels [H, W, 3] less the crop drawn there [H, W, 4] (`_shown`); zero outside of it."""
+    return np.where(shown[..., 3:] > INSIDE, pixels - shown[..., :3], np.float32(0))
 
 
 def paste_change(
@@ -115,13 +123,15 @@ def paste_change(
     *,
     lost: Float32 | None = None,
     detail: Float32 | None = None,
+    source: Photo | None = None,
 ) -> Photo:
     """`photo` with `change` added where `crop` came from.
 
     `change`: float32 [S, S, 3], difference of crop pixels in units of 0..255.
     `mask`: float32 [S, S], multiplied in; `soft_mask` where None.
     `lost`: float32 [S, S] in 0..1, how much of what the crop is too small to show goes with the change;
-    `detail`: that, where `fine_detail` was asked before.
+    `detail`: that, where `fine_detail` was asked before. `source`: the photo that the crop was cut
+    from, where `photo` has been changed since.
     Only the rectangle that the change touches is computed, and pixels to which nothing is added
     keep their bits; a change of zero returns the same pixels.
     """
@@ -138,15 +148,22 @@ def paste_change(
     to_crop = compose(invert(crop.to_photo), from_rectangle)
     pixels = photo.pixels.copy()
     region = pixels[y0:y1, x0:x1]
+    given = [masked]
     if lost is not None and lost.any():
-        part = Crop(crop.pixels, invert(to_crop), crop.inside)
-        finer = fine_detail(Photo(region), part) if detail is None else detail[y0:y1, x0:x1]
-        masked = np.concatenate([masked, (lost * soft)[..., None]], 2)
-    for top, added in warp_strips(masked, to_crop, (x1 - x0, y1 - y0)):
-        strip = region[top : top + len(added)]
-        if added.shape[2] > 3:
-            gone = added[..., 3:] * finer[top : top + len(added)]
-            added = added[..., :3] - gone
+        given.append((lost * soft)[..., None])
+        if detail is None:
+            given.append(_shown(crop))
+    seen = (photo if source is None else source).pixels[y0:y1, x0:x1]
+    for top, planes in warp_strips(np.concatenate(given, 2), to_crop, (x1 - x0, y1 - y0)):
+        rows = slice(top, top + len(planes))
+        strip, added = region[rows], planes[..., :3]
+        if len(given) > 1:
+            finer = (
+                _finer(seen[rows], planes[..., 4:])
+                if detail is None
+                else detail[y0:y1, x0:x1][rows]
+            )
+            added -= planes[..., 3:4] * finer
         added += strip
         np.rint(added, out=added)
         strip[...] = np.clip(added, 0.0, 255.0, out=added)

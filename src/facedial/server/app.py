@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -28,6 +29,7 @@ from facedial.server.studio import Open, Studio
 from facedial.server.work import Work
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 # Types of the page's files: what the system has in its table for .js is not always a script.
 PAGE = {
@@ -142,7 +144,7 @@ def create(
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
         # The first edit must not be the one that opens the sessions, and the page need not wait for them.
-        warming = asyncio.create_task(desk.work.run(desk.studio.warm, _never))
+        warming = asyncio.create_task(_warm(desk))
         yield
         desk.work.close()
         await asyncio.gather(warming, return_exceptions=True)
@@ -181,6 +183,14 @@ def _page(app: FastAPI) -> None:
 def static() -> Path:
     """The folder of the page's files."""
     return Path(str(resources.files("facedial"))) / "server" / "static"
+
+
+async def _warm(desk: _Desk) -> None:
+    try:
+        await desk.work.run(desk.studio.warm, _never)
+    except Exception:
+        log.exception("the model cannot draw a face; no request will get one")
+        raise
 
 
 async def _never() -> bool:

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Any
 
 from facedial import teaching
-from facedial.closeup import CloseUp
+from facedial.closeup import CloseUp, surroundings
 from facedial.codes.attributes import ATTRIBUTES, is_weak
 from facedial.codes.code import Code
 from facedial.codes.edit import Edit
@@ -20,6 +20,8 @@ from facedial.faces import sheet
 from facedial.faces.mark import GENERATED
 from facedial.faces.photo import Photo
 from facedial.server.limits import Limits
+
+OTHER_SIZES = 1  # of a close-up that are kept beside the newest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +93,7 @@ class Studio:
         portrait = self.editor.portrait_of(code, f"face {number} of seed {seed}")
         return Open(portrait.photo, (portrait,), {})
 
-    def facts(self, opened: Open, size: int = 512) -> list[dict[str, Any]]:
+    def facts(self, opened: Open) -> list[dict[str, Any]]:
         """What there is to know of each face, as `schemas.PortraitFace` has it."""
         rows = []
         for number, portrait in enumerate(opened.portraits, 1):
@@ -100,7 +102,7 @@ class Studio:
                 {
                     "number": number,
                     "box": box,
-                    "close_up": list(self._close_up(opened, number, size).box),
+                    "close_up": list(surroundings(portrait)),
                     "attributes": self.editor.read_attributes(portrait),
                     "readings": self.editor.standing(portrait),
                 }
@@ -237,9 +239,13 @@ class Studio:
     def _close_up(self, opened: Open, number: int, size: int) -> CloseUp:
         """Made once for each face and size: two threads may both make one, and agree."""
         key = (number, size)
-        if key not in opened.close_ups:
-            opened.close_ups[key] = CloseUp.of(self.editor, opened.portrait(number), size)
-        return opened.close_ups[key]
+        known = opened.close_ups.get(key)
+        if known is None:
+            known = CloseUp.of(self.editor, opened.portrait(number), size)
+            for other in [k for k in list(opened.close_ups) if k[0] == number][:-OTHER_SIZES]:
+                opened.close_ups.pop(other, None)
+            opened.close_ups[key] = known
+        return known
 
     def _with(self, learned: Sequence[Learned]) -> Editor:
         """The editor with learned directions among its own."""

@@ -75,9 +75,9 @@ async function draw() {
         return button;
       }),
     );
+    if ($("generate").hidden) return; // whoever went on to another tab reads that one's messages
     const pairs = Object.entries(wish.wanted).map(([name, amount]) => `${name}:${amount}`).join(",");
     history.replaceState(null, "", `#${new URLSearchParams({ seed: wish.seed, ...(pairs && { wish: pairs }) })}`);
-    if ($("generate").hidden) return; // whoever went on to another tab reads that one's messages
     const names = Object.entries(also).map(([name, amount]) => `${labelOf(name)} ${amount ? "with" : "without"}`);
     tell(names.length ? `Also wanted, as it goes with that: ${names.join(", ")}.` : `${faces.length} new faces.`);
   }, "Drawing faces…");

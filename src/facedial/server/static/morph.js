@@ -11,6 +11,7 @@ let shared;
 let slots;
 let frames = [];
 let playing = 0;
+let latest = new AbortController();
 
 export function start(given) {
   shared = given;
@@ -72,9 +73,12 @@ const body = (format) => ({ through: slots.map((one) => one.at), steps: STEPS, p
 
 async function walk() {
   stop();
+  latest.abort(); // of two walks the newer one is shown
+  latest = new AbortController();
+  const { signal } = latest;
   tell("Drawing the faces between…");
-  ({ frames } = await post("morph", body("frames")));
-  tell("");
+  ({ frames } = await post("morph", body("frames"), { signal }));
+  if (!$("morph").hidden) tell("");
   $("walk").hidden = false;
   at(Math.floor(STEPS / 2));
 }

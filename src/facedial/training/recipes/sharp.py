@@ -68,7 +68,7 @@ class Settings:
         if min(self.squared, self.likeness, self.deceived) < 0:
             raise BadRequest("weights of terms must be 0 or more")
         if not 0 <= self.begun < 1:
-            raise BadRequest(f"the share of what was begun with lies in 0..1, got {self.begun:g}")
+            raise BadRequest(f"begun, a share, must lie in 0..1, below 1; got {self.begun:g}")
         if not 0 <= self.drawn < 1 or self.pool < 1:
             raise BadRequest(
                 "the share drawn of new codes must lie in 0..1, below 1, of a pool of 1 or more"
@@ -262,7 +262,8 @@ def start(context: Context, settings: Settings) -> Task:
     if context.init is not None and "sharp" in facts["parts"]:
         named = nn.ModuleDict({"renderer": task.network.renderer})
         export.take_weights(named, folder, "sharp", new=[f"renderer.{name}" for name in sharp.NEW])
-        if not (context.run / BEGUN).exists():
+        # A run that goes on may find its own earlier export in the bundle: that is no beginning.
+        if not (context.run / "last.safetensors").exists():
             tensors.save(context.run / BEGUN, task.network.renderer.state_dict(), {"space": space})
     kept = {**faithful.linear.state_dict()}
     drawing = {"drawing": given["drawing"], "dimensions": given["dimensions"]}
@@ -295,6 +296,8 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     drawing = {k[len(prefix) :]: value for k, value in state.items() if k.startswith(prefix)}
     if (run / BEGUN).exists():
         first, _ = tensors.load(run / BEGUN)
+        # They were measured on what the run became, and that is not quite what ships.
+        facts = {"scores_before_mean" if k == "scores" else k: v for k, v in facts.items()}
         drawing = {k: torch.lerp(value, first[k], settings.begun) for k, value in drawing.items()}
     renderer.load_state_dict(drawing)
     linear = small_picture.LinearMap(int(about["dimensions"]))
