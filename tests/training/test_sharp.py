@@ -22,6 +22,8 @@ from facedial.training.recipes import sharp as sharp_recipe
 from .test_perceptual import keras_file
 from .tiny import TINY, order
 
+CODED = ("autoencoder", "flow", "guide", "sharp")
+
 
 def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
     store: Path, finished: Path, tmp_path: Path
@@ -147,6 +149,9 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
     steps = {name: tensors.load(run / name / "last.safetensors")[1]["step"] for name in trained}
     assert steps == {"autoencoder": 2, "flow": 5, "guide": 1, "sharp": 2, "student": 1}
     assert len(tensors.load(run / "sharp" / sharp_recipe.POOL)[0]["codes"]) == 3
+    # Crops are coded once for all stages.
+    codes = [tensors.load(run / n / "codes-train.safetensors")[0]["codes"] for n in CODED]
+    assert all(torch.equal(codes[0], other) for other in codes[1:])
     with Editor.open(run / "bundle") as editor:
         assert editor.bundle.has_flow
         assert editor.bundle.has_sharp

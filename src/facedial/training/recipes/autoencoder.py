@@ -5,6 +5,8 @@ linear map gives the base picture, the renderer draws the missing residual over 
 moves the linear code to where the drawing comes nearer to the picture.
 """
 
+import json
+import logging
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,8 @@ from facedial.training import coded, export, losses, tensors
 from facedial.training.batches import Crops, grid, pictures
 from facedial.training.models import refiner, renderer, small_picture
 from facedial.training.recipe import Context, Pace, Recipe
+
+log = logging.getLogger(__name__)
 
 FITTED = "whitening.safetensors"
 
@@ -215,6 +219,7 @@ def _fit_linear(network: Autoencoder, task: Task) -> None:
 def encoded(context: Context, crops: Crops, network: Autoencoder, space: str, split: str) -> Tensor:
     """Codes float16 [N, D] of all crops of a split, made once and kept in the run.
 
+    Those of a run in the folder beside this one are taken, if they are of the same stores and codes.
     Made in the precision that is fastest here. Raises `BadRun` when those kept are of other crops or
     another space.
     """
@@ -227,11 +232,31 @@ def encoded(context: Context, crops: Crops, network: Autoencoder, space: str, sp
                 f"{len(crops)} of {space}; remove it or choose another -o"
             )
         return kept["codes"]
-    device = context.device
-    network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    codes = coded.encoded(crops, network.encode, device).half()
+    codes = _beside(context, path.name, len(crops), space)
+    if codes is None:
+        codes = _made(context, crops, network).half()
     tensors.save(path, {"codes": codes}, {"space": space})
     return codes
+
+
+def _made(context: Context, crops: Crops, network: Autoencoder) -> Tensor:
+    device = context.device
+    network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    return coded.encoded(crops, network.encode, device)
+
+
+def _beside(context: Context, name: str, count: int, space: str) -> Tensor | None:
+    """Codes [count, D] that another run of the same folder kept, of the same stores and space."""
+    stores = [store.path.name for store in context.stores]
+    for path in sorted(context.run.parent.glob(f"*/{name}")):
+        about = path.parent / "run.json"
+        if not about.exists() or json.loads(about.read_text()).get("stores") != stores:
+            continue
+        kept, facts = tensors.load(path)
+        if facts["space"] == space and len(kept["codes"]) == count:
+            log.info("codes of %s", path.parent)
+            return kept["codes"]
+    return None
 
 
 def fit_codes(context: Context, task: Task) -> None:
@@ -244,14 +269,12 @@ def fit_codes(context: Context, task: Task) -> None:
     network, space, _ = _best(run, task.settings)
     if (run / FITTED).exists() and tensors.load(run / FITTED)[1]["space"] == space:
         return
-    path = run / "codes-train.safetensors"
-    path.unlink(missing_ok=True)  # of an earlier best network
-    codes = encoded(context, task.crops, network, space, "train").float()
+    codes = _made(context, task.crops, network)
     if task.settings.refinements:
         unit = codes.square().mean(0).sqrt().clamp_min(1e-6)
         codes /= unit
         network.linear.deviation *= unit.to(network.linear.deviation)
-        tensors.save(path, {"codes": codes.half()}, {"space": space})
+    tensors.save(run / "codes-train.safetensors", {"codes": codes.half()}, {"space": space})
     coded.fit(codes, task.crops.gather("attributes"), space, run)
     tensors.save(run / FITTED, {"deviation": network.linear.deviation}, {"space": space})
 
