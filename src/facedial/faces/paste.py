@@ -112,7 +112,12 @@ def _shown(crop: Crop) -> Float32:
 
 def _finer(pixels: npt.NDArray[np.uint8], shown: Float32) -> Float32:
     """Pixels [H, W, 3] less the crop drawn there [H, W, 4] (`_shown`); zero outside of it."""
-    return np.where(shown[..., 3:] > INSIDE, pixels - shown[..., :3], np.float32(0))
+    finer = np.empty(pixels.shape, np.float32)
+    inside = shown[..., 3] > INSIDE
+    for channel in range(3):
+        np.subtract(pixels[..., channel], shown[..., channel], out=finer[..., channel])
+        finer[..., channel] *= inside
+    return finer
 
 
 def paste_change(
@@ -148,22 +153,22 @@ def paste_change(
     to_crop = compose(invert(crop.to_photo), from_rectangle)
     pixels = photo.pixels.copy()
     region = pixels[y0:y1, x0:x1]
-    given = [masked]
+    size_there = (x1 - x0, y1 - y0)
+    gone = None
     if lost is not None and lost.any():
-        given.append((lost * soft)[..., None])
-        if detail is None:
-            given.append(_shown(crop))
+        planes = [(lost * soft)[..., None], *([_shown(crop)] if detail is None else [])]
+        gone = warp_strips(np.concatenate(planes, 2), to_crop, size_there)
     seen = (photo if source is None else source).pixels[y0:y1, x0:x1]
-    for top, planes in warp_strips(np.concatenate(given, 2), to_crop, (x1 - x0, y1 - y0)):
-        rows = slice(top, top + len(planes))
-        strip, added = region[rows], planes[..., :3]
-        if len(given) > 1:
-            finer = (
-                _finer(seen[rows], planes[..., 4:])
-                if detail is None
-                else detail[y0:y1, x0:x1][rows]
-            )
-            added -= planes[..., 3:4] * finer
+    for top, added in warp_strips(masked, to_crop, size_there):
+        rows = slice(top, top + len(added))
+        strip = region[rows]
+        if gone is not None:
+            _, going = next(gone)
+            known = None if detail is None else detail[y0:y1, x0:x1][rows]
+            finer = _finer(seen[rows], going[..., 1:]) if known is None else known
+            # Channel by channel: numpy is slow where the innermost axis has three numbers.
+            for channel in range(3):
+                added[..., channel] -= going[..., 0] * finer[..., channel]
         added += strip
         np.rint(added, out=added)
         strip[...] = np.clip(added, 0.0, 255.0, out=added)
