@@ -14,7 +14,7 @@ from facedial.codes.attributes import ATTRIBUTES, find
 from facedial.codes.code import Code, Floats
 from facedial.codes.directions import Directions
 from facedial.codes.edit import Edit
-from facedial.codes.flow import STEPS, FlowMove, FlowPrior, Memory, Velocity
+from facedial.codes.flow import STEPS, FlowMove, FlowPrior, Memory, Velocity, as_read
 from facedial.codes.labelled import load_prior
 from facedial.codes.learn import Learned
 from facedial.codes.moves import BEST, FAST, FINEST, FLOW, QUALITIES, Manner, Manners
@@ -531,8 +531,7 @@ class Editor:
         if straight or not self.bundle.has_flow:
             return walk(codes, steps)
         names = self._flow_names()
-        read = [self.read_attributes(portrait) for portrait in portraits]
-        wishes = np.array([[2 * own[name] - 1 for name in names] for own in read], np.float32)
+        wishes = np.stack([as_read(names, self.read_attributes(one)) for one in portraits])
         values = np.stack([code.values for code in codes])
         bundle = self.bundle
         leg = FlowWalk(values, wishes, bundle.velocity, bundle.planes_of, bundle.code_of)

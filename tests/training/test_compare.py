@@ -99,17 +99,24 @@ def test_from_stores_to_the_report(
     assert any("training" in line for line in lines)
 
 
-def test_new_faces_are_judged(labelled_store: Path, judge: Path, tmp_path: Path) -> None:
+def judged_figures(
+    store: Path, judge: Path, folder: Path, metric: str, most: int
+) -> list[dict[str, Any]]:
+    """Rows of an evaluation of one metric with a judge."""
     order = _run.Order(
-        stores=(labelled_store,),
-        out=tmp_path / "figures",
-        work=tmp_path,
-        only=("generation",),
+        stores=(store,),
+        out=folder / "figures",
+        work=folder,
+        only=(metric,),
         judge=judge,
-        most=40,
+        most=most,
     )
     list(_run.run(order))
-    rows = measured(tmp_path / "figures")
+    return measured(folder / "figures")
+
+
+def test_new_faces_are_judged(labelled_store: Path, judge: Path, tmp_path: Path) -> None:
+    rows = judged_figures(labelled_store, judge, tmp_path, "generation", 40)
     found = {(row["metric"], row["data"]): row for row in rows if row["model"] == "facedial"}
     ratio = found["frechet_ratio", f"random against {labelled_store.name}-head/train"]
     assert ratio["value"] > 0 and ratio["n"] == 40
@@ -142,16 +149,8 @@ def test_the_verb_adds_what_is_measured_to_what_was(
 def test_walks_are_measured_beside_straight_lines(
     labelled_store: Path, judge: Path, tmp_path: Path
 ) -> None:
-    order = _run.Order(
-        stores=(labelled_store,),
-        out=tmp_path / "figures",
-        work=tmp_path,
-        only=("walks",),
-        judge=judge,
-        most=8,
-    )
-    list(_run.run(order))
-    found = {(row["metric"], row["model"]): row for row in measured(tmp_path / "figures")}
+    rows = judged_figures(labelled_store, judge, tmp_path, "walks", 8)
+    found = {(row["metric"], row["model"]): row for row in rows}
     sharp = [found["between_sharpness", model] for model in ("facedial", "straight lines")]
     assert sharp[0]["n"] == sharp[1]["n"] == 4
     assert sharp[0]["value"] > sharp[1]["value"]

@@ -98,6 +98,11 @@ def guided(velocity: Velocity, guide: Velocity) -> Velocity:
     return guiding
 
 
+def as_read(names: Sequence[str], own: Mapping[str, float]) -> Floats:
+    """The wish [K] that says what a face is; `own`: attribute -> probability 0..1."""
+    return np.array([2 * own[name] - 1 for name in names], np.float32)
+
+
 def noise(seed: int, temperature: float) -> Floats:
     """Noise [6, 32, 32] of a seed: its long waves times the temperature, the others by its tenth root.
 
@@ -250,7 +255,7 @@ class FlowMove:
 
     def now(self, own: Mapping[str, float]) -> Floats:
         """The wish [K] that says what a face is; `own`: attribute -> probability 0..1."""
-        return np.array([2 * own[name] - 1 for name in self.names], np.float32)
+        return as_read(self.names, own)
 
     def then(
         self,

@@ -32,13 +32,15 @@ def measure(context: Context) -> Iterator[Row]:
     ends = context.editor.decode([face.code for face in faces])
     own = scores.sharpness(ends).reshape(-1, 2).mean(1)
     judge = None if context.judge is None else Judge(context.judge)
-    real = [] if judge is None else [judge.features(part) for part in (ends[::2], ends[1::2])]
+    if judge is not None:
+        real = [judge.features(part) for part in (ends[::2], ends[1::2])]
+        floor = scores.frechet(*real)
     for model, straight in _models(context):
         codes = [context.editor.walk(pair, 3, straight=straight)[1] for pair in pairs]
         drawn = context.editor.decode(codes)
         yield Row.of("between_sharpness", model, data, scores.sharpness(drawn) / own, "of the ends")
         if judge is not None:
-            ratio = scores.frechet(judge.features(drawn), real[0]) / scores.frechet(*real)
+            ratio = scores.frechet(judge.features(drawn), real[0]) / floor
             unit = "of ends against ends"
             yield Row("between_frechet_ratio", model, data, ratio, unit, len(drawn))
 

@@ -13,12 +13,8 @@ SOFT_EDGE = 0.15  # share of the side over which the mask falls to zero
 # and through.
 SOME, MUCH = 6.0, 24.0
 SMOOTH = 4  # pixels to each side
-OVAL = (
-    0.5,
-    0.57,
-    0.21,
-    0.27,
-)  # of a face on the head frame: centre and half axes, shares of the side
+# Of a face on the head frame: centre and half axes, across and down, in shares of the side.
+OVAL = 0.5, 0.57, 0.21, 0.27
 # Shares of what changes most, from which on a change around the face is meant, and meant wholly.
 HALO = 0.15, 0.45
 FLAT = 4.0  # squared levels: what has less fine detail than that has none to lose
