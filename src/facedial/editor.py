@@ -263,7 +263,8 @@ class Editor:
 
         `move`: `direction`, `flow` where the bundle has one, or `best`: for each attribute what was
         measured best for this model (`codes.moves`). `quality` of the flow's moves: `best`, by the
-        flow itself, or `fast`, by its student where the bundle has one. Targets bring along what they
+        flow itself, unless its student was measured better and `move` is `best`, or `fast`, by the
+        student where the bundle has one. Targets bring along what they
         exclude and imply (`codes.wishes`). Raises `BadRequest`.
         """
         self._own(portrait.code)
@@ -287,7 +288,8 @@ class Editor:
             for name, (part, manner) in parts.flowing.items():
                 full = _with(full, completed(part, own, asked))
                 mask = self.places.mask(name, manner.place)
-                mover = self.flow_move(manner, quality, portrait.memory, mask)
+                made = self.manners.quality(name, move, quality)
+                mover = self.flow_move(manner, made, portrait.memory, mask)
                 moved = mover.step(code.values, own, part, asked)
                 step += self.directions.keeping(moved, edit.keep)
                 masks.append(mask)
@@ -315,6 +317,7 @@ class Editor:
             mask=mask,
             memory=Memory() if memory is None else memory,
             student=self.bundle.changed if fast else None,
+            guessing=manner.quality == FINEST,
         )
 
     def readings(self, change: Change) -> dict[str, tuple[float, float]]:

@@ -229,8 +229,8 @@ class FlowMove:
     and nothing else.
     `planes`: codes [N, D] -> planes; `code`: the way back. `mask` [32, 32]: what the change of planes
     is multiplied by, all 1 where None. `gain`: how much of the whole way is gone. `student`: planes and
-    wishes now and then [N, 2 K] -> change of the planes, asked instead where there is one, until the flow
-    has been asked for the same.
+    wishes now and then [N, 2 K] -> change of the planes, asked instead where there is one; while it is
+    `guessing`, until the flow has been asked for the same.
 
     The flow learnt what people are like who have an attribute or have it not, not who have half of it.
     So every attribute is carried the whole of its way, and the step that makes is multiplied.
@@ -247,6 +247,7 @@ class FlowMove:
     gain: float = 1.0
     memory: Memory = field(default_factory=Memory)
     student: Callable[[Floats, Floats], Floats] | None = None
+    guessing: bool = True
 
     def __post_init__(self) -> None:
         _check(self.guidance, self.steps)
@@ -323,7 +324,7 @@ class FlowMove:
         if student is None:
             return self.memory.get((*key, "flow"), make)
         known = self.memory.peek((*key, "flow"))
-        if known is not None:
+        if self.guessing and known is not None:
             return known
 
         def guess() -> Floats:

@@ -22,6 +22,8 @@ class Manner:
     `gain`: how much of the flow's way is gone. `place`: how strictly the change stays where the
     attribute lives (`Places.mask`; 0: anywhere).
     `fresh`: share of the photo's own detail that gives way, where much changes, to what is drawn.
+    `quality`: what makes the change best: the flow itself (`best`), or its student (`fast`), which may
+    have learnt more than the flow's changes.
     """
 
     move: str = DIRECTION
@@ -30,6 +32,7 @@ class Manner:
     gain: float = 1.0
     place: float = 0.0
     fresh: float = 0.0
+    quality: str = FINEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,11 @@ class Manners:
     def move(self, name: str, asked: str = BEST) -> str:
         """How an attribute is moved when a move is asked for: `direction` or `flow`."""
         return self.table.get(name, Manner()).move if asked == BEST else asked
+
+    def quality(self, name: str, move: str = BEST, asked: str = FINEST) -> str:
+        """What makes a flow's change of the attribute when that is asked for: the flow or its student."""
+        best = self.table.get(name, Manner()).quality
+        return best if (move, asked) == (BEST, FINEST) else asked
 
     def parts(self, edit: Edit, move: str) -> Parts:
         """The edit parted by `move`: as the table has it (`best`), or all one way.

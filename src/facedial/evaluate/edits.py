@@ -159,7 +159,8 @@ def measure(context: Context) -> Iterator[Row]:
                 sign = {1.0: "+", 0.0: "-", None: ""}[target]
                 # The best move is one of the others, and need not be measured twice.
                 move = editor.manners.move(name, mover.move)
-                quality = mover.quality if move == FLOW and editor.bundle.has_student else ""
+                made = editor.manners.quality(name, mover.move, mover.quality)
+                quality = made if move == FLOW and editor.bundle.has_student else ""
                 key = (mover.path, name, move, quality)
                 if key not in measured:
                     measured[key] = list(_of_edit(bench, editor, mover, name, target))

@@ -203,6 +203,10 @@ class Bundle:
             raise BadBundle(f"{self.path} holds no {name}; export the model again")
         return self.path / name
 
+    def folder_of(self, graph: str) -> Path:
+        """Where a graph lies: in this bundle, or in the package's for what any model can use."""
+        return self._holder(graph).path
+
     def costs(self, graph: str) -> tuple[int, int] | None:
         """Multiplications an item and parameters of a graph; None where it does not state them."""
         facts = self._session(graph).facts

@@ -36,7 +36,11 @@ class Reader(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits of the attributes."""
-        features = self.features(pictures)
+        return self.of_small(small_picture.shrink(pictures))
+
+    def of_small(self, flat: Tensor) -> Tensor:
+        """The same from weighted small pictures [N, 6144]."""
+        features = self._through(flat)[0]
         logits: Tensor = self.leave(F.dropout(features, self.dropped, self.training))
         return logits
 
@@ -46,7 +50,9 @@ class Reader(nn.Module):
 
     def seen(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Those features, and maps [N, B, 16, 16] and [N, C, 8, 8] on the way to them."""
-        flat = small_picture.shrink(pictures)
+        return self._through(small_picture.shrink(pictures))
+
+    def _through(self, flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         luma = F.pixel_unshuffle(flat[:, :4096].reshape(-1, 1, 64, 64), 2)
         planes = torch.cat([luma - 0.5, flat[:, 4096:].reshape(-1, 2, 32, 32) * 2], 1) * 3
         x = self.body[0](planes) + self.position

@@ -6,6 +6,9 @@ features of a frozen network through random projections, at several depths (Saue
 fine texture as it is.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -132,6 +135,19 @@ def _head(inputs: int, first: int, second: int) -> nn.Sequential:
 def coarse_from(logits: list[Tensor], first: int) -> list[Tensor]:
     """All pictures' logits of what is fine, the shallowest map and the texture; else from `first` on."""
     return [logits[0], *(one[first:] for one in logits[1:-1]), logits[-1]]
+
+
+@contextmanager
+def held(module: nn.Module) -> Iterator[None]:
+    """What is computed meanwhile gives the module's parameters no gradient."""
+    learning = [p for p in module.parameters() if p.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
 
 
 def judged(real: list[Tensor], drawn: list[Tensor]) -> Tensor:

@@ -87,11 +87,15 @@ class LinearMap(nn.Module):
         with exact(flat):
             return flat @ self.basis / self.deviation
 
-    def planes(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Code [N, D] -> luma [N, 1, 64, 64] in 0..1 and chroma [N, 2, 32, 32] about 0."""
+    def small(self, codes: Tensor) -> Tensor:
+        """Code [N, D] -> weighted small picture [N, 6144], as `shrink` makes it."""
         # The basis stands on the left, untransposed, so that both graphs can share its bytes.
         with exact(codes):
-            flat = (self.basis @ (codes * self.deviation).T).T + self.mean
+            return (self.basis @ (codes * self.deviation).T).T + self.mean
+
+    def planes(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Code [N, D] -> luma [N, 1, 64, 64] in 0..1 and chroma [N, 2, 32, 32] about 0."""
+        flat = self.small(codes)
         luma = flat[:, :4096].reshape(-1, 1, 64, 64) / LUMA_WEIGHT
         weight = flat.new_tensor(CHROMA_WEIGHT)[:, None, None]
         return luma, flat[:, 4096:].reshape(-1, 2, 32, 32) / weight

@@ -17,7 +17,7 @@ from facedial.codes.attributes import NAMES
 from facedial.codes.code import Code, Floats
 from facedial.codes.edit import Edit
 from facedial.codes.flow import MOVE_STEPS
-from facedial.codes.moves import DIRECTION, FLOW, Manner
+from facedial.codes.moves import DIRECTION, FAST, FINEST, FLOW, QUALITIES, Manner
 from facedial.codes.places import PLACES, Places
 from facedial.codes.wishes import companions
 from facedial.editor import Change, Editor, Portrait
@@ -48,6 +48,7 @@ SKIN = (
 class Settings:
     """What is tried: the flow's `turnings`, `guidances`, `gains`, `places`, each with each (`Manner`).
 
+    `qualities`: made by the flow (`best`), by the bundle's student (`fast`), or both.
     `steps`: of the flow. `people`: validation people for each attribute, half without and half with it.
     `collateral`: how much a s.d. of movement of the other attributes counts against success.
     `attributes`: those that are measured; the others stay as the bundle has them. `fresh`: those whose
@@ -58,6 +59,7 @@ class Settings:
     guidances: tuple[float, ...] = (4.5, 7.0)
     gains: tuple[float, ...] = (1.0, 1.4, 2.0)
     places: tuple[float, ...] = (0.2, 0.4, 0.6)
+    qualities: tuple[str, ...] = (FINEST,)
     steps: int = MOVE_STEPS
     people: int = 16
     collateral: float = 1.0
@@ -65,11 +67,13 @@ class Settings:
     fresh: tuple[str, ...] = tuple(name for name in NAMES if name not in SKIN)
 
     def __post_init__(self) -> None:
-        tried = (self.turnings, self.guidances, self.gains, self.places)
+        tried = (self.turnings, self.guidances, self.gains, self.places, self.qualities)
         if self.people < 2 or not all(tried):
             raise BadRequest(
                 "moves are measured on 2 people or more, and at least one of each setting"
             )
+        if not set(self.qualities) <= set(QUALITIES):
+            raise BadRequest(f"qualities are {' or '.join(QUALITIES)}, got {self.qualities}")
         unknown = sorted({*self.attributes, *self.fresh} - set(NAMES))
         if unknown:
             raise BadRequest(f"moves of {', '.join(unknown)}: no such attribute")
@@ -93,11 +97,11 @@ class _Person:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Wish:
-    """An edit to be tried: of whom, what, and the flow's change of planes, turning and guidance -> it."""
+    """An edit to be tried: of whom, what, and the change of planes in each manner, wherever it goes."""
 
     person: _Person
     target: float
-    changes: Mapping[tuple[float, float], Floats]
+    changes: Mapping[Manner, Floats]
 
 
 @dataclass(slots=True)
@@ -130,6 +134,8 @@ def start(context: Context, settings: Settings) -> None:
     with Editor.open(context.init) as editor:
         if not editor.bundle.has_flow:
             raise BadBundle(f"{editor.bundle.path} has no flow, so there is nothing to choose from")
+        if FAST in settings.qualities and not editor.bundle.has_student:
+            raise BadBundle(f"{editor.bundle.path} has no student; set qualities to {FINEST} alone")
         bench = _Bench.of(editor, settings, context)
         wishes = bench.wishes()
         # Where each attribute lives is only seen beside all the others, so before any is measured.
@@ -204,17 +210,30 @@ class _Bench:
             self.people[row] = self._person(self.crops.read(np.array([row]))[0])
         person = self.people[row]
         changes = {}
-        for turning, guidance in itertools.product(self.settings.turnings, self.settings.guidances):
-            manner = Manner(turning=turning, guidance=guidance)
-            mover = dataclasses.replace(self.editor.flow_move(manner), steps=self.settings.steps)
-            now = mover.now(person.own)
-            if turning not in person.turned:
-                person.turned[turning] = mover.back(person.planes, now[None])
-                person.still[turning] = mover.still(person.turned[turning], now[None])
-            then, _ = mover.then(person.own, name, 1 if target > 0.5 else -1)
-            forth = mover.forth(person.turned[turning], then[None], now[None])
-            changes[turning, guidance] = forth - person.still[turning]
+        bare = self.editor.flow_move(Manner())
+        now = bare.now(person.own)
+        then, _ = bare.then(person.own, name, 1 if target > 0.5 else -1)
+        if FINEST in self.settings.qualities:
+            for manner in self._flows():
+                changes[manner] = self._change(person, manner, now, then)
+        if FAST in self.settings.qualities:
+            wishes = np.concatenate([now, then])[None]
+            made = self.editor.bundle.changed(person.planes, wishes)
+            changes[Manner(move=FLOW, quality=FAST)] = made
         return _Wish(person, target, changes)
+
+    def _flows(self) -> list[Manner]:
+        pairs = itertools.product(self.settings.turnings, self.settings.guidances)
+        return [Manner(move=FLOW, turning=t, guidance=g) for t, g in pairs]
+
+    def _change(self, person: _Person, manner: Manner, now: Floats, then: Floats) -> Floats:
+        mover = dataclasses.replace(self.editor.flow_move(manner), steps=self.settings.steps)
+        turning = manner.turning
+        if turning not in person.turned:
+            person.turned[turning] = mover.back(person.planes, now[None])
+            person.still[turning] = mover.still(person.turned[turning], now[None])
+        forth = mover.forth(person.turned[turning], then[None], now[None])
+        return np.asarray(forth - person.still[turning])
 
     def _person(self, pixels: NDArray[np.uint8]) -> _Person:
         portrait = self.editor.portrait_of_crop(pixels)
@@ -255,20 +274,13 @@ class _Bench:
         code, edit = wish.person.portrait.code, Edit({name: wish.target})
         fresh = float(name in self.settings.fresh)
         changes = {}
-        for (turning, guidance), planes in wish.changes.items():
-            mover = self.editor.flow_move(Manner(turning=turning, guidance=guidance))
+        for flowing, planes in wish.changes.items():
+            mover = self.editor.flow_move(flowing)
             for place in self.settings.places:
                 mask = places.mask(name, place)
                 step = mover.added(wish.person.planes, planes, mask)
                 for gain in self.settings.gains:
-                    manner = Manner(
-                        move=FLOW,
-                        turning=turning,
-                        guidance=guidance,
-                        gain=gain,
-                        place=place,
-                        fresh=fresh,
-                    )
+                    manner = dataclasses.replace(flowing, gain=gain, place=place, fresh=fresh)
                     after = Code(code.values + np.float32(gain) * step, code.space)
                     changes[manner] = Change(code, after, edit, {}, fresh, mask)
         return changes

@@ -1,7 +1,6 @@
 """The sharp renderer of a bundle's codes: the faithful one, taught by discriminators what photos are."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,7 +102,7 @@ class Game(nn.Module):
         maps = features(drawn)
         told = self.discriminators(real, real_maps)
         not_told = self.discriminators(drawn.detach(), [one.detach() for one in maps])
-        with _still(self.discriminators):
+        with sharp.held(self.discriminators):
             deceived = self.discriminators(drawn, maps)
         # Backgrounds of new faces are no photos' backgrounds, whatever the renderer does; judged for
         # that it scribbles on them. So new faces are judged by their texture alone.
@@ -122,19 +121,6 @@ class Game(nn.Module):
             "deceived": sharp.deceived(deceived),
             "judged": sharp.judged(told, not_told),
         }
-
-
-@contextmanager
-def _still(module: nn.Module) -> Iterator[None]:
-    """What is computed meanwhile gives the module's parameters no gradient."""
-    learning = [p for p in module.parameters() if p.requires_grad]
-    for parameter in learning:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in learning:
-            parameter.requires_grad_(True)
 
 
 class Task:

@@ -1,8 +1,9 @@
-"""The edit student: what a bundle's flow makes of a wish, in one evaluation instead of a hundred."""
+"""The edit student: what a bundle's flow makes of a wish, in one evaluation instead of a hundred.
+
+Schooled (`_school`), it goes on from a bundle's student, and photos and a reader teach it too.
+"""
 
 import dataclasses
-import logging
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,25 +14,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
-from facedial.codes.code import Floats
-from facedial.codes.flow import MOVE_STEPS, FlowMove, Velocity
-from facedial.codes.moves import Manner
+from facedial.codes.flow import MOVE_STEPS
 from facedial.editor import Editor
-from facedial.errors import BadBundle, BadRequest, BadRun
+from facedial.errors import BadBundle, BadRequest
 from facedial.runtime.bundle import Bundle
-from facedial.training import export, loop, losses, tensors
+from facedial.training import export, losses, tensors
 from facedial.training.batches import Crops, grid
 from facedial.training.models import flow
-from facedial.training.recipe import Context, Pace, Recipe, from_json
+from facedial.training.models.reader import Config as ReaderConfig
+from facedial.training.models.reader import Reader
+from facedial.training.recipe import Context, Pace, Recipe, Terms, from_json
 from facedial.training.recipes import autoencoder
+from facedial.training.recipes._pairs import Maker, Pairs, collected, fastest
+from facedial.training.recipes._school import Asking, Eyes, Game, Judges, School, eyes, terms
 
-log = logging.getLogger(__name__)
-
-AT_ONCE = 16  # people carried back together
-WISHES = 3  # of each of them
 HELD_BACK = 16  # every so many-th pair is looked at and not learnt
-PAIRS = "pairs"
-COLUMNS = ("faces", "wishes", "changes", "masks")
 PLANES = "planes.safetensors"
 
 
@@ -39,7 +36,8 @@ PLANES = "planes.safetensors"
 class Settings:
     """How many `pairs` the flow makes before the training begins, each in `steps` steps.
 
-    `still`: share of a batch in which nothing is wished and nothing must change.
+    `still`: share of a batch in which nothing is wished and nothing must change. `pairs_of`: a run whose
+    pairs are taken instead. `judged`: validation people by whom a schooled student is scored.
     """
 
     model: flow.Config = field(default_factory=lambda: flow.Config(width=32))
@@ -47,31 +45,13 @@ class Settings:
     pairs: int = 12000
     steps: int = MOVE_STEPS
     still: float = 1 / 16
+    pairs_of: str = ""
+    judged: int = 256
+    school: School = field(default_factory=School)
 
     def __post_init__(self) -> None:
         if self.pairs < 2 * HELD_BACK:
             raise BadRequest(f"a student needs {2 * HELD_BACK} pairs at least, got {self.pairs}")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pairs:
-    """Faces' planes [N, 6, 32, 32], wishes now and then [N, 2 K], and the flow's changes, as planes.
-
-    `masks` [N, 32, 32]: what of a change is used.
-    """
-
-    faces: Tensor
-    wishes: Tensor
-    changes: Tensor
-    masks: Tensor
-
-    def __len__(self) -> int:
-        return len(self.faces)
-
-    def at(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Those rows in single precision, masks as [N, 1, 32, 32]."""
-        faces, wishes, changes, masks = (getattr(self, name)[rows].float() for name in COLUMNS)
-        return faces.to(device), wishes.to(device), changes.to(device), masks[:, None].to(device)
 
 
 class Task:
@@ -92,6 +72,11 @@ class Task:
 
     def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Tensor:
         """Mean squared error of masked changes in white planes; of none, where nothing is wished."""
+        faces, wishes, changes, masks = self.lesson(batch, seed)
+        return losses.squared(network(faces, wishes) * masks, changes * masks)
+
+    def lesson(self, batch: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Pairs to be learnt, mirrored half the time, as `Pairs.at` has them."""
         generator = torch.Generator().manual_seed(seed)
         rows = self.learnt[torch.randint(len(self.learnt), (batch,), generator=generator)]
         faces, wishes, changes, masks = self.pairs.at(rows, self.device)
@@ -105,7 +90,7 @@ class Task:
         faces = torch.where(turned, flow.mirror(faces), faces)
         changes = torch.where(turned, flow.mirror(changes), changes)
         masks = torch.where(turned, masks.flip(3), masks)
-        return losses.squared(network(faces, wishes) * masks, changes * masks)
+        return faces, wishes, changes, masks
 
     @torch.no_grad()
     def scores(self, network: nn.Module) -> dict[str, float]:
@@ -124,6 +109,76 @@ class Task:
         faces, wishes, changes, masks = self.pairs.at(some, self.device)
         rows = (faces, faces + changes * masks, faces + network(faces, wishes) * masks)
         return grid([self.planes.linear.base(self.planes(row)).cpu() for row in rows])
+
+
+class Schooled:
+    """The game of a student and its judges, beside what the flow teaches.
+
+    `own`: the bundle's own reader, which does not teach it, unless it is the only one.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        eyes: Eyes,
+        judges: Judges,
+        asking: tuple[Asking, Asking],
+        own: Reader,
+    ) -> None:
+        self.lessons = task
+        self.pace, self.device = task.pace, task.device
+        self.school = task.settings.school
+        self.network = Game(task.network, judges).to(task.device)
+        self.eyes = eyes
+        self.asking, judging = asking
+        self.asked = judging.draw(task.settings.judged, 0)
+        self.own = dataclasses.replace(eyes, reader=own.to(task.device).eval())
+        with torch.no_grad():
+            found = torch.sigmoid(self.own.read(self.asked.faces.to(task.device)))
+        self.own = dataclasses.replace(self.own, spread=found.std(0).clamp_min(1e-2))
+
+    def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Terms:
+        """The game's terms."""
+        fresh = min(max(2, round(self.school.fresh * batch)), batch - 1)
+        asked = self.asking.draw(fresh, seed).to(self.device)
+        pairs = self.lessons.lesson(batch - fresh, seed)
+        return terms(self.school, network(pairs, asked, self.eyes), step)
+
+    @torch.no_grad()
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """`merit`: `likely` less `kept`; and `explained`, as without schooling.
+
+        Likely: mean probability by the own reader of what was asked of validation people. Kept: how
+        far its other findings move, in s.d.
+        """
+        assert isinstance(network, Game)
+        likely, moved = [], []
+        for asked in self.asked.parts(64):
+            now = asked.to(self.device)
+            after = now.faces + network.student(now.faces, now.wishes) * now.masks
+            before, read = (torch.sigmoid(self.own.read(one)) for one in (now.faces, after))
+            likely.append((read * (now.signs == 1) + (1 - read) * (now.signs == -1)).sum(1))
+            others = now.signs == 0
+            change = (read - before).abs() / self.own.spread
+            moved.append((change * others).sum(1) / others.sum(1).clamp_min(1))
+        found, kept = (float(torch.cat(one).mean()) for one in (likely, moved))
+        return {
+            "merit": found - kept,
+            "likely": found,
+            "kept": kept,
+            "explained": self.lessons.scores(network.student)["explained"],
+        }
+
+    @torch.no_grad()
+    def sheet(self, network: nn.Module) -> NDArray[np.uint8]:
+        """Forty faces of validation people in rows of twenty, each over what was asked of it."""
+        assert isinstance(network, Game)
+        rows = []
+        for asked in self.asked.parts(20)[:2]:
+            now = asked.to(self.device)
+            after = now.faces + network.student(now.faces, now.wishes) * now.masks
+            rows += [self.eyes.picture(one).cpu() for one in (now.faces, after)]
+        return grid(rows)
 
 
 class Student(nn.Module):
@@ -150,7 +205,7 @@ class Student(nn.Module):
         self.network.load_state_dict({**state, **zeros, "wish.0.weight": wide})
 
 
-def start(context: Context, settings: Settings) -> Task:
+def start(context: Context, settings: Settings) -> Task | Schooled:
     """A fresh student of the flow of a bundle (the packaged one unless named)."""
     with Editor.open(context.init) as editor:
         bundle = editor.bundle
@@ -169,14 +224,53 @@ def start(context: Context, settings: Settings) -> Task:
         )
         export.take_weights(teacher, bundle.path, "flow")
         teacher.to(context.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        crops = Crops(context.stores, ["train"], bundle.side)
-        pairs = _pairs(context, settings, editor, crops, _asked(teacher, context.device))
+        if settings.pairs_of:
+            pairs = collected(Path(settings.pairs_of), settings.pairs, space, None)
+        else:
+            crops = Crops(context.stores, ["train"], bundle.side)
+            maker = Maker(editor, crops, fastest(teacher, context.device), settings.steps)
+            pairs = collected(context.run, settings.pairs, space, maker, context.seed)
         guide = _guide(bundle, settings.model)
-    task = Task(settings, context, pairs, planes)
-    if guide is not None:
-        task.network.take(guide)
-    tensors.save(context.run / PLANES, planes.state_dict(), {"space": space})
+        task = Task(settings, context, pairs, planes)
+        if guide is not None:
+            task.network.take(guide)
+        tensors.save(context.run / PLANES, planes.state_dict(), {"space": space})
+        if settings.school.features_file:
+            return _schooled(task, context, editor, coder, space)
     return task
+
+
+def _schooled(
+    task: Task, context: Context, editor: Editor, coder: autoencoder.Autoencoder, space: str
+) -> Schooled:
+    """The task of going on from the bundle's student, in school."""
+    settings, bundle = task.settings, editor.bundle
+    if not bundle.has_student:
+        raise BadBundle(f"{bundle.path} has no student to school; train one without a school first")
+    export.take_weights(task.network.network, bundle.path, "student")
+    codes, judged = (
+        autoencoder.encoded(context, Crops(context.stores, [split]), coder, space, split)
+        for split in ("train", "val")
+    )
+    own = _reader(bundle)
+    with Bundle.open(
+        Path(settings.school.reader) if settings.school.reader else bundle.path
+    ) as other:
+        teaching = _reader(other)
+    asking = (
+        Asking(context, "train", settings.school.faces, editor, codes, task.planes),
+        Asking(context, "val", settings.judged, editor, judged, task.planes),
+    )
+    watching, judges = eyes(settings.school, teaching, task.planes, asking[0])
+    return Schooled(task, watching, judges, asking, own)
+
+
+def _reader(bundle: Bundle) -> Reader:
+    """A bundle's reader."""
+    facts = bundle.part("reader")
+    network = Reader(from_json(ReaderConfig(), facts["settings"]["model"]), len(NAMES))
+    export.take_weights(network, bundle.folder_of("reader"), "reader")
+    return network.requires_grad_(False)
 
 
 def _guide(bundle: Bundle, config: flow.Config) -> flow.Flow | None:
@@ -191,92 +285,6 @@ def _guide(bundle: Bundle, config: flow.Config) -> flow.Flow | None:
     return guide
 
 
-def _asked(teacher: nn.Module, device: torch.device) -> Velocity:
-    """The flow's velocity, in the precision that is fastest here."""
-    halves = loop.fastest_precision(device) == "bf16-mixed"
-
-    @torch.no_grad()
-    def velocity(*given: Floats) -> Floats:
-        with torch.autocast(device.type, torch.bfloat16, enabled=halves):
-            found: Tensor = teacher(*(torch.from_numpy(v).to(device) for v in given))
-        return np.asarray(found.float().cpu().numpy())
-
-    return velocity
-
-
-def _pairs(
-    context: Context, settings: Settings, editor: Editor, crops: Crops, velocity: Velocity
-) -> Pairs:
-    """All pairs, made part by part and kept in the run, so that a stopped run goes on where it was."""
-    parts: list[dict[str, Tensor]] = []
-    count = 0
-    while count < settings.pairs:
-        path = context.run / f"{PAIRS}-{len(parts):04d}.safetensors"
-        if not path.exists():
-            rng = np.random.default_rng([context.seed, len(parts)])
-            made = [*_made(settings, editor, crops, velocity, rng)]
-            columns = [torch.from_numpy(np.concatenate(c)).half() for c in zip(*made, strict=True)]
-            named = dict(zip(COLUMNS, columns, strict=True))
-            tensors.save(path, named, {"space": editor.bundle.space})
-        kept, about = tensors.load(path)
-        if about["space"] != editor.bundle.space:
-            raise BadRun(f"{path} was made with codes of {about['space']}; choose another -o")
-        parts.append(kept)
-        count += len(kept["faces"])
-        log.info("%d of %d pairs", count, settings.pairs)
-    return Pairs(*(torch.cat([p[name] for p in parts]) for name in COLUMNS))
-
-
-def _made(
-    settings: Settings,
-    editor: Editor,
-    crops: Crops,
-    velocity: Velocity,
-    rng: np.random.Generator,
-) -> Iterator[tuple[Floats, Floats, Floats, Floats]]:
-    """Faces, wishes, changes and masks of one round: people of each manner there is."""
-    manners: dict[tuple[float, float], list[str]] = {}
-    for name in editor.directions.names:
-        if name in NAMES:
-            manner = editor.manners.table.get(name, Manner())
-            manners.setdefault((manner.turning, manner.guidance), []).append(name)
-    for names in manners.values():
-        manner = editor.manners.table.get(names[0], Manner())
-        mover = dataclasses.replace(
-            editor.flow_move(manner), velocity=velocity, steps=settings.steps
-        )
-        # As many people as the manner has attributes, so that each attribute is learnt alike.
-        for _ in range(max(1, round(len(names) * WISHES / AT_ONCE))):
-            pixels = crops.read(rng.integers(0, len(crops), AT_ONCE))
-            planes = editor.bundle.planes_of(editor.bundle.encode(pixels))
-            read = editor.bundle.read(pixels)
-            now = (2 * read - 1).astype(np.float32)
-            turned = mover.back(planes, now)
-            still = mover.still(turned, now)
-            for _ in range(WISHES):
-                chosen = [names[i] for i in rng.integers(0, len(names), AT_ONCE)]
-                then = np.stack(
-                    [_then(mover, name, row) for name, row in zip(chosen, read, strict=True)]
-                )
-                change = mover.forth(turned, then, now) - still
-                yield planes, np.concatenate([now, then], 1), change, _masks(editor, chosen)
-
-
-def _masks(editor: Editor, names: Sequence[str]) -> Floats:
-    """What of a change of each attribute is used, [N, 32, 32]."""
-    everywhere = np.ones((flow.SIDE, flow.SIDE), np.float32)
-    places = [editor.manners.table.get(name, Manner()).place for name in names]
-    found = [editor.places.mask(*one) for one in zip(names, places, strict=True)]
-    return np.stack([everywhere if mask is None else mask for mask in found])
-
-
-def _then(mover: FlowMove, name: str, read: Floats) -> Floats:
-    """The wish for a person's other side of an attribute, with what goes with it."""
-    own = dict(zip(NAMES, map(float, read), strict=True))
-    sign = -1 if own[name] > 0.5 else 1
-    return mover.then(own, name, sign)[0]
-
-
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     """Write `student.onnx` and its golden numbers into the bundle `out`, whose flow it learnt from.
 
@@ -284,6 +292,9 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     """
     network = Student(settings.model).eval()
     state, facts = tensors.load(run / "best.safetensors")
+    if settings.school.features_file:
+        prefix = "student."
+        state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     network.load_state_dict(state)
     _, about = tensors.load(run / PLANES)
     export.check_space(run, out, about["space"], "learnt edits of", "train it again")
