@@ -62,7 +62,7 @@ NOTHING = "nothing to change; give --set NAME=0..1 or --add NAME=±x"
     "--quality",
     default="best",
     show_default=True,
-    help="Of what a flow does: best (the flow) or fast (its student, where the model has one).",
+    help="Of what a flow does: best (the flow, or its student where better) or fast (the student).",
 )
 @FACE
 @click.option(

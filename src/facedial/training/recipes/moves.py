@@ -219,7 +219,10 @@ class _Bench:
         if FAST in self.settings.qualities:
             wishes = np.concatenate([now, then])[None]
             made = self.editor.bundle.changed(person.planes, wishes)
-            changes[Manner(move=FLOW, quality=FAST)] = made
+            # How the flow is asked, should somebody ask it, stays as it was.
+            known = self.editor.manners.table.get(name, Manner())
+            asked = Manner(move=FLOW, turning=known.turning, guidance=known.guidance)
+            changes[dataclasses.replace(asked, quality=FAST)] = made
         return _Wish(person, target, changes)
 
     def _flows(self) -> list[Manner]:
