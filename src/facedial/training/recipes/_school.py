@@ -6,7 +6,7 @@ people who have it; and by a reader, which must find what was asked and all else
 Liu 2019).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class School:
     the reader's logits lack, in their s.d., of what they are of people who have what was asked, and not
     more: beyond that, skin is painted white and mouths burst; `kept`: how far its other findings move,
     in s.d. `fresh`: share of a batch that is no pair but a face with any wish, of
-    `faces` training people. `reader`: bundle with the reader that teaches, the packaged one's own where
+    `faces` training people. `reader`: bundle with the reader that teaches, the bundle's own where
     none is named; one that was trained under attack gives better advice. `features`, `features_file`:
     as for the recipe `sharp`. `warm`: steps at first in which the discriminators learn alone.
     """
@@ -58,7 +58,7 @@ class School:
     imitated: float = 8.0
     deceived: float = 2.0
     suited: float = 1.0
-    asked: float = 6.0
+    asked: float = 12.0
     kept: float = 6.0
     fresh: float = 0.7
     faces: int = 30000
@@ -255,7 +255,7 @@ class Asking:
             signs[i, NAMES.index(name)] = 1 if has else -1
             if rng.random() < AFRESH:
                 photos[i] = self._one(name, has, rng, photos[i])
-        faces, shown = (self.planes.white(self.codes[some].float()) for some in (rows, photos))
+        faces, shown = (self._white(some) for some in (rows, photos))
         masks = torch.stack([self.masks[name] for name in names])[:, None]
         turned = torch.from_numpy(rng.random(count) < 0.5)[:, None, None, None]
         return Asked(
@@ -266,6 +266,10 @@ class Asking:
             photos=torch.where(turned, flow.mirror(shown), shown),
             labels=torch.from_numpy(self.labels[photos]),
         )
+
+    def _white(self, rows: NDArray[np.int64]) -> Tensor:
+        codes = self.codes[torch.from_numpy(rows)].float().to(self.planes.mean.device)
+        return self.planes.white(codes).cpu()
 
     def _one(self, name: str, has: bool, rng: np.random.Generator, row: int) -> int:
         some = self.having[name, has]
@@ -325,6 +329,6 @@ def eyes(
 def terms(school: School, raw: Mapping[str, Tensor], step: int) -> Terms:
     """The game's terms with their weights; only imitation and the judges' own while those warm up."""
     warm = step >= school.warm
-    names: Sequence[str] = ("deceived", "suited", "asked", "kept")
+    names = ("deceived", "suited", "asked", "kept")
     weights = {name: getattr(school, name) if warm else 0.0 for name in names}
     return Terms(raw, {"imitated": school.imitated, **weights})
