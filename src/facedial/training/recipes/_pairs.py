@@ -88,10 +88,11 @@ class Maker:
         for _ in range(WISHES):
             chosen = [names[i] for i in rng.integers(0, len(names), AT_ONCE)]
             then = np.stack(
-                [_then(mover, name, row) for name, row in zip(chosen, read, strict=True)]
+                [other_side(mover, name, row)[0] for name, row in zip(chosen, read, strict=True)]
             )
             change = mover.forth(turned, then, now) - still
-            yield planes, np.concatenate([now, then], 1), change, _masks(self.editor, chosen)
+            masks = np.stack([used(self.editor, name) for name in chosen])
+            yield planes, np.concatenate([now, then], 1), change, masks
 
 
 def collected(folder: Path, wanted: int, space: str, maker: Maker | None, seed: int = 0) -> Pairs:
@@ -119,19 +120,17 @@ def collected(folder: Path, wanted: int, space: str, maker: Maker | None, seed: 
     return Pairs(*(torch.cat([p[name] for p in parts]) for name in COLUMNS))
 
 
-def _masks(editor: Editor, names: Sequence[str]) -> Floats:
-    """What of a change of each attribute is used, [N, 32, 32]."""
-    everywhere = np.ones((flow.SIDE, flow.SIDE), np.float32)
-    places = [editor.manners.table.get(name, Manner()).place for name in names]
-    found = [editor.places.mask(*one) for one in zip(names, places, strict=True)]
-    return np.stack([everywhere if mask is None else mask for mask in found])
+def used(editor: Editor, name: str) -> Floats:
+    """What of a change of an attribute is used, [32, 32]."""
+    mask = editor.places.mask(name, editor.manners.table.get(name, Manner()).place)
+    return np.ones((flow.SIDE, flow.SIDE), np.float32) if mask is None else mask
 
 
-def _then(mover: FlowMove, name: str, read: Floats) -> Floats:
-    """The wish for a person's other side of an attribute, with what goes with it."""
+def other_side(mover: FlowMove, name: str, read: Floats) -> tuple[Floats, bool]:
+    """The wish for a person's other side of an attribute, with what goes with it; whether it comes."""
     own = dict(zip(NAMES, map(float, read), strict=True))
-    sign = -1 if own[name] > 0.5 else 1
-    return mover.then(own, name, sign)[0]
+    comes = own[name] <= 0.5
+    return mover.then(own, name, 1 if comes else -1)[0], comes
 
 
 def fastest(teacher: nn.Module, device: torch.device) -> Velocity:

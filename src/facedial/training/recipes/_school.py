@@ -27,6 +27,7 @@ from facedial.training.batches import Crops
 from facedial.training.models import flow, perceptual, sharp
 from facedial.training.models.reader import Reader
 from facedial.training.recipe import Context, Terms
+from facedial.training.recipes._pairs import other_side, used
 
 READ = "read"
 SHOWN = 256  # photos by which the sizes of features are measured
@@ -228,7 +229,10 @@ class Asking:
         if not self.names:
             raise BadRequest(f"the flow of {editor.bundle.path} moves nothing best; measure moves")
         self.mover = editor.flow_move(Manner())
-        self.masks = {name: _mask(editor, name) for name in self.names}
+        self.masks = {
+            name: torch.from_numpy(used(editor, name)) * editor.manners.table[name].gain
+            for name in self.names
+        }
         self.having = {
             (name, has): np.flatnonzero((self.labels[:, NAMES.index(name)] > 0) == has)
             for name in self.names
@@ -246,9 +250,7 @@ class Asking:
             if i % HAVING == 0:
                 rows[i] = self._one(name, True, rng, rows[i])
             read = self.read[rows[i]]
-            own = dict(zip(NAMES, map(float, read), strict=True))
-            has = own[name] <= 0.5
-            then, _ = self.mover.then(own, name, 1 if has else -1)
+            then, has = other_side(self.mover, name, read)
             wishes.append(np.concatenate([2 * read - 1, then]))
             for other, value in companions({name: float(has)}, NAMES).items():
                 signs[i, NAMES.index(other)] = BROUGHT if value > 0.5 else -BROUGHT
@@ -274,14 +276,6 @@ class Asking:
     def _one(self, name: str, has: bool, rng: np.random.Generator, row: int) -> int:
         some = self.having[name, has]
         return int(rng.choice(some)) if len(some) else row
-
-
-def _mask(editor: Editor, name: str) -> Tensor:
-    """What a change of an attribute is multiplied by [32, 32]."""
-    manner = editor.manners.table[name]
-    mask = editor.places.mask(name, manner.place)
-    whole = np.ones((flow.SIDE, flow.SIDE), np.float32) if mask is None else mask
-    return torch.from_numpy(whole) * manner.gain
 
 
 def _read(path: Path, editor: Editor, crops: Crops, rows: NDArray[np.int64]) -> NDArray[np.float32]:

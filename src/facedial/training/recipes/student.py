@@ -26,7 +26,7 @@ from facedial.training.models.reader import Reader
 from facedial.training.recipe import Context, Pace, Recipe, Terms, from_json
 from facedial.training.recipes import autoencoder
 from facedial.training.recipes._pairs import Maker, Pairs, collected, fastest
-from facedial.training.recipes._school import Asking, Eyes, Game, Judges, School, eyes, terms
+from facedial.training.recipes._school import Asked, Asking, Eyes, Game, Judges, School, eyes, terms
 
 HELD_BACK = 16  # every so many-th pair is looked at and not learnt
 PLANES = "planes.safetensors"
@@ -154,8 +154,7 @@ class Schooled:
         assert isinstance(network, Game)
         likely, moved = [], []
         for asked in self.asked.parts(64):
-            now = asked.to(self.device)
-            after = now.faces + network.student(now.faces, now.wishes) * now.masks
+            now, after = self._changed(network, asked)
             before, read = (torch.sigmoid(self.own.read(one)) for one in (now.faces, after))
             likely.append((read * (now.signs == 1) + (1 - read) * (now.signs == -1)).sum(1))
             others = now.signs == 0
@@ -175,10 +174,14 @@ class Schooled:
         assert isinstance(network, Game)
         rows = []
         for asked in self.asked.parts(20)[:2]:
-            now = asked.to(self.device)
-            after = now.faces + network.student(now.faces, now.wishes) * now.masks
+            now, after = self._changed(network, asked)
             rows += [self.eyes.picture(one).cpu() for one in (now.faces, after)]
         return grid(rows)
+
+    def _changed(self, network: Game, asked: Asked) -> tuple[Asked, Tensor]:
+        """What is asked, on the device, and the faces' planes after it."""
+        now = asked.to(self.device)
+        return now, now.faces + network.student(now.faces, now.wishes) * now.masks
 
 
 class Student(nn.Module):
@@ -219,24 +222,20 @@ def start(context: Context, settings: Settings) -> Task | Schooled:
         planes = flow.Planes(coder.linear)
         named = nn.ModuleDict({"planes": planes})
         export.take_weights(named, bundle.path, "flow-code")
-        teacher = flow.Flow(
-            from_json(flow.Config(), parts["flow"]["settings"]["model"]), len(NAMES)
-        )
-        export.take_weights(teacher, bundle.path, "flow")
-        teacher.to(context.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         if settings.pairs_of:
             pairs = collected(Path(settings.pairs_of), settings.pairs, space, None)
         else:
             crops = Crops(context.stores, ["train"], bundle.side)
-            maker = Maker(editor, crops, fastest(teacher, context.device), settings.steps)
+            velocity = fastest(_teacher(bundle).to(context.device), context.device)
+            maker = Maker(editor, crops, velocity, settings.steps)
             pairs = collected(context.run, settings.pairs, space, maker, context.seed)
-        guide = _guide(bundle, settings.model)
         task = Task(settings, context, pairs, planes)
-        if guide is not None:
-            task.network.take(guide)
         tensors.save(context.run / PLANES, planes.state_dict(), {"space": space})
         if settings.school.features_file:
             return _schooled(task, context, editor, coder, space)
+        guide = _guide(bundle, settings.model)
+        if guide is not None:
+            task.network.take(guide)
     return task
 
 
@@ -271,6 +270,14 @@ def _reader(bundle: Bundle) -> Reader:
     network = Reader(from_json(ReaderConfig(), facts["settings"]["model"]), len(NAMES))
     export.take_weights(network, bundle.folder_of("reader"), "reader")
     return network.requires_grad_(False)
+
+
+def _teacher(bundle: Bundle) -> flow.Flow:
+    """A bundle's flow."""
+    config = from_json(flow.Config(), bundle.facts["parts"]["flow"]["settings"]["model"])
+    teacher = flow.Flow(config, len(NAMES))
+    export.take_weights(teacher, bundle.path, "flow")
+    return teacher.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
 
 
 def _guide(bundle: Bundle, config: flow.Config) -> flow.Flow | None:
