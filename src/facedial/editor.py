@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facedial.codes.attributes import ATTRIBUTES, find
+from facedial.codes.attributes import ATTRIBUTES, WITHIN, find
 from facedial.codes.code import Code, Floats
 from facedial.codes.directions import Directions
 from facedial.codes.edit import Edit
@@ -30,6 +30,7 @@ from facedial.faces.find import face_from_eyes
 from facedial.faces.find import find as find_faces
 from facedial.faces.mark import EDITED, GENERATED
 from facedial.faces.paste import (
+    Lost,
     aimed,
     changed_places,
     enlarged,
@@ -37,6 +38,7 @@ from facedial.faces.paste import (
     lost_detail,
     paste_change,
     soft_mask,
+    texture,
 )
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import as_bytes
@@ -78,6 +80,11 @@ class Change:
     also: Mapping[str, float]
     fresh: float = 0.0
     where: Floats | None = None
+
+    @property
+    def outgrows(self) -> bool:
+        """Whether what is around the person may change too; of a learned direction nobody knows."""
+        return not {*self.edit.targets, *self.edit.shifts} <= WITHIN
 
 
 @dataclass(slots=True)
@@ -388,7 +395,8 @@ class Editor:
             difference *= where[..., None]
             lost = lost * where
         if self._oval is not None:
-            meant = aimed(difference, self._oval)
+            person = None if change.outgrows else self._person(portrait)
+            meant = aimed(difference, self._oval, person)
             difference *= meant[..., None]
             lost = lost * meant
         changed = paste_change(
@@ -396,11 +404,29 @@ class Editor:
             portrait.crop,
             difference,
             self._mask,
-            lost=lost,
-            detail=detail,
+            lost=Lost(lost, self._grain(portrait), detail),
             source=portrait.photo,
         )
         return changed if changed is photo else dataclasses.replace(changed, mark=EDITED)
+
+    def _grain(self, portrait: Portrait) -> float:
+        """How fine a skin the photo shows, in levels beyond its crop."""
+        photo, crop = portrait.photo, portrait.crop
+        # A close-up shares the portrait's memory, and shows it at another size.
+        (found,) = portrait.memory.get(
+            ("texture", crop.to_photo.tobytes()),
+            lambda: np.array([texture(photo, crop)], np.float32),
+        )
+        return float(found)
+
+    def _person(self, portrait: Portrait) -> Floats | None:
+        """How much of each place of a portrait's crop is person [S, S]; None where nothing can tell."""
+        if not self.bundle.has_matte:
+            return None
+        (found,) = portrait.memory.get(
+            "person", lambda: self.bundle.person(portrait.crop.pixels[None])
+        )
+        return enlarged(found, self.bundle.side)
 
     def read_attributes(self, portrait: Portrait) -> dict[str, float]:
         """Probability of each attribute in a portrait; read once."""

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import facedial as library
+from facedial.faces.crop import align
 
 from .conftest import Facedial, read, told
 
@@ -37,6 +38,20 @@ def test_nothing_outside_the_head_changes(facedial: Facedial, astronaut: Path) -
     changed = (read(Path("out.png")) != read(astronaut)).any(axis=-1)
     assert changed.any()
     assert not (changed & ~inside).any()
+
+
+def test_dyed_hair_leaves_the_wall_behind_it_alone(astronaut: Path) -> None:
+    photo = library.Photo.open(astronaut)
+    with library.Editor.open() as editor:
+        (portrait, *_) = editor.read(photo)
+        edited = editor.render(portrait, {"Black_Hair": 1})
+        person = editor.bundle.person(portrait.crop.pixels[None])[0].repeat(2, 0).repeat(2, 1)
+    after = align(edited, portrait.face, "head", 128).pixels.astype(float)
+    apart = np.abs(after - portrait.crop.pixels).mean(2)
+    wall, hair = person < 0.05, np.zeros((128, 128), bool)
+    hair[10:35, 35:95] = True
+    assert wall.mean() > 0.2
+    assert apart[wall].mean() < 1 < 20 < apart[hair & (person > 0.9)].mean()
 
 
 def test_strength_zero_and_empty_edits_are_refused(facedial: Facedial, head: Path) -> None:

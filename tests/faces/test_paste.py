@@ -6,7 +6,15 @@ from numpy.testing import assert_array_equal
 
 from facedial.faces import Crop, Photo, align, paste_change, soft_mask
 from facedial.faces.geometry import apply, invert, similarity, warp
-from facedial.faces.paste import aimed, changed_places, face_oval, fine_detail, lost_detail
+from facedial.faces.paste import (
+    Lost,
+    aimed,
+    changed_places,
+    face_oval,
+    fine_detail,
+    lost_detail,
+    texture,
+)
 
 from .smooth_photos import face_at, smooth_photo
 
@@ -196,15 +204,44 @@ def test_what_a_crop_cannot_show_goes_where_it_is_lost():
     change = np.full((128, 128, 3), 30, np.float32)
     mask, lost = np.ones((128, 128), np.float32), np.zeros((128, 128), np.float32)
     lost[:, 64:] = 1
-    pasted = paste_change(photo, crop, change, mask, lost=lost).pixels.astype(float)
+    pasted = paste_change(photo, crop, change, mask, lost=Lost(lost)).pixels.astype(float)
     added = pasted - photo.pixels
     assert np.abs(added[50:450, 50:240] - 30).max() <= 1
     assert pasted[50:450, 280:450].std() < 3
-    known = paste_change(photo, crop, change, mask, lost=lost, detail=detail).pixels
+    known = paste_change(photo, crop, change, mask, lost=Lost(lost, detail=detail)).pixels
     assert np.abs(known - pasted).max() <= 1
-    nothing = paste_change(photo, crop, change, mask, lost=0 * lost).pixels
+    nothing = paste_change(photo, crop, change, mask, lost=Lost(0 * lost)).pixels
     assert_array_equal(nothing, paste_change(photo, crop, change, mask).pixels)
-    assert paste_change(photo, crop, 0 * change, mask, lost=lost) is photo
+    assert paste_change(photo, crop, 0 * change, mask, lost=Lost(lost)) is photo
+
+
+@pytest.mark.parametrize(("scale", "level"), [(4.0, 3.0), (3.0, 8.0)])
+def test_new_skin_keeps_the_grain_of_the_skin_beside_it(scale: float, level: float) -> None:
+    rng = np.random.default_rng(0)
+    grain = rng.normal(0, level, (512, 512, 1))
+    grain[:, 300:302] += 90  # the edge of a tooth
+    photo = Photo(np.clip(130 + grain + np.zeros(3), 0, 255).astype(np.uint8), "n")
+    crop = crop_at(photo, scale, 0.0, 255.5, 255.5)
+    found = texture(photo, crop)
+    assert found == pytest.approx(level, rel=0.15)
+    ones = np.ones((128, 128), np.float32)
+    nothing = np.full((128, 128, 3), 0.01, np.float32)
+    smooth, kept = (
+        paste_change(photo, crop, nothing, ones, lost=Lost(ones, grain=g)).pixels.astype(float)
+        for g in (0.0, found)
+    )
+    skin = (slice(150, 350), slice(150, 280))
+    assert smooth[skin].std() < 0.5 * level
+    assert kept[skin].std() > 0.7 * level
+    edge = np.abs(kept - smooth)[150:350, 300:302].max()
+    assert edge <= found + 1
+
+
+def test_a_photo_no_finer_than_its_crop_has_no_texture() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint8)
+    assert texture(Photo(pixels, "n"), Crop(pixels, np.eye(2, 3), 1.0)) == pytest.approx(
+        0, abs=0.01
+    )
 
 
 def test_faces_of_one_photo_are_edited_in_turn_and_keep_the_edits_before():
@@ -215,8 +252,8 @@ def test_faces_of_one_photo_are_edited_in_turn_and_keep_the_edits_before():
     first = paste_change(photo, crop, np.full((128, 128, 3), 50, np.float32), ones)
     nothing = np.zeros((128, 128, 3), np.float32)
     nothing[30:90, 30:90] = 1
-    then = paste_change(first, crop, nothing, ones, lost=ones, source=photo)
-    alone = paste_change(photo, crop, nothing, ones, lost=ones)
+    then = paste_change(first, crop, nothing, ones, lost=Lost(ones), source=photo)
+    alone = paste_change(photo, crop, nothing, ones, lost=Lost(ones))
     added = then.pixels.astype(float) - alone.pixels
     assert np.abs(added[50:450, 50:450] - 50).max() <= 1
 
@@ -233,3 +270,18 @@ def test_a_halo_around_the_face_is_not_meant_and_the_face_always_is(amount):
     assert not meant[100:, :20].any()
     assert meant.dtype == np.float32
     assert (aimed(0 * change, face) == face).all()
+
+
+def test_the_background_stays_and_the_middle_of_a_face_changes_whatever_a_matte_says():
+    face = face_oval(128)
+    change = np.full((128, 128, 3), 60, np.float32)
+    person = np.zeros((128, 128), np.float32)
+    person[10:40, 30:100] = 1  # hair
+    person[40:60, 5:10] = 0.45  # its strands
+    meant = aimed(change, face, person)
+    middle = face == 1
+    assert (meant[middle] == 1).all()
+    assert (meant[10:40, 30:100] == 1).all()
+    assert not meant[(person == 0) & (face < 0.5)].any()
+    assert (meant[40:60, 5:10] > 0.2).all() and (meant[40:60, 5:10] < 0.8).all()
+    assert_array_equal(aimed(change, face, np.ones_like(person)), aimed(change, face))

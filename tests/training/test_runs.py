@@ -319,6 +319,16 @@ def test_a_flow_learns_a_bundles_codes_and_draws_them(
         publish.publish([run], other)
 
 
+def test_people_are_as_people_described_them() -> None:
+    by_hand, soft, partly = np.ones((2, 40)), np.full((3, 40), 0.8), np.full((1, 40), -0.5)
+    by_hand[1, 4], partly[0, 7] = -1, 0
+    found = flow.described(np.concatenate([partly, soft, by_hand]).astype(np.float32))
+    assert found.shape == (2, 40)
+    assert not found[1, 4] and found.sum() == 79
+    assert flow.described(np.concatenate([soft, partly]).astype(np.float32)).shape == (3, 40)
+    assert flow.described(partly.astype(np.float32)).shape == (0, 40)
+
+
 def test_wishes_are_shown_left_open_and_rare_ones_often(store: Path, tmp_path: Path) -> None:
     """Every share that the recipe promises, counted over many batches."""
     labels = np.full((4000, len(NAMES)), -1, np.float32)

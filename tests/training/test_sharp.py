@@ -134,6 +134,7 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
         "guide": (*small_flow, "judged=4"),
         "student": (*small_flow, "pairs=32", "steps=1"),
         "sharp": ("judged=4", "pace.batch=4", "warm=1", "pool=3", "steps=1"),
+        "matte": ("model.width=8", "taught=8", "judged=4", "pace.batch=8", "pace.rate=0.05"),
         "moves": ("people=8", "steps=1", "turnings=[0.2]", 'attributes=["Smiling"]'),
     }
     settings = flagship.Settings(features_file=str(tmp_path / "squeezenet.h5"))
@@ -147,7 +148,7 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
     start.run(order(store, run, recipe="flagship", assignments=(), steps=10))
     trained = [s.recipe for s in small if s.share]
     steps = {name: tensors.load(run / name / "last.safetensors")[1]["step"] for name in trained}
-    assert steps == {"autoencoder": 2, "flow": 5, "guide": 1, "sharp": 2, "student": 1}
+    assert steps == {"autoencoder": 2, "flow": 5, "guide": 1, "sharp": 2, "student": 1, "matte": 1}
     assert len(tensors.load(run / "sharp" / sharp_recipe.POOL)[0]["codes"]) == 3
     # Crops are coded once for all stages.
     codes = [tensors.load(run / n / "codes-train.safetensors")[0]["codes"] for n in CODED]
@@ -156,6 +157,7 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
         assert editor.bundle.has_flow
         assert editor.bundle.has_sharp
         assert editor.bundle.has_student
+        assert editor.bundle.has_matte
         guided = editor.prior()
         assert isinstance(guided, FlowPrior)
         lone = dataclasses.replace(guided, guide=None)
@@ -173,7 +175,7 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
 def test_shares_of_the_flagship_make_a_whole() -> None:
     with pytest.raises(BadRequest, match="make 1"):
         flagship.Settings(flow=0.9)
-    nothing = dict.fromkeys(("autoencoder", "flow", "guide", "sharp", "student"), 0.0)
+    nothing = dict.fromkeys(("autoencoder", "flow", "guide", "sharp", "student", "matte"), 0.0)
     only = flagship.Settings(**{**nothing, "flow": 1})
     assert [stage.recipe for stage in flagship.stages(only)] == ["flow", "moves"]
     codes = flagship.Settings(**{**nothing, "autoencoder": 0.9, "guide": 0.1})

@@ -10,11 +10,15 @@ from facedial.folder import nearest
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute: `name` as CelebA spells it, `group` and `label` as a person reads them."""
+    """One attribute: `name` as CelebA spells it, `group` and `label` as a person reads them.
+
+    `outgrows`: whether it may change what is around a person too: a hat, longer hair, a blurry picture.
+    """
 
     name: str
     group: str
     label: str
+    outgrows: bool = False
 
 
 # In CelebA's order: the columns of label arrays [N, 40] follow it.
@@ -29,17 +33,17 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("Big_Nose", "shape", "Big nose"),
     Attribute("Black_Hair", "hair", "Black hair"),
     Attribute("Blond_Hair", "hair", "Blond hair"),
-    Attribute("Blurry", "picture", "Blurry picture"),
+    Attribute("Blurry", "picture", "Blurry picture", outgrows=True),
     Attribute("Brown_Hair", "hair", "Brown hair"),
     Attribute("Bushy_Eyebrows", "eyes", "Bushy eyebrows"),
-    Attribute("Chubby", "shape", "Chubby"),
-    Attribute("Double_Chin", "shape", "Double chin"),
+    Attribute("Chubby", "shape", "Chubby", outgrows=True),
+    Attribute("Double_Chin", "shape", "Double chin", outgrows=True),
     Attribute("Eyeglasses", "worn", "Glasses"),
     Attribute("Goatee", "beard", "Goatee"),
     Attribute("Gray_Hair", "hair", "Grey hair"),
     Attribute("Heavy_Makeup", "worn", "Heavy make-up"),
     Attribute("High_Cheekbones", "shape", "High cheekbones"),
-    Attribute("Male", "person", "Male"),
+    Attribute("Male", "person", "Male", outgrows=True),
     Attribute("Mouth_Slightly_Open", "mouth", "Mouth slightly open"),
     Attribute("Mustache", "beard", "Moustache"),
     Attribute("Narrow_Eyes", "eyes", "Narrow eyes"),
@@ -51,16 +55,18 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("Rosy_Cheeks", "skin", "Rosy cheeks"),
     Attribute("Sideburns", "beard", "Sideburns"),
     Attribute("Smiling", "mouth", "Smile"),
-    Attribute("Straight_Hair", "hair", "Straight hair"),
-    Attribute("Wavy_Hair", "hair", "Wavy hair"),
+    Attribute("Straight_Hair", "hair", "Straight hair", outgrows=True),
+    Attribute("Wavy_Hair", "hair", "Wavy hair", outgrows=True),
     Attribute("Wearing_Earrings", "worn", "Earrings"),
-    Attribute("Wearing_Hat", "worn", "Hat"),
+    Attribute("Wearing_Hat", "worn", "Hat", outgrows=True),
     Attribute("Wearing_Lipstick", "worn", "Lipstick"),
     Attribute("Wearing_Necklace", "worn", "Necklace"),
     Attribute("Wearing_Necktie", "worn", "Necktie"),
     Attribute("Young", "person", "Young"),
 )
 NAMES: tuple[str, ...] = tuple(attribute.name for attribute in ATTRIBUTES)
+# What changes a person and never what is around.
+WITHIN = frozenset(attribute.name for attribute in ATTRIBUTES if not attribute.outgrows)
 
 
 # Readings whose AUC on validation people lies below are flagged wherever they appear.

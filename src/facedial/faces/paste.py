@@ -1,5 +1,7 @@
 """A change made in a crop, laid onto the photo at the photo's own size."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -17,9 +19,25 @@ SMOOTH = 4  # pixels to each side
 OVAL = 0.5, 0.57, 0.21, 0.27
 # Shares of what changes most, from which on a change around the face is meant, and meant wholly.
 HALO = 0.15, 0.45
+# Of a matte, from which on a place belongs to the person, and wholly.
+OUTLINE = 0.25, 0.7
 FLAT = 4.0  # squared levels: what has less fine detail than that has none to lose
 INSIDE = 0.99  # of a place that lies whole within a crop
 REACH = 3  # pixels, of the crop or the photo, around a change that resampling may touch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lost:
+    """What goes with a change of what a photo shows finer than its crop.
+
+    `share` float32 [S, S]: how much of it, 0..1 (`lost_detail`). `grain`: how many levels of it stay at
+    most, so that new skin is no smoother than the skin beside it (`texture`). `detail`: all that is
+    finer, where `fine_detail` was asked before.
+    """
+
+    share: Float32
+    grain: float = 0.0
+    detail: Float32 | None = None
 
 
 def soft_mask(size: int) -> Float32:
@@ -41,14 +59,21 @@ def face_oval(size: int) -> Float32:
     return _smooth(np.clip((1.35 - away) / 0.35, 0.0, 1.0))
 
 
-def aimed(change: Float32, face: Float32) -> Float32:
+def aimed(change: Float32, face: Float32, person: Float32 | None = None) -> Float32:
     """How much of a change [S, S, 3] is meant: 0..1, [S, S]; 1 in the face, whose mask is given.
 
-    Around it, what changes little beside what changes most is a halo on the background.
+    Around it, what changes little beside what changes most is a halo on the background. `person` [S, S]:
+    how much of each place is person, where the background must stay as it is.
     """
     size = _size(change)
     share = size / max(float(np.percentile(size, 95)), 1e-3)
-    return np.maximum(face, _smooth(np.clip((share - HALO[0]) / (HALO[1] - HALO[0]), 0.0, 1.0)))
+    around = _smooth(np.clip((share - HALO[0]) / (HALO[1] - HALO[0]), 0.0, 1.0))
+    meant = np.maximum(face, around)
+    if person is not None:
+        shown = _smooth(np.clip((person - OUTLINE[0]) / (OUTLINE[1] - OUTLINE[0]), 0.0, 1.0))
+        # Beside the jaw the mask of the face lies on the background; its middle never does.
+        meant *= np.maximum(shown, np.clip(2 * face - 1, 0, 1))
+    return meant
 
 
 def changed_places(change: Float32) -> Float32:
@@ -100,6 +125,29 @@ def fine_detail(photo: Photo, crop: Crop) -> Float32:
     return _finer(photo.pixels, warp_float(_shown(crop), invert(crop.to_photo), photo.size))
 
 
+def texture(photo: Photo, crop: Crop) -> float:
+    """How large, in levels, what a photo shows finer than its crop is in a face: skin, and no edges.
+
+    As a deviation that outliers do not touch; 0 where the crop shows all there is.
+    """
+    size = crop.pixels.shape[0]
+    down, across = np.nonzero(face_oval(size) == 1)
+    seen = np.rint(apply(crop.to_photo, np.stack([across, down], 1).astype(np.float64)))
+    seen = np.clip(seen, 0, np.array(photo.size) - 1)
+    x, y = np.clip(apply(invert(crop.to_photo), seen), 0, size - 1.001).T
+    left, top = x.astype(int), y.astype(int)
+    right, below = (x - left)[:, None], (y - top)[:, None]
+    drawn = sum(
+        (1 - right if i == 0 else right)
+        * (1 - below if j == 0 else below)
+        * crop.pixels[top + j, left + i]
+        for i in (0, 1)
+        for j in (0, 1)
+    )
+    column, row = seen.astype(int).T
+    return float(1.4826 * np.median(np.abs(photo.pixels[row, column] - drawn)))
+
+
 def _shown(crop: Crop) -> Float32:
     """A crop [S, S, 4] to be drawn at another size: its pixels, and ones, by which to know its edge."""
     ones = np.ones((*crop.pixels.shape[:2], 1), np.float32)
@@ -122,16 +170,14 @@ def paste_change(
     change: Float32,
     mask: Float32 | None = None,
     *,
-    lost: Float32 | None = None,
-    detail: Float32 | None = None,
+    lost: Lost | None = None,
     source: Photo | None = None,
 ) -> Photo:
     """`photo` with `change` added where `crop` came from.
 
     `change`: float32 [S, S, 3], difference of crop pixels in units of 0..255.
     `mask`: float32 [S, S], multiplied in; `soft_mask` where None.
-    `lost`: float32 [S, S] in 0..1, how much of what the crop is too small to show goes with the change;
-    `detail`: that, where `fine_detail` was asked before. `source`: the photo that the crop was cut
+    `lost`: what of the photo's finer things goes with it. `source`: the photo that the crop was cut
     from, where `photo` has been changed since.
     Only the rectangle that the change touches is computed, and pixels to which nothing is added
     keep their bits; a change of zero returns the same pixels.
@@ -151,20 +197,25 @@ def paste_change(
     region = pixels[y0:y1, x0:x1]
     size_there = (x1 - x0, y1 - y0)
     gone = None
-    if lost is not None and lost.any():
-        planes = [(lost * soft)[..., None], *([_shown(crop)] if detail is None else [])]
+    if lost is not None and lost.share.any():
+        planes = [(lost.share * soft)[..., None]]
+        if lost.detail is None:
+            planes.append(_shown(crop))
         gone = warp_strips(np.concatenate(planes, 2), to_crop, size_there)
     seen = (photo if source is None else source).pixels[y0:y1, x0:x1]
     for top, added in warp_strips(masked, to_crop, size_there):
         rows = slice(top, top + len(added))
         strip = region[rows]
-        if gone is not None:
+        if gone is not None and lost is not None:
             _, going = next(gone)
-            known = None if detail is None else detail[y0:y1, x0:x1][rows]
+            known = None if lost.detail is None else lost.detail[y0:y1, x0:x1][rows]
             finer = _finer(seen[rows], going[..., 1:]) if known is None else known
             # Channel by channel: numpy is slow where the innermost axis has three numbers.
             for channel in range(3):
-                added[..., channel] -= going[..., 0] * finer[..., channel]
+                fine = finer[..., channel]
+                added[..., channel] -= going[..., 0] * (
+                    fine - np.clip(fine, -lost.grain, lost.grain)
+                )
         added += strip
         np.rint(added, out=added)
         strip[...] = np.clip(added, 0.0, 255.0, out=added)

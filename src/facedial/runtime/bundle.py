@@ -19,7 +19,7 @@ from facedial.runtime.session import Session
 FORMAT = 1
 DEFAULT = "facedial"
 LARGEST_BATCH = 32
-BORROWED = ("landmarks", "reader")
+BORROWED = ("landmarks", "matte", "reader")
 READ_SIDE = 128  # pixels along the side of what the reader takes
 
 
@@ -45,7 +45,7 @@ class Bundle:
     """A model ready to use. Pixels are uint8 RGB [N, S, S, 3]; codes float32 [N, D].
 
     Use as a context manager, or `close` it; sessions are made on first use, one for each graph. A
-    model that brings no landmarks and no reader of its own uses those in the package.
+    model that brings no landmarks, reader or matte of its own uses those in the package.
     """
 
     path: Path
@@ -191,6 +191,18 @@ class Bundle:
         Crops smaller than the reader's are enlarged by whole factors: it shrinks what it sees by means.
         """
         return self._run("reader", enlarged(pixels))
+
+    @property
+    def has_matte(self) -> bool:
+        """Whether person and background of a head crop can be told apart."""
+        return self._holder("matte")._holds("matte")
+
+    def person(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Head crops uint8 [N, S, S, 3] -> how much of each place is person, 0..1, [N, 64, 64].
+
+        Crops smaller than 128 pixels a side are enlarged by whole factors.
+        """
+        return self._run("matte", enlarged(pixels))
 
     def part(self, name: str) -> Mapping[str, Any]:
         """Facts of a part (`reader`, `landmarks`, …), the package's where the model has none."""

@@ -20,16 +20,18 @@ class Settings:
     """
 
     autoencoder: float = 0.2
-    flow: float = 0.47
+    flow: float = 0.45
     guide: float = 0.03
     sharp: float = 0.22
     student: float = 0.08
+    matte: float = 0.02
     features: str = perceptual.SQUEEZENET
     features_file: str = ""
     people: int = moves.Settings().people
 
     def __post_init__(self) -> None:
-        shares = (self.autoencoder, self.flow, self.guide, self.sharp, self.student)
+        given = (self.autoencoder, self.flow, self.guide)
+        shares = (*given, self.sharp, self.student, self.matte)
         if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
             raise BadRequest(f"shares of the minutes must be 0 or more and make 1, got {shares}")
 
@@ -45,6 +47,7 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
         Stage(recipe="sharp", share=settings.sharp, assignments=seen),
         Stage(recipe="moves", share=0, assignments=measured),
         Stage(recipe="student", share=settings.student),
+        Stage(recipe="matte", share=settings.matte),
     )
     taught = [stage for stage in every if stage.share > 0 or stage.recipe == "moves"]
     return tuple(stage for stage in taught if settings.flow or stage.recipe not in OF_THE_FLOW)

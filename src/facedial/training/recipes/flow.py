@@ -164,10 +164,21 @@ def wishes(crops: Crops) -> NDArray[np.float32]:
     return np.where(np.isnan(labels), 0, 2 * labels - 1).astype(np.float32)
 
 
+def described(labels: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Of wishes [N, 40] those [M, 40] that say all of a person, as attributes there or not.
+
+    Where people gave labels, which are plainly -1 or 1, those alone; what a machine guessed of other
+    collections is soft, and half of a smile is none.
+    """
+    whole = labels[(labels != 0).all(1)]
+    by_hand = whole[(np.abs(whole) == 1).all(1)]
+    return np.asarray((by_hand if len(by_hand) else whole) > 0)
+
+
 def start(context: Context, settings: Settings) -> Task:
     """A fresh flow on the codes of a bundle (the packaged one unless named), or the bundle's flow."""
     task = begun(context, settings)
-    known = task.labels[(task.labels != 0).all(1)] > 0
+    known = described(task.labels)
     if len(known) and not (context.run / PEOPLE).exists():
         People.fit(known, np.random.default_rng(context.seed)).save(context.run / PEOPLE)
     if context.init is not None:

@@ -42,7 +42,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
 
 
 RECIPE = Recipe(
-    summary="a lesser flow, ten minutes' work, which new faces are bent away from",
+    summary="a lesser flow, a quarter of an hour's work, which new faces are bent away from",
     settings=Settings(),
     start=start,
     export=finish,
