@@ -32,6 +32,7 @@ from facedial.faces.mark import EDITED, GENERATED
 from facedial.faces.paste import (
     Lost,
     aimed,
+    behind,
     changed_places,
     enlarged,
     face_oval,
@@ -39,6 +40,7 @@ from facedial.faces.paste import (
     paste_change,
     soft_mask,
     texture,
+    uncovered,
 )
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import as_bytes
@@ -82,8 +84,8 @@ class Change:
     where: Floats | None = None
 
     @property
-    def outgrows(self) -> bool:
-        """Whether what is around the person may change too; of a learned direction nobody knows."""
+    def reshapes(self) -> bool:
+        """Whether the person's outline may move; of a learned direction nobody knows."""
         return not {*self.edit.targets, *self.edit.shifts} <= WITHIN
 
 
@@ -395,7 +397,14 @@ class Editor:
             difference *= where[..., None]
             lost = lost * where
         if self._oval is not None:
-            person = None if change.outgrows else self._person(portrait)
+            person = self._person(portrait)
+            if person is not None and change.reshapes:
+                then = self._found(as_bytes(after[None]))
+                gone = uncovered(person, then)
+                wall = behind(portrait.crop.pixels, person) - portrait.crop.pixels
+                difference += gone[..., None] * (wall - difference)
+                lost = np.maximum(lost, gone)
+                person = np.maximum(np.maximum(person, then), gone)
             meant = aimed(difference, self._oval, person)
             difference *= meant[..., None]
             lost = lost * meant
@@ -423,10 +432,11 @@ class Editor:
         """How much of each place of a portrait's crop is person [S, S]; None where nothing can tell."""
         if not self.bundle.has_matte:
             return None
-        (found,) = portrait.memory.get(
-            "person", lambda: self.bundle.person(portrait.crop.pixels[None])
-        )
-        return enlarged(found, self.bundle.side)
+        return portrait.memory.get("person", lambda: self._found(portrait.crop.pixels[None]))
+
+    def _found(self, pixels: Pixels) -> Floats:
+        """How much of each place of one picture [1, S, S, 3] is person, [S, S]."""
+        return enlarged(self.bundle.person(pixels)[0], self.bundle.side)
 
     def read_attributes(self, portrait: Portrait) -> dict[str, float]:
         """Probability of each attribute in a portrait; read once."""

@@ -9,11 +9,13 @@ from facedial.faces.geometry import apply, invert, similarity, warp
 from facedial.faces.paste import (
     Lost,
     aimed,
+    behind,
     changed_places,
     face_oval,
     fine_detail,
     lost_detail,
     texture,
+    uncovered,
 )
 
 from .smooth_photos import face_at, smooth_photo
@@ -285,3 +287,29 @@ def test_the_background_stays_and_the_middle_of_a_face_changes_whatever_a_matte_
     assert not meant[(person == 0) & (face < 0.5)].any()
     assert (meant[40:60, 5:10] > 0.2).all() and (meant[40:60, 5:10] < 0.8).all()
     assert_array_equal(aimed(change, face, np.ones_like(person)), aimed(change, face))
+
+
+def test_what_is_behind_a_person_is_its_surroundings_continued():
+    down, across = np.mgrid[:128, :128]
+    wall = np.stack([80 + across, 60 + down, np.full((128, 128), 90)], 2)
+    person = (np.hypot(across - 60, down - 70) < 40).astype(np.float32)
+    picture = np.where(person[..., None] > 0, 255, wall).astype(np.uint8)
+    found = behind(picture, person)
+    assert found.dtype == np.float32
+    assert_array_equal(found[person == 0], wall[person == 0])
+    # The middle of what is hidden is as its rim is on average, nowhere the person.
+    assert np.abs(found - wall)[person > 0].max() < 45
+    assert np.abs((found - wall)[person > 0].mean(0)).max() < 10
+    assert np.abs(np.diff(found, axis=1)).max() < 25
+    assert_array_equal(behind(picture, 0 * person), picture)
+    assert np.isfinite(behind(picture, np.ones_like(person))).all()
+
+
+def test_a_person_who_takes_no_less_room_uncovers_nothing():
+    before = np.linspace(0, 1, 128 * 128, dtype=np.float32).reshape(128, 128)
+    assert not uncovered(before, before).any()
+    assert not uncovered(before, np.maximum(before, 0.5)).any()
+    assert not uncovered(0.9 * before, before).any()
+    gone = uncovered(before, 0 * before)
+    assert gone.dtype == np.float32
+    assert (gone[before > 0.15] == 1).all() and not gone[before < 0.02].any()

@@ -21,6 +21,12 @@ OVAL = 0.5, 0.57, 0.21, 0.27
 HALO = 0.15, 0.45
 # Of a matte, from which on a place belongs to the person, and wholly.
 OUTLINE = 0.25, 0.7
+BEHIND = 0.1  # of a matte; more of a person has too much of its colours
+TRACE = 0.05  # of a person, at the rim of its hair
+GONE = (
+    0.3,
+    0.7,
+)  # of what was person, from which on what is person no more is background, and wholly
 FLAT = 4.0  # squared levels: what has less fine detail than that has none to lose
 INSIDE = 0.99  # of a place that lies whole within a crop
 REACH = 3  # pixels, of the crop or the photo, around a change that resampling may touch
@@ -74,6 +80,34 @@ def aimed(change: Float32, face: Float32, person: Float32 | None = None) -> Floa
         # Beside the jaw the mask of the face lies on the background; its middle never does.
         meant *= np.maximum(shown, np.clip(2 * face - 1, 0, 1))
     return meant
+
+
+def behind(pixels: npt.NDArray[np.uint8], person: Float32) -> Float32:
+    """What may be behind a person in a crop [S, S, 3]: its background, continued; float32, 0..255.
+
+    `person` [S, S]: how much of each place is person. Means of ever larger squares fill what is hidden
+    (Gortler 1996, pull and push).
+    """
+    seen = np.clip(1 - person / BEHIND, 0.0, 1.0)[..., None].astype(np.float32)
+    known = np.concatenate([pixels * seen, seen], 2)
+    levels = [known]
+    while min(levels[-1].shape[:2]) > 1 and len(levels[-1]) % 2 == 0:
+        one = levels[-1]
+        levels.append((one[::2, ::2] + one[1::2, ::2] + one[::2, 1::2] + one[1::2, 1::2]) / 4)
+    filled = levels[-1][..., :3] / np.maximum(levels[-1][..., 3:], 1e-6)
+    for one in levels[-2::-1]:
+        size = len(one)
+        coarse = np.stack([enlarged(filled[..., c], size) for c in range(3)], 2)
+        filled = one[..., :3] + (1 - one[..., 3:]) * coarse
+    return np.asarray(filled, np.float32)
+
+
+def uncovered(before: Float32, after: Float32) -> Float32:
+    """Where a person was and is no more, from mattes before and after: 0..1, its soft rim included."""
+    share = (before - after) / (before + TRACE)
+    some = np.clip(2 * before / TRACE - 1, 0.0, 1.0)
+    gone = _smooth(np.clip((share - GONE[0]) / (GONE[1] - GONE[0]), 0.0, 1.0))
+    return np.asarray(some * gone, np.float32)
 
 
 def changed_places(change: Float32) -> Float32:
