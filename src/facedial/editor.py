@@ -389,6 +389,7 @@ class Editor:
         before = np.clip(before, 0, 255)
         difference = after - before
         lost = lost_detail(before, after)
+        grain: float | Floats = self._grain(portrait)
         if change.fresh:
             share = change.fresh * changed_places(difference)[..., None]
             difference += share * (after - portrait.crop.pixels - difference)
@@ -403,7 +404,7 @@ class Editor:
                 gone = uncovered(person, then)
                 wall = behind(portrait.crop.pixels, person) - portrait.crop.pixels
                 difference += gone[..., None] * (wall - difference)
-                lost = np.maximum(lost, gone)
+                lost, grain = np.maximum(lost, gone), grain * (1 - gone)
                 person = np.maximum(np.maximum(person, then), gone)
             meant = aimed(difference, self._oval, person)
             difference *= meant[..., None]
@@ -413,7 +414,7 @@ class Editor:
             portrait.crop,
             difference,
             self._mask,
-            lost=Lost(lost, self._grain(portrait), detail),
+            lost=Lost(lost, grain, detail),
             source=portrait.photo,
         )
         return changed if changed is photo else dataclasses.replace(changed, mark=EDITED)

@@ -36,13 +36,13 @@ REACH = 3  # pixels, of the crop or the photo, around a change that resampling m
 class Lost:
     """What goes with a change of what a photo shows finer than its crop.
 
-    `share` float32 [S, S]: how much of it, 0..1 (`lost_detail`). `grain`: how many levels of it stay at
-    most, so that new skin is no smoother than the skin beside it (`texture`). `detail`: all that is
-    finer, where `fine_detail` was asked before.
+    `share` float32 [S, S]: how much of it, 0..1 (`lost_detail`). `grain`, one or [S, S]: how many levels
+    of it stay at most, so that new skin is no smoother than the skin beside it (`texture`). `detail`: all
+    that is finer, where `fine_detail` was asked before.
     """
 
     share: Float32
-    grain: float = 0.0
+    grain: float | Float32 = 0.0
     detail: Float32 | None = None
 
 
@@ -232,7 +232,8 @@ def paste_change(
     size_there = (x1 - x0, y1 - y0)
     gone = None
     if lost is not None and lost.share.any():
-        planes = [(lost.share * soft)[..., None]]
+        grain = np.broadcast_to(np.asarray(lost.grain, np.float32), soft.shape)
+        planes = [np.stack([lost.share * soft, grain], 2)]
         if lost.detail is None:
             planes.append(_shown(crop))
         gone = warp_strips(np.concatenate(planes, 2), to_crop, size_there)
@@ -243,13 +244,12 @@ def paste_change(
         if gone is not None and lost is not None:
             _, going = next(gone)
             known = None if lost.detail is None else lost.detail[y0:y1, x0:x1][rows]
-            finer = _finer(seen[rows], going[..., 1:]) if known is None else known
+            finer = _finer(seen[rows], going[..., 2:]) if known is None else known
             # Channel by channel: numpy is slow where the innermost axis has three numbers.
             for channel in range(3):
                 fine = finer[..., channel]
-                added[..., channel] -= going[..., 0] * (
-                    fine - np.clip(fine, -lost.grain, lost.grain)
-                )
+                stays = np.clip(fine, -going[..., 1], going[..., 1])
+                added[..., channel] -= going[..., 0] * (fine - stays)
         added += strip
         np.rint(added, out=added)
         strip[...] = np.clip(added, 0.0, 255.0, out=added)
