@@ -7,7 +7,17 @@ import pytest
 from numpy.testing import assert_allclose
 
 from facedial.codes.edit import Edit
-from facedial.codes.flow import COARSE, GUIDED, SHAPE, FlowMove, FlowPrior, Memory, bent, noise
+from facedial.codes.flow import (
+    AWAY,
+    COARSE,
+    SHAPE,
+    FlowMove,
+    FlowPrior,
+    Memory,
+    bent,
+    guided,
+    noise,
+)
 from facedial.codes.people import People
 from facedial.errors import BadRequest, UnknownName
 
@@ -82,21 +92,31 @@ def test_what_is_left_open_is_as_people_are() -> None:
 
 
 def test_new_faces_are_bent_away_from_a_guide() -> None:
-    """A guide that goes where the flow goes changes nothing; one that errs, 0.6 of its error."""
+    """A guide that goes where the flow goes changes nothing; one that errs, a part of its error."""
     plain, same = prior(steps=5), prior(steps=5, guide=velocity)
     assert_allclose(same.sample([1, 2], {}), plain.sample([1, 2], {}), atol=1e-5)
     erring = lambda *given: velocity(*given) - np.float32(0.5)  # noqa: E731
     # The flow is linear and forgets: what is added all the way is worth less at its end.
     moved = prior(steps=5, guide=erring).sample([1, 2], {}) - plain.sample([1, 2], {})
-    constant = lambda planes, time, wanted: np.ones_like(planes)  # noqa: E731
-    less = lambda planes, time, wanted: np.full_like(planes, 0.5)  # noqa: E731
-    straight = replace(plain, velocity=constant)
-    away = replace(straight, guide=less).sample([1], {}) - straight.sample([1], {})
-    assert_allclose(away, (GUIDED - 1) * 0.5, atol=1e-5)
-    assert 0 < moved.mean() < away.mean()
+    assert 0 < moved.mean() < (AWAY - 1) * 0.5
     # Here a wish lies along the faces themselves: with a guide it is followed, and not overdone.
     wished = prior(guide=velocity, guidance=2).sample([1, 2], {"Smiling": 1})
     assert_allclose(wished.mean(1), 3, atol=0.2)
+
+
+def test_a_guide_is_not_asked_while_the_kind_of_face_is_open() -> None:
+    asked = []
+
+    def less(planes: np.ndarray, time: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        asked.append(float(time[0]))
+        return np.full_like(planes, 0.5)
+
+    bending = guided(lambda planes, time, wanted: np.ones_like(planes), less, 2.1, 0.2)
+    planes, wishes = np.zeros((2, *SHAPE), np.float32), np.zeros((2, 2), np.float32)
+    found = {t: bending(planes, np.full(2, t, np.float32), wishes) for t in (0.0, 0.19, 0.21, 0.9)}
+    assert asked == pytest.approx([0.21, 0.9])
+    for time, velocities in found.items():
+        assert_allclose(velocities, 1 if time < 0.2 else 1.55, rtol=1e-6)
 
 
 @pytest.mark.parametrize("time", [0.0, 0.4, 0.95])

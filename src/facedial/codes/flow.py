@@ -25,7 +25,10 @@ SHAPE = (6, 32, 32)
 GUIDANCE, STEPS = 2.0, 12
 WISHED_GUIDANCE = 2.5  # of new faces of whom something is wished
 WISHED_GUIDED = 2.1  # of those, with a guide: it strengthens what is wished too
-GUIDED = 1.6  # how far beyond a guide; more draws edges like ink
+# How far beyond a guide (more draws edges like ink), and from what time on: before, what kind of face
+# this is stays open. What is wished decides that, and strengthens what it says.
+AWAY, AWAY_SINCE = 2.0, 0.2
+WISHED_AWAY, WISHED_AWAY_SINCE = 1.6, 0.0
 COARSE = 0.1  # waves to a place; longer ones make backgrounds and what is odd about a face
 MOVE_GUIDANCE, MOVE_STEPS, TURNING = 4.0, 6, 0.1
 NEAREST = 0.5  # of what goes the whole way, in wishes of -1..1
@@ -84,16 +87,19 @@ def bent(
     return bending
 
 
-def guided(velocity: Velocity, guide: Velocity) -> Velocity:
-    """The velocity bent away from that of a lesser flow, whose faults are those of this one, but larger.
+def guided(velocity: Velocity, guide: Velocity, away: float, since: float = 0.0) -> Velocity:
+    """The velocity bent `away` from a lesser flow's, whose faults are those of this one, but larger.
 
-    Autoguidance (Karras 2024, arXiv 2406.02507, eq. 4): faces grow sharper and more like faces, not
-    more alike.
+    Autoguidance (Karras 2024, arXiv 2406.02507, eq. 4): faces grow sharper and more like faces. From the
+    beginning on they grow more alike too, so it may begin at the time `since` (Kynkäänniemi 2024, arXiv
+    2404.07724).
     """
 
     def guiding(planes: Floats, time: Floats, wishes: Floats) -> Floats:
+        if time.max() < since:
+            return velocity(planes, time, wishes)
         lesser = guide(planes, time, wishes)
-        return lesser + np.float32(GUIDED) * (velocity(planes, time, wishes) - lesser)
+        return lesser + np.float32(away) * (velocity(planes, time, wishes) - lesser)
 
     return guiding
 
@@ -122,9 +128,10 @@ class FlowPrior:
     """New faces: conditional flow matching (Lipman 2023). `code`: planes -> codes [N, D].
 
     `steps`: an evaluation each, two where there is guidance. `people`: who they are in all that is not
-    wanted; left open where None. `guide`: a lesser flow, which every face is bent away from (`guided`);
-    its guidance is 1.6. Without one, what is wanted is bent away from its opposite, all else from nothing
-    said. `guidance`: of wishes; None for 2, where something is wanted 2.5, or 2.1 with a guide.
+    wanted; left open where None. `guide`: a lesser flow, which every face is bent away from (`guided`),
+    by 2, or by 1.6 where something is wanted. Without one, what is wanted is bent away from its
+    opposite, all else from nothing said. `guidance`: of wishes; None for 2, where something is wanted
+    2.5, or 2.1 with a guide.
     """
 
     space: str
@@ -134,7 +141,7 @@ class FlowPrior:
     guidance: float | None = None
     steps: int = STEPS
     name: str = "learned"
-    usual_temperature: float = 0.85
+    usual_temperature: float = 0.93
     people: People | None = None
     guide: Velocity | None = None
 
@@ -175,7 +182,10 @@ class FlowPrior:
         opposite[:, known] = -wishes[:, known]
         if self.guide is None:
             return bent(self.velocity, guidance, opposite)
-        return guided(bent(self.velocity, guidance, opposite, across=True), self.guide)
+        asking = bent(self.velocity, guidance, opposite, across=True)
+        if known:
+            return guided(asking, self.guide, WISHED_AWAY, WISHED_AWAY_SINCE)
+        return guided(asking, self.guide, AWAY, AWAY_SINCE)
 
     def _wish(self, known: Mapping[int, float], seed: int, temperature: float) -> Floats:
         """A person's wish [K]: what is known, and the rest as people are; open in the mean face."""

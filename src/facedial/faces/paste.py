@@ -20,7 +20,7 @@ OVAL = 0.5, 0.57, 0.21, 0.27
 # Shares of what changes most, from which on a change around the face is meant, and meant wholly.
 HALO = 0.15, 0.45
 # Of a matte, from which on a place belongs to the person, and wholly.
-OUTLINE = 0.25, 0.7
+OUTLINE = 0.08, 0.4
 BEHIND = 0.1  # of a matte; more of a person has too much of its colours
 TRACE = 0.05  # of a person, at the rim of its hair
 GONE = (
