@@ -400,8 +400,9 @@ class Editor:
         if self._oval is not None:
             person = self._person(portrait)
             if person is not None and change.reshapes:
-                then = self._found(as_bytes(after[None]))
-                gone = uncovered(person, then)
+                # Two drawings are compared, so that what hardly changes uncovers nothing.
+                first, then = self._people(as_bytes(np.stack([before, after])))
+                gone = uncovered(first, then)
                 wall = behind(portrait.crop.pixels, person) - portrait.crop.pixels
                 difference += gone[..., None] * (wall - difference)
                 lost, grain = np.maximum(lost, gone), grain * (1 - gone)
@@ -433,11 +434,11 @@ class Editor:
         """How much of each place of a portrait's crop is person [S, S]; None where nothing can tell."""
         if not self.bundle.has_matte:
             return None
-        return portrait.memory.get("person", lambda: self._found(portrait.crop.pixels[None]))
+        return portrait.memory.get("person", lambda: self._people(portrait.crop.pixels[None])[0])
 
-    def _found(self, pixels: Pixels) -> Floats:
-        """How much of each place of one picture [1, S, S, 3] is person, [S, S]."""
-        return enlarged(self.bundle.person(pixels)[0], self.bundle.side)
+    def _people(self, pictures: Pixels) -> list[Floats]:
+        """How much of each place of pictures [N, S, S, 3] is person, each [S, S]."""
+        return [enlarged(found, self.bundle.side) for found in self.bundle.person(pictures)]
 
     def read_attributes(self, portrait: Portrait) -> dict[str, float]:
         """Probability of each attribute in a portrait; read once."""

@@ -54,6 +54,20 @@ def test_dyed_hair_leaves_the_wall_behind_it_alone(astronaut: Path) -> None:
     assert apart[wall].mean() < 1 < 20 < apart[hair & (person > 0.9)].mean()
 
 
+def test_a_bald_head_shows_what_is_behind_it_and_begins_gently(astronaut: Path) -> None:
+    photo = library.Photo.open(astronaut)
+    with library.Editor.open() as editor:
+        (portrait, *_) = editor.read(photo)
+        drawn = {a: editor.render(portrait, {"Bald": a}) for a in (0.02, 1.0)}
+    apart = {a: np.abs(p.pixels - photo.pixels.astype(float)) for a, p in drawn.items()}
+    assert apart[0.02].max() < 25 and apart[0.02].mean() < 0.02 * apart[1.0].mean() + 0.05
+    crop = align(drawn[1.0], portrait.face, "head", 128).pixels.astype(float)
+    # Where hair stood out beside the brow there is wall now, as grey as above the head.
+    wall, where_hair_was = crop[2:6, 50:80].mean((0, 1)), crop[45:60, 18:24].mean((0, 1))
+    before = portrait.crop.pixels[45:60, 18:24].mean((0, 1))
+    assert np.abs(where_hair_was - wall).max() < 25 < 50 < np.abs(before - wall).max()
+
+
 def test_strength_zero_and_empty_edits_are_refused(facedial: Facedial, head: Path) -> None:
     for words in ([], ["--set", "Smiling=0.4", "--strength", "0"], ["--keep", "Male"]):
         told(facedial("edit", head, *words), "nothing to change", "--set", code=2)

@@ -23,10 +23,8 @@ HALO = 0.15, 0.45
 OUTLINE = 0.08, 0.4
 BEHIND = 0.1  # of a matte; more of a person has too much of its colours
 TRACE = 0.05  # of a person, at the rim of its hair
-GONE = (
-    0.3,
-    0.7,
-)  # of what was person, from which on what is person no more is background, and wholly
+# Of what was person, from which on what is person no more is background, and wholly.
+GONE = 0.3, 0.7
 FLAT = 4.0  # squared levels: what has less fine detail than that has none to lose
 INSIDE = 0.99  # of a place that lies whole within a crop
 REACH = 3  # pixels, of the crop or the photo, around a change that resampling may touch
