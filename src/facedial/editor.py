@@ -401,9 +401,10 @@ class Editor:
             person = self._person(portrait)
             if person is not None and change.reshapes:
                 # Two drawings are compared, so that what hardly changes uncovers nothing.
-                first, then = self._people(as_bytes(np.stack([before, after])))
+                first = self._drawn_person(portrait, change.before, before)
+                then = self._people(after)
                 gone = uncovered(first, then)
-                wall = behind(portrait.crop.pixels, person) - portrait.crop.pixels
+                wall = self._behind(portrait, person) - portrait.crop.pixels
                 difference += gone[..., None] * (wall - difference)
                 lost, grain = np.maximum(lost, gone), grain * (1 - gone)
                 person = np.maximum(np.maximum(person, then), gone)
@@ -434,11 +435,21 @@ class Editor:
         """How much of each place of a portrait's crop is person [S, S]; None where nothing can tell."""
         if not self.bundle.has_matte:
             return None
-        return portrait.memory.get("person", lambda: self._people(portrait.crop.pixels[None])[0])
+        return portrait.memory.get("person", lambda: self._people(portrait.crop.pixels))
 
-    def _people(self, pictures: Pixels) -> list[Floats]:
-        """How much of each place of pictures [N, S, S, 3] is person, each [S, S]."""
-        return [enlarged(found, self.bundle.side) for found in self.bundle.person(pictures)]
+    def _drawn_person(self, portrait: Portrait, code: Code, drawn: Floats) -> Floats:
+        """As `_person`, of what is drawn of the code before a change."""
+        key = ("person", code.values.tobytes())
+        return portrait.memory.get(key, lambda: self._people(drawn))
+
+    def _behind(self, portrait: Portrait, person: Floats) -> Floats:
+        """What may be behind a person in a portrait's crop [S, S, 3]."""
+        return portrait.memory.get("behind", lambda: behind(portrait.crop.pixels, person))
+
+    def _people(self, picture: Floats | Pixels) -> Floats:
+        """How much of each place of a picture [S, S, 3], 0..255, is person, [S, S]."""
+        (found,) = self.bundle.person(as_bytes(picture[None].astype(np.float32)))
+        return enlarged(found, self.bundle.side)
 
     def read_attributes(self, portrait: Portrait) -> dict[str, float]:
         """Probability of each attribute in a portrait; read once."""

@@ -142,10 +142,18 @@ def _smooth(ramp: npt.NDArray[np.floating]) -> Float32:
 
 def _smoothed(values: Float32) -> Float32:
     """Means of the squares of 2 SMOOTH + 1 places a side round each place of [S, S]."""
-    found: npt.NDArray[np.floating] = values
-    width = 2 * SMOOTH + 1
+    return means_around(values, SMOOTH)
+
+
+def means_around(values: npt.NDArray[np.floating], reach: int) -> Float32:
+    """Means of the squares of 2 reach + 1 places a side round each place of [S, S].
+
+    The edge is repeated.
+    """
+    found = values
+    width = 2 * reach + 1
     for axis in (0, 1):
-        ends = [(SMOOTH + 1, SMOOTH) if a == axis else (0, 0) for a in (0, 1)]
+        ends = [(reach + 1, reach) if a == axis else (0, 0) for a in (0, 1)]
         sums = np.cumsum(np.pad(found, ends, mode="edge"), axis, dtype=np.float64)
         last = np.arange(width, sums.shape[axis])
         found = (sums.take(last, axis) - sums.take(last - width, axis)) / width

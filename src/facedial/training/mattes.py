@@ -9,6 +9,7 @@ crop's guess may be wrong; a network that learns from thousands of them learns w
 import numpy as np
 from numpy.typing import NDArray
 
+from facedial.faces.paste import means_around
 from facedial.faces.sheet import shrunk
 
 Floats = NDArray[np.float32]
@@ -37,7 +38,7 @@ def matte(pixels: NDArray[np.uint8], before: Floats | None = None) -> Floats:
         rng = np.random.default_rng(number)
         share = person.reshape(-1)
         told = _likelihood(features, share, rng) - _likelihood(features, 1 - share, rng)
-        told = _mean(np.clip(told.reshape(SIDE, SIDE), -TRUST, TRUST), 1)
+        told = means_around(np.clip(told.reshape(SIDE, SIDE), -TRUST, TRUST), 1)
         person = np.clip(_along_edges(picture, _chance(known + told)), 1e-3, 1 - 1e-3)
     return person
 
@@ -105,20 +106,13 @@ def _odds(features: Floats, squares: Floats, means: Floats, spread: Floats, part
 def _along_edges(picture: Floats, values: Floats) -> Floats:
     """Values [64, 64] smoothed where the picture [64, 64, 3] is smooth: the guided filter."""
     total: Floats = np.zeros_like(values)
-    mean = _mean(values, 3)
+    mean = means_around(values, 3)
     for channel in range(3):
         guide = picture[..., channel]
-        middle = _mean(guide, 3)
-        spread = _mean(guide * guide, 3) - middle * middle
-        slope = (_mean(guide * values, 3) - middle * mean) / np.asarray(spread + EDGES, np.float32)
-        total += _mean(slope, 3) * guide + _mean(mean - slope * middle, 3)
+        middle = means_around(guide, 3)
+        spread = means_around(guide * guide, 3) - middle * middle
+        slope = (means_around(guide * values, 3) - middle * mean) / np.asarray(
+            spread + EDGES, np.float32
+        )
+        total += means_around(slope, 3) * guide + means_around(mean - slope * middle, 3)
     return np.asarray(total / 3, np.float32)
-
-
-def _mean(values: NDArray[np.floating], reach: int) -> Floats:
-    """Means of the squares of 2 reach + 1 places a side; the edge is repeated."""
-    width = 2 * reach + 1
-    padded = np.pad(values, [(reach + 1, reach)] * 2, mode="edge")
-    sums = padded.cumsum(0, dtype=np.float64).cumsum(1)
-    corners = sums[width:, width:] - sums[:-width, width:] - sums[width:, :-width]
-    return np.asarray((corners + sums[:-width, :-width]) / width**2, np.float32)
