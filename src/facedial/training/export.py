@@ -1,8 +1,8 @@
-"""From a run to a bundle: ONNX graphs with one byte a weight, checked number by number.
+"""From a run to a bundle: ONNX graphs with a byte a weight or less, checked number by number.
 
-Weights are rounded to int8 first and the rounded network is what torch runs for the golden numbers,
-so the comparison with ONNX sees only arithmetic. In the graph a weight is Cast(int8) * scale, which
-the runtime folds once when a session opens.
+Weights are rounded first and the rounded network is what torch runs for the golden numbers, so the
+comparison with ONNX sees only arithmetic. In the graph a weight is Cast(int8) * scale, or is put
+together of fewer bits (`packing`); the runtime does so once, when a session opens.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import logging
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from facedial.errors import BadBundle, BadRun
+from facedial.training import packing
+from facedial.training.recipe import BITS
 
 # A tensor below this many numbers stays float32: its bytes do not matter, its error might.
 SMALLEST_ROUNDED = 2048
+SMALLEST_PACKED = 2**15  # below this, one byte a number in any case
 SHARED = "shared.bin"
 Size = tuple[int, int]
 # Golden arrays beyond this many numbers are kept in half precision.
@@ -51,20 +55,49 @@ def rounded(weight: Tensor, axis: int) -> tuple[NDArray[np.int8], NDArray[np.flo
     return np.clip(np.rint(values / scale), -127, 127).astype(np.int8), scale.astype(np.float32)
 
 
-def round_network(network: nn.Module, axes: Mapping[str, int]) -> dict[str, int]:
-    """Replace every large weight of `network` by what one byte a weight leaves of it.
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """A weight of so many bits a number, in blocks (`packing`)."""
 
-    `axes` names tensors whose scales do not run along axis 0 (output channels). Returns the names
-    of all that were rounded, with their axes.
+    bits: int
+
+
+# How a weight is kept: one byte a number with a scale for each slice along an axis, or in blocks.
+Form = int | Blocks
+
+
+def round_network(network: nn.Module, axes: Mapping[str, int], bits: int = BITS) -> dict[str, Form]:
+    """Replace every large weight of `network` by what so many bits a number leave of it: 5, 6 or 8.
+
+    `axes` names tensors that keep a byte a number, and the axis along which their scales run. Returns
+    the names of all that were rounded, and how.
     """
-    done = {}
+    done: dict[str, Form] = {}
     for name, value in network.state_dict().items():
         large = value.dim() >= 2 and value.numel() >= SMALLEST_ROUNDED
-        if value.dtype == torch.float32 and large:
-            done[name] = axes.get(name, 0)
-            whole, scale = rounded(value, done[name])
+        if value.dtype != torch.float32 or not large:
+            continue
+        if bits < 8 and name not in axes and packable(value):
+            done[name] = Blocks(bits)
+            value.copy_(packing.rounded(value, bits))
+        else:
+            axis = axes.get(name, 0)
+            done[name] = axis
+            whole, scale = rounded(value, axis)
             value.copy_(torch.from_numpy(whole.astype(np.float32) * scale))
     return done
+
+
+def packable(value: Tensor) -> bool:
+    """Whether a weight is large enough for fewer bits than eight, and of a shape for them."""
+    return value.numel() >= SMALLEST_PACKED and packing.fits(value)
+
+
+def picture_like(generator: torch.Generator, side: int) -> Tensor:
+    """Two patchworks uint8 [2, side, side, 3] for golden numbers: every value, few bytes when packed."""
+    cells = (2, side // 8, side // 8, 3)
+    drawn = torch.randint(0, 256, cells, generator=generator, dtype=torch.uint8)
+    return drawn.repeat_interleave(8, 1).repeat_interleave(8, 2)
 
 
 def write(
@@ -72,10 +105,10 @@ def write(
     inputs: tuple[Tensor, ...],
     names: tuple[Sequence[str], Sequence[str]],
     path: Path,
-    axes: Mapping[str, int],
+    axes: Mapping[str, Form],
     shared: Sequence[str] = (),
 ) -> dict[str, NDArray[Any]]:
-    """Export `module` to `path` with a dynamic batch and int8 weights; returns its golden numbers.
+    """Export `module` to `path` with a dynamic batch and rounded weights; returns its golden numbers.
 
     `names`: names of inputs and of outputs. `axes`: what `round_network` returned. `shared`:
     weights whose bytes lie in `shared.bin` beside the graph, in this order, so that several graphs
@@ -125,10 +158,23 @@ def write(
     return golden
 
 
+def write_one(
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    names: tuple[Sequence[str], Sequence[str]],
+    path: Path,
+    axes: Mapping[str, Form],
+    shared: Sequence[str] = (),
+) -> None:
+    """`write`, with the golden numbers beside the graph."""
+    golden = write(module, inputs, names, path, axes, shared)
+    save_golden(path.with_name(f"{path.stem}-golden.npz"), golden)
+
+
 def write_pair(
     encode: nn.Module,
     decode: nn.Module,
-    axes: Mapping[str, int],
+    axes: Mapping[str, Form],
     shared: Sequence[str],
     size: Size,
     out: Path,
@@ -141,7 +187,7 @@ def write_pair(
     dimensions, side = size
     generator = torch.Generator().manual_seed(0)
     codes = torch.randn(2, dimensions, generator=generator).half().float()
-    pixels = torch.randint(0, 256, (2, side, side, 3), generator=generator, dtype=torch.uint8)
+    pixels = picture_like(generator, side)
     golden: dict[str, NDArray[Any]] = {}
     for part, module, given, names in (
         ("encode", encode, pixels, (["pixels"], ["codes"])),
@@ -152,18 +198,27 @@ def write_pair(
 
 
 def _store_bytes(
-    model: onnx.ModelProto, axes: Mapping[str, int], shared: Sequence[str], folder: Path
+    model: onnx.ModelProto, axes: Mapping[str, Form], shared: Sequence[str], folder: Path
 ) -> None:
     graph = model.graph
     kept, nodes, bytes_of = [], [], {}
+    for bits in sorted({form.bits for form in axes.values() if isinstance(form, Blocks)}):
+        kept += packing.tables(bits)
     for tensor in graph.initializer:
         name = tensor.name
         ending = next((known for known in axes if name.endswith(known)), None)
         if ending is None:
             kept.append(tensor)
             continue
-        values = torch.from_numpy(numpy_helper.to_array(tensor).copy())
-        whole, scale = rounded(values, axes[ending])
+        values, form = numpy_helper.to_array(tensor), axes[ending]
+        if isinstance(form, Blocks):
+            parts, steps = packing.nodes(
+                name, values.shape, packing.packed(torch.from_numpy(values.copy()), form.bits)
+            )
+            kept += parts
+            nodes += steps
+            continue
+        whole, scale = rounded(torch.from_numpy(values.copy()), form)
         small = numpy_helper.from_array(whole, name + ".int8")
         if ending in shared:
             bytes_of[ending] = whole.tobytes()
@@ -206,8 +261,11 @@ def take_weights(network: nn.Module, bundle: Path, part: str, new: Sequence[str]
         model = onnx.load(path)
         found = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
         for name, value in found.items():
-            plain = name.removesuffix(".int8")
-            if plain != name:
+            plain = name.removesuffix(".int8").removesuffix(".low")
+            if name.endswith(".low"):
+                parts = (found[plain + ending] for ending in packing.ENDINGS)
+                value = packing.unpacked(*parts).values.reshape(found[plain + ".shape"])
+            elif plain != name:
                 value = value.astype(np.float32) * found[plain + ".scale"]
             state[plain.removeprefix("network.")] = torch.from_numpy(np.array(value))
     if not state:

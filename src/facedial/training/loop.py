@@ -11,7 +11,8 @@ import json
 import logging
 import math
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facedial.errors import BadRun
-from facedial.training import curves, tensors
+from facedial.training import curves, export, packing, tensors
 from facedial.training.recipe import OPTIMISERS, Pace, Task, Terms
 from facedial.training.throughput import Throughput, limit
 
@@ -119,7 +120,9 @@ def _train(
         # One seed a step and device, so that a resumed step and a second device draw as they should.
         draw = (seed * 1_000_003 + step) * fabric.world_size + fabric.global_rank
         optimiser.zero_grad(set_to_none=True)
-        with nullcontext() if reached.step_operations else reached.counting():
+        coarse = budget.progress(step, elapsed) >= pace.rounded_from
+        counting = nullcontext() if reached.step_operations else reached.counting()
+        with counting, _rounded(network, pace.bits) if coarse else nullcontext():
             found = task.loss(wrapped, pace.batch, draw, step)
             loss = found.total if isinstance(found, Terms) else found
             fabric.backward(loss)
@@ -160,6 +163,23 @@ def _train(
             saved = time.monotonic()
             start = saved - elapsed  # looking at the scores is not training time
             since, since_step = saved, step
+
+
+@contextmanager
+def _rounded(network: nn.Module, bits: int) -> Iterator[None]:
+    """The network with large weights as a bundle keeps them, while a loss and its gradient are found.
+
+    The step is then made from the exact ones (straight through: Bengio 2013, arXiv 1308.3432).
+    """
+    large = [weight for weight in network.parameters() if bits < 8 and export.packable(weight)]
+    exact = [weight.detach().clone() for weight in large]
+    with torch.no_grad():
+        for weight in large:
+            weight.copy_(packing.rounded(weight, bits))
+    yield
+    with torch.no_grad():
+        for weight, was in zip(large, exact, strict=True):
+            weight.copy_(was)
 
 
 def _groups(network: nn.Module, pace: Pace) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from facedial.folder import nearest
 from facedial.training.muon import Muon
 
 SCHEDULES = ("cosine", "constant", "plateau")
+BITS = 6  # of a number in a large weight: no figure of a bundle tells them from a byte
 OPTIMISERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "muon": Muon,
@@ -32,7 +33,9 @@ class Pace:
     rate by `factor` when the first score has not risen for more than `patience` looks. `look_every`:
     steps between looks at the scores, beside those at every checkpoint (0: none). `clip`: largest norm of
     the whole gradient (0: any). `factors`: beginning of parameters' names -> factor of their rate.
-    `optimiser`: adam, or muon (`training.muon`), whose steps are as large.
+    `optimiser`: adam, or muon (`training.muon`), whose steps are as large. `bits` of a number in a
+    bundle's large weights: 5, 6 or 8; from the share `rounded_from` of the budget on the network is
+    trained to bear them (1: it is not).
     """
 
     batch: int = 16
@@ -46,6 +49,8 @@ class Pace:
     clip: float = 0.0
     factors: tuple[tuple[str, float], ...] = ()
     optimiser: str = "adam"
+    bits: int = BITS
+    rounded_from: float = 1.0
 
     def __post_init__(self) -> None:
         if self.optimiser not in OPTIMISERS:
@@ -60,6 +65,10 @@ class Pace:
             raise BadRequest(
                 f"pace.schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}"
             )
+        if self.bits not in (5, 6, 8):
+            raise BadRequest(f"pace.bits must be 5, 6 or 8, got {self.bits}")
+        if not 0 <= self.rounded_from <= 1:
+            raise BadRequest(f"pace.rounded_from must lie in 0..1, got {self.rounded_from:g}")
         if not 0 < self.rate < 1:
             raise BadRequest(f"pace.rate must lie in (0, 1), got {self.rate}")
 

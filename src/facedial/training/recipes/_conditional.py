@@ -234,10 +234,9 @@ def finish(
     directions_of(shape.latent, labels, names, space=space, slope=slope).save(
         out / "directions.npz"
     )
-    axes = export.round_network(network, held.axes)
+    axes = export.round_network(network, dict.fromkeys(held.shared, 0) | dict(held.axes))
     generator = torch.Generator().manual_seed(0)
-    size = (2, shape.side, shape.side, 3)
-    pixels = torch.randint(0, 256, size, generator=generator, dtype=torch.uint8)
+    pixels = export.picture_like(generator, shape.side)
     attributes = torch.rand(2, len(NAMES), generator=generator).half().float()
     drawn = torch.randn(2, shape.latent, generator=generator)
     codes_in = torch.cat([drawn, attributes[:, : len(names)]], 1).half().float()

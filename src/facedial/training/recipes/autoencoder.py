@@ -310,7 +310,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
         )
     network.linear.deviation.copy_(white["deviation"])
     # One scale for each component: their columns are what the basis is made of.
-    axes = export.round_network(network, {"linear.basis": 1})
+    axes = export.round_network(network, {"linear.basis": 1}, bits=8)
     # The encoder looks at what the renderer draws, so both graphs hold the renderer.
     both = [name for name in axes if settings.refinements or name.startswith("linear.")]
     shared = [name for name in both if not name.startswith("refiner.")]

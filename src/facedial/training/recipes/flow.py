@@ -26,6 +26,7 @@ RARE = ("Bald", "Eyeglasses", "Mustache", "Gray_Hair")
 RARE_EVERY = 8
 FEWEST = 8
 KEPT = "planes.safetensors"
+PACE = Pace(batch=64, rate=3e-3, memory=1000, optimiser="muon", bits=5, rounded_from=0.7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +36,8 @@ class Settings:
     The rest is shown with a random part of its attributes, so that any wish may be left open.
     """
 
-    model: flow.Config = field(default_factory=flow.Config)
-    pace: Pace = field(default_factory=lambda: Pace(batch=64, rate=1e-3, memory=1000))
+    model: flow.Config = field(default_factory=lambda: flow.Config(width=96))
+    pace: Pace = PACE
     open_share: float = 0.15
     whole_share: float = 0.45
     judged: int = 512
@@ -229,14 +230,14 @@ class _Code(nn.Module):
         return codes
 
 
-def write_flow(network: flow.Flow, path: Path) -> dict[str, NDArray[Any]]:
-    """Write a flow's graph; returns golden numbers."""
+def write_flow(network: flow.Flow, bits: int, path: Path) -> dict[str, NDArray[Any]]:
+    """Write a flow's graph with weights of so many bits; returns golden numbers."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(2, flow.PLANES, flow.SIDE, flow.SIDE, generator=generator).half().float()
     wanted = torch.zeros(2, len(NAMES))
     wanted[1] = 1
     given = (noise, torch.tensor([0.25, 0.75]), wanted)
-    axes = export.round_network(network, {})
+    axes = export.round_network(network, {}, bits)
     return export.write(network, given, (["planes", "time", "wanted"], ["velocity"]), path, axes)
 
 
@@ -252,7 +253,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     export.check_space(run, out, about["space"], "learnt", "train the flow again")
     planes = flow.Planes(small_picture.LinearMap(kept["linear.basis"].shape[1]))
     planes.load_state_dict(kept)
-    golden = write_flow(network, out / "flow.onnx")
+    golden = write_flow(network, settings.pace.bits, out / "flow.onnx")
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(2, flow.PLANES, flow.SIDE, flow.SIDE, generator=generator).half().float()
     codes = torch.randn(2, planes.linear.deviation.numel(), generator=generator).half().float()

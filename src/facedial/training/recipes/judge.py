@@ -72,13 +72,11 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     temperature, stated = reader_recipe.calibration(run)
     axes = export.round_network(network, {})
     generator = torch.Generator().manual_seed(0)
-    size = (2, 128, 128, 3)
-    pixels = torch.randint(0, 256, size, generator=generator, dtype=torch.uint8)
+    pixels = export.picture_like(generator, 128)
     names = (["pixels"], ["judged", "middle", "coarse"])
     learnt = json.loads((run / "reader.json").read_text())["even_logit"]
     module = _Judge(network, temperature, torch.tensor([learnt.get(n, 0.0) for n in NAMES]))
-    golden = export.write(module, (pixels,), names, out / "judge.onnx", axes)
-    export.save_golden(out / "judge-golden.npz", golden)
+    export.write_one(module, (pixels,), names, out / "judge.onnx", axes)
     return {**facts, "attributes": stated}
 
 

@@ -251,12 +251,9 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     network.load_state_dict(state)
     axes = export.round_network(network, {})
     generator = torch.Generator().manual_seed(0)
-    size = (2, landmarks.PATCH, landmarks.PATCH, 3)
-    patches = torch.randint(0, 256, size, generator=generator, dtype=torch.uint8)
-    golden = export.write(
-        _Locate(network), (patches,), (["patches"], ["points"]), out / "landmarks.onnx", axes
-    )
-    export.save_golden(out / "landmarks-golden.npz", golden)
+    patches = export.picture_like(generator, landmarks.PATCH)
+    names = (["patches"], ["points"])
+    export.write_one(_Locate(network), (patches,), names, out / "landmarks.onnx", axes)
     return facts
 
 

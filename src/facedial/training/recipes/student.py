@@ -41,7 +41,7 @@ class Settings:
     """
 
     model: flow.Config = field(default_factory=lambda: flow.Config(width=32))
-    pace: Pace = field(default_factory=lambda: Pace(batch=64, rate=1e-3, memory=500))
+    pace: Pace = field(default_factory=lambda: Pace(batch=64, rate=1e-3, memory=500, bits=5))
     pairs: int = 12000
     steps: int = MOVE_STEPS
     still: float = 1 / 16
@@ -308,10 +308,9 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     planes = torch.randn(2, flow.PLANES, flow.SIDE, flow.SIDE, generator=generator).half().float()
     wishes = torch.randn(2, 2 * len(NAMES), generator=generator).half().float()
-    axes = export.round_network(network, {})
+    axes = export.round_network(network, {}, settings.pace.bits)
     names = (["planes", "wishes"], ["change"])
-    golden = export.write(network, (planes, wishes), names, out / "student.onnx", axes)
-    export.save_golden(out / "student-golden.npz", golden)
+    export.write_one(network, (planes, wishes), names, out / "student.onnx", axes)
     return {**facts, "of": about["space"]}
 
 
