@@ -24,11 +24,11 @@ Velocity = Callable[[Floats, Floats, Floats], Floats]
 SHAPE = (6, 32, 32)
 GUIDANCE, STEPS = 2.0, 12
 WISHED_GUIDANCE = 2.5  # of new faces of whom something is wished
-WISHED_GUIDED = 2.1  # of those, with a guide: it strengthens what is wished too
-# How far beyond a guide (more draws edges like ink), and from what time on: before, what kind of face
-# this is stays open. What is wished decides that, and strengthens what it says.
-AWAY, AWAY_SINCE = 2.0, 0.2
-WISHED_AWAY, WISHED_AWAY_SINCE = 1.6, 0.0
+WISHED_GUIDED = 2.3  # of those, with a guide: it strengthens what is wished too
+# How far beyond a guide (more draws edges like ink), and from what time on: before, it would have a say in
+# what kind of face this is, and draw faces more alike than people are.
+AWAY, AWAY_SINCE = 2.0, 0.6
+WISHED_AWAY, WISHED_AWAY_SINCE = 1.7, 0.5
 COARSE = 0.1  # waves to a place; longer ones make backgrounds and what is odd about a face
 MOVE_GUIDANCE, MOVE_STEPS, TURNING = 4.0, 6, 0.1
 NEAREST = 0.5  # of what goes the whole way, in wishes of -1..1
@@ -129,9 +129,9 @@ class FlowPrior:
 
     `steps`: an evaluation each, two where there is guidance. `people`: who they are in all that is not
     wanted; left open where None. `guide`: a lesser flow, which every face is bent away from (`guided`),
-    by 2, or by 1.6 where something is wanted. Without one, what is wanted is bent away from its
+    by 2, or by 1.7 where something is wanted. Without one, what is wanted is bent away from its
     opposite, all else from nothing said. `guidance`: of wishes; None for 2, where something is wanted
-    2.5, or 2.1 with a guide.
+    2.5, or 2.3 with a guide.
     """
 
     space: str
@@ -141,7 +141,7 @@ class FlowPrior:
     guidance: float | None = None
     steps: int = STEPS
     name: str = "learned"
-    usual_temperature: float = 0.93
+    usual_temperature: float = 0.96
     people: People | None = None
     guide: Velocity | None = None
 
@@ -236,7 +236,7 @@ class FlowMove:
     are still open, and forward twice, with the wished attributes and with its own: both ends have
     lost the same, so their difference is the edit (after SDEdit, Meng 2022, made deterministic). The
     way to what is wished is bent away from what the face is, so that guidance strengthens what differs
-    and nothing else.
+    and nothing else; across the face alone, or colours would burn.
     `planes`: codes [N, D] -> planes; `code`: the way back. `mask` [32, 32]: what the change of planes
     is multiplied by, all 1 where None. `gain`: how much of the whole way is gone. `student`: planes and
     wishes now and then [N, 2 K] -> change of the planes, asked instead where there is one; while it is
@@ -363,7 +363,7 @@ class FlowMove:
 
     def forth(self, planes: Floats, then: Floats, now: Floats) -> Floats:
         """Planes of the turning time as faces again that are what is wished, wishes [N, K]."""
-        velocity = bent(self.velocity, self.guidance, now)
+        velocity = bent(self.velocity, self.guidance, now, across=True)
         return carry(velocity, planes, then, times=(self.turning, 1.0), steps=self.steps)
 
     def _known(self, name: str) -> str:

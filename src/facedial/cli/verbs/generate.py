@@ -47,7 +47,7 @@ from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture, who
 @click.option(
     "--temperature",
     type=click.FloatRange(0, 2),
-    help="Spread; lower is plainer (learned 0.93, uniform 1, gaussian 0.5 unless given).",
+    help="Spread; lower is plainer (learned 0.96, uniform 1, gaussian 0.5 unless given).",
 )
 @click.option(
     "--guidance",
