@@ -25,8 +25,8 @@ SHAPE = (6, 32, 32)
 GUIDANCE, STEPS = 2.0, 12
 WISHED_GUIDANCE = 2.5  # of new faces of whom something is wished
 WISHED_GUIDED = 2.3  # of those, with a guide: it strengthens what is wished too
-# How far beyond a guide (more draws edges like ink), and from what time on: before, it would have a say in
-# what kind of face this is, and draw faces more alike than people are.
+# How far beyond a guide (more draws edges like ink), and from what time on: before, it would have a say
+# in what kind of face this is, and draw faces more alike than people are.
 AWAY, AWAY_SINCE = 2.0, 0.6
 WISHED_AWAY, WISHED_AWAY_SINCE = 1.7, 0.5
 COARSE = 0.1  # waves to a place; longer ones make backgrounds and what is odd about a face

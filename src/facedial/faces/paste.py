@@ -71,10 +71,10 @@ def aimed(change: Float32, face: Float32, person: Float32 | None = None) -> Floa
     """
     size = _size(change)
     share = size / max(float(np.percentile(size, 95)), 1e-3)
-    around = _smooth(np.clip((share - HALO[0]) / (HALO[1] - HALO[0]), 0.0, 1.0))
+    around = _between(share, HALO)
     meant = np.maximum(face, around)
     if person is not None:
-        shown = _smooth(np.clip((person - OUTLINE[0]) / (OUTLINE[1] - OUTLINE[0]), 0.0, 1.0))
+        shown = _between(person, OUTLINE)
         # Beside the jaw the mask of the face lies on the background; its middle never does.
         meant *= np.maximum(shown, np.clip(2 * face - 1, 0, 1))
     return meant
@@ -104,14 +104,14 @@ def uncovered(before: Float32, after: Float32) -> Float32:
     """Where a person was and is no more, from mattes before and after: 0..1, its soft rim included."""
     share = (before - after) / (before + TRACE)
     some = np.clip(2 * before / TRACE - 1, 0.0, 1.0)
-    gone = _smooth(np.clip((share - GONE[0]) / (GONE[1] - GONE[0]), 0.0, 1.0))
+    gone = _between(share, GONE)
     return np.asarray(some * gone, np.float32)
 
 
 def changed_places(change: Float32) -> Float32:
     """How far each place is another one after a change [S, S, 3]: 0..1, [S, S], nothing for nothing."""
     size = _size(change)
-    return _smooth(np.clip((size - SOME) / (MUCH - SOME), 0.0, 1.0))
+    return _between(size, (SOME, MUCH))
 
 
 def lost_detail(before: Float32, after: Float32) -> Float32:
@@ -133,6 +133,12 @@ def _size(change: Float32) -> Float32:
 def _grey(picture: Float32) -> Float32:
     """Means of three channels; quicker than `mean(2)`."""
     return np.asarray((picture[..., 0] + picture[..., 1] + picture[..., 2]) / 3, np.float32)
+
+
+def _between(values: npt.NDArray[np.floating], ends: tuple[float, float]) -> Float32:
+    """0 up to the first end, 1 from the second on, smooth between them."""
+    first, last = ends
+    return _smooth(np.clip((values - first) / (last - first), 0.0, 1.0))
 
 
 def _smooth(ramp: npt.NDArray[np.floating]) -> Float32:
