@@ -15,6 +15,7 @@ from facedial.codes.flow import (
     FlowPrior,
     Memory,
     bent,
+    carry,
     guided,
     noise,
 )
@@ -164,7 +165,6 @@ def mover(**changes: float) -> FlowMove:
 OWN = {"Male": 0.3, "Smiling": 0.1}
 
 
-@pytest.mark.parametrize("guidance", [1.0, 3.0])
 @pytest.mark.parametrize(
     ("edit", "way"),
     [
@@ -176,22 +176,44 @@ OWN = {"Male": 0.3, "Smiling": 0.1}
         (Edit(shifts={"Smiling": -1.0, "Male": 2.0}), -1.0),  # this flow draws all sexes alike
     ],
 )
-def test_a_move_is_what_the_closed_form_says(guidance: float, edit: Edit, way: float) -> None:
+def test_a_move_is_what_the_closed_form_says(edit: Edit, way: float) -> None:
     """The flow of N(m, s^2) is linear: from t to 1, x - t m is multiplied by s / sd(t).
 
-    So changing m to m' at t moves the end by (m' - m)(1 - t s / sd(t)), guidance times.
+    So changing m to m' at t moves the end by (m' - m)(1 - t s / sd(t)).
     """
     t = 0.2
     sd = np.hypot(1 - t, t * SPREAD)
     face = np.random.default_rng(0).standard_normal(np.prod(SHAPE)).astype(np.float32)
-    moving = mover(guidance=guidance)
-    wanted = guidance * 3 * way * (1 - t * SPREAD / sd)
+    moving = mover()
+    wanted = 3 * way * (1 - t * SPREAD / sd)
     assert_allclose(moving.step(face, OWN, edit), wanted, atol=0.03)
     planes, now = face.reshape(1, *SHAPE), moving.now(OWN)
     turned = moving.back(planes, now[None])
     still = moving.still(turned, now[None])
     assert_allclose(still, planes, atol=0.02)  # there and back
     assert np.array_equal(moving.forth(turned, now[None], now[None]), still)
+
+
+def test_guidance_of_a_move_adds_next_to_nothing_along_the_face() -> None:
+    """This flow's faces differ in brightness alone; guidance would burn it, and must not."""
+    face = np.random.default_rng(0).standard_normal((1, *SHAPE)).astype(np.float32)
+    plain, strong = mover(), mover(guidance=3.0)
+    now = plain.now(OWN)
+    then, _ = plain.then(OWN, "Smiling", 1)
+    turned = plain.back(face, now[None])
+    once, guided_ = (one.forth(turned, then[None], now[None]) for one in (plain, strong))
+    burnt = carry(
+        bent(velocity, 3.0, now[None]),
+        turned,
+        then[None],
+        times=(plain.turning, 1.0),
+        steps=plain.steps,
+    )
+    length = np.linalg.norm(once)
+    added, whole = ((one - once).ravel() @ once.ravel() / length for one in (guided_, burnt))
+    assert whole > 1.5 * length
+    assert abs(added) < 0.1 * whole
+    assert not np.array_equal(guided_, once)
 
 
 def test_who_smiles_can_smile_more() -> None:
