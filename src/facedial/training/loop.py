@@ -176,10 +176,12 @@ def _rounded(network: nn.Module, bits: int) -> Iterator[None]:
     with torch.no_grad():
         for weight in large:
             weight.copy_(packing.rounded(weight, bits))
-    yield
-    with torch.no_grad():
-        for weight, was in zip(large, exact, strict=True):
-            weight.copy_(was)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, was in zip(large, exact, strict=True):
+                weight.copy_(was)
 
 
 def _groups(network: nn.Module, pace: Pace) -> list[dict[str, Any]]:

@@ -234,7 +234,8 @@ def finish(
     directions_of(shape.latent, labels, names, space=space, slope=slope).save(
         out / "directions.npz"
     )
-    axes = export.round_network(network, dict.fromkeys(held.shared, 0) | dict(held.axes))
+    whole = dict.fromkeys(held.shared, 0) | dict(held.axes)
+    axes = export.round_network(network, whole, settings.pace.bits)
     generator = torch.Generator().manual_seed(0)
     pixels = export.picture_like(generator, shape.side)
     attributes = torch.rand(2, len(NAMES), generator=generator).half().float()

@@ -174,7 +174,7 @@ def recipe(kind: str, summary: str, pace: Pace) -> Recipe:
                 "again, with the minutes it has had if they are to be all"
             )
         white = coded.Whitening(kept["mean"], kept["forth"], kept["back"])
-        axes = export.round_network(network, {})
+        axes = export.round_network(network, {}, settings.pace.bits)
         size = (settings.dimensions, settings.side)
         modules = (_Encode(network, white), _Decode(network, white))
         export.write_pair(*modules, axes, [], size, out)

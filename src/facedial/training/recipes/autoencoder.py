@@ -309,7 +309,8 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
             "call `facedial train` on it again, with the minutes it has had if they are to be all"
         )
     network.linear.deviation.copy_(white["deviation"])
-    # One scale for each component: their columns are what the basis is made of.
+    # One scale for each component: their columns are what the basis is made of. A byte a number whatever
+    # the pace says: codes that people have stored must not move by more.
     axes = export.round_network(network, {"linear.basis": 1}, bits=8)
     # The encoder looks at what the renderer draws, so both graphs hold the renderer.
     both = [name for name in axes if settings.refinements or name.startswith("linear.")]

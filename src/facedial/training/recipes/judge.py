@@ -70,7 +70,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     state, facts = tensors.load(run / "best.safetensors")
     network.load_state_dict(state)
     temperature, stated = reader_recipe.calibration(run)
-    axes = export.round_network(network, {})
+    axes = export.round_network(network, {}, settings.pace.bits)
     generator = torch.Generator().manual_seed(0)
     pixels = export.picture_like(generator, 128)
     names = (["pixels"], ["judged", "middle", "coarse"])

@@ -249,7 +249,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     network = landmarks.Landmarks(settings.model).eval()
     state, facts = tensors.load(run / "best.safetensors")
     network.load_state_dict(state)
-    axes = export.round_network(network, {})
+    axes = export.round_network(network, {}, settings.pace.bits)
     generator = torch.Generator().manual_seed(0)
     patches = export.picture_like(generator, landmarks.PATCH)
     names = (["patches"], ["points"])

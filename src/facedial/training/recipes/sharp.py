@@ -288,7 +288,8 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     renderer.load_state_dict(drawing)
     linear = small_picture.LinearMap(int(about["dimensions"]))
     linear.load_state_dict(kept)
-    axes = {f"renderer.{name}": axis for name, axis in export.round_network(renderer, {}).items()}
+    rounded = export.round_network(renderer, {}, settings.pace.bits)
+    axes = {f"renderer.{name}": form for name, form in rounded.items()}
     basis = "linear.basis"
     generator = torch.Generator().manual_seed(0)
     codes = torch.randn(2, int(about["dimensions"]), generator=generator).half().float()
