@@ -14,7 +14,7 @@ from facedial.codes.attributes import ATTRIBUTES, WITHIN, find
 from facedial.codes.code import Code, Floats
 from facedial.codes.directions import Directions
 from facedial.codes.edit import Edit
-from facedial.codes.flow import STEPS, FlowMove, FlowPrior, Memory, Velocity, as_read
+from facedial.codes.flow import STEPS, TRIES, FlowMove, FlowPrior, Memory, Velocity, as_read
 from facedial.codes.labelled import load_prior
 from facedial.codes.learn import Learned
 from facedial.codes.moves import BEST, FAST, FINEST, FLOW, QUALITIES, Manner, Manners
@@ -480,19 +480,26 @@ class Editor:
         return {a.name: stated[a.name]["auc"] for a in ATTRIBUTES}
 
     def prior(
-        self, name: str | None = None, *, guidance: float | None = None, steps: int | None = None
+        self,
+        name: str | None = None,
+        *,
+        guidance: float | None = None,
+        steps: int | None = None,
+        tries: int | None = None,
     ) -> Prior:
         """The prior of that name; None for the best one of this model.
 
-        `learned` (the flow, where the bundle has one; `guidance` and `steps` are its), `gaussian`
+        `learned` (the flow, where the bundle has one; `guidance`, `steps`, `tries` are its), `gaussian`
         (closed form; the baseline), `uniform` (the first source's). Raises `BadRequest`.
         """
         if name is None:
             name = "learned" if self.bundle.has_flow else "gaussian"
         if name == "learned":
-            return self._flow(guidance, steps)
-        if guidance is not None or steps is not None:
-            raise BadRequest(f"guidance and steps belong to the learned prior, not to {name!r}")
+            return self._flow(guidance, steps, tries)
+        if (guidance, steps, tries) != (None, None, None):
+            raise BadRequest(
+                f"guidance, steps and tries belong to the learned prior, not to {name!r}"
+            )
         if name == "uniform":
             raw = RAW in self.bundle.facts["files"]
             white = UniformPrior.whitening(self.bundle.file(RAW)) if raw else None
@@ -502,7 +509,7 @@ class Editor:
             return load_prior(self.bundle.file("prior.npz"))
         raise BadRequest(f"no prior named {name!r}; known: learned, gaussian, uniform")
 
-    def _flow(self, guidance: float | None, steps: int | None) -> FlowPrior:
+    def _flow(self, guidance: float | None, steps: int | None, tries: int | None) -> FlowPrior:
         drawn = PEOPLE in self.bundle.facts["files"]
         return FlowPrior(
             space=self.bundle.space,
@@ -513,6 +520,7 @@ class Editor:
             steps=STEPS if steps is None else steps,
             people=People.load(self.bundle.file(PEOPLE)) if drawn else None,
             guide=self._guide(),
+            tries=TRIES if tries is None else tries,
         )
 
     def _guide(self) -> Velocity | None:

@@ -17,7 +17,9 @@ from facedial.codes.flow import (
     bent,
     carry,
     guided,
+    lead,
     noise,
+    noting,
 )
 from facedial.codes.people import People
 from facedial.errors import BadRequest, UnknownName
@@ -98,7 +100,7 @@ def test_new_faces_are_bent_away_from_a_guide() -> None:
     assert_allclose(same.sample([1, 2], {}), plain.sample([1, 2], {}), atol=1e-5)
     erring = lambda *given: velocity(*given) - np.float32(0.5)  # noqa: E731
     # The flow is linear and forgets: what is added all the way is worth less at its end.
-    moved = prior(steps=5, guide=erring).sample([1, 2], {}) - plain.sample([1, 2], {})
+    moved = prior(steps=5, guide=erring, tries=1).sample([1, 2], {}) - plain.sample([1, 2], {})
     assert 0 < moved.mean() < (AWAY - 1) * 0.5
     # Here a wish lies along the faces themselves: with a guide it is followed, and not overdone.
     wished = prior(guide=velocity, guidance=2).sample([1, 2], {"Smiling": 1})
@@ -118,6 +120,55 @@ def test_a_guide_is_not_asked_while_the_kind_of_face_is_open() -> None:
     assert asked == pytest.approx([0.21, 0.9])
     for time, velocities in found.items():
         assert_allclose(velocities, 1 if time < 0.2 else 1.55, rtol=1e-6)
+
+
+def test_a_lead_is_what_a_guide_errs_more_than_the_flow() -> None:
+    way = np.zeros((2, *SHAPE), np.float32)
+    own = np.stack([np.full(SHAPE, 1.0), np.full(SHAPE, 2.0)]).astype(np.float32)
+    assert_allclose(lead([(own, own)], way), 0)
+    assert_allclose(lead([(own, 2 * own), (own, own)], way), 1.5)  # (4 - 1 + 1 - 1) / 2
+    aside = own.copy()
+    aside[:, :, :4] = 9  # what is wrong above a face counts nothing
+    assert_allclose(lead([(aside, 2 * own)], way), 3)
+
+
+def test_a_flow_is_noted_beside_its_guide_in_the_middle_of_the_way() -> None:
+    notes: list = []
+    noted = noting(velocity, lambda planes, time, wishes: planes, notes)
+    planes, wishes = np.ones((1, *SHAPE), np.float32), np.zeros((1, 2), np.float32)
+    for t in (0.0, 0.2, 0.3, 0.5, 0.6, 1.0):
+        given = planes, np.full(1, t, np.float32), wishes
+        assert np.array_equal(noted(*given), velocity(*given))
+    assert len(notes) == 2
+    assert np.array_equal(notes[0][1], planes)
+
+
+def test_a_face_that_a_guide_knows_as_well_is_begun_anew() -> None:
+    """Here it knows bright ones as well as the flow does: of eight tries a dark one remains."""
+
+    def guide(planes: np.ndarray, time: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        bright = planes[:, :, 9:27, 8:24].mean((1, 2, 3)) > 0
+        found = velocity(planes, time, wanted)
+        return np.where(
+            bright[:, None, None, None], found, found + np.float32(9 * (time[0] < 0.55))
+        )
+
+    def dark(tries: int, seeds: list[int]) -> np.ndarray:
+        drawn = prior(steps=12, guide=guide, tries=tries).sample(seeds, {})
+        return drawn.reshape(-1, *SHAPE)[:, :, 9:27, 8:24].mean((1, 2, 3)) < 0
+
+    seeds = list(range(24))
+    once, again = dark(1, seeds), dark(8, seeds)
+    assert 6 < once.sum() < 18
+    assert again.sum() >= 23
+    kept = [prior(steps=12, guide=guide, tries=t).sample(seeds, {})[once] for t in (1, 8)]
+    assert np.array_equal(*kept)  # who pleased at first stays
+    few = prior(steps=12, guide=guide).sample([3, 5, 8], {})
+    alone = [prior(steps=12, guide=guide).sample([seed], {}) for seed in (3, 5, 8)]
+    assert np.array_equal(few, np.concatenate(alone))
+    # Where none pleases, the first of the best stays.
+    hopeless = prior(steps=12, guide=velocity).sample(seeds, {})
+    assert np.array_equal(hopeless, prior(steps=12, guide=velocity, tries=1).sample(seeds, {}))
 
 
 @pytest.mark.parametrize("time", [0.0, 0.4, 0.95])

@@ -124,7 +124,7 @@ def test_each_part_of_a_network_has_its_own_rate() -> None:
 
 
 def test_the_flagship_goes_through_its_stages_and_is_resumed(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    labelled_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keras_file(tmp_path / "squeezenet.h5")
     small_flow = ("model.width=8", "model.condition=16", "model.heads=2", "pace.batch=8")
@@ -136,19 +136,36 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
         "sharp": ("judged=4", "pace.batch=4", "warm=1", "pool=3", "steps=1"),
         "matte": ("model.width=8", "taught=8", "judged=4", "pace.batch=8", "pace.rate=0.05"),
         "moves": ("people=8", "steps=1", "turnings=[0.2]", 'attributes=["Smiling"]'),
+        "reader": ("model.widths=[8, 8, 8, 8]", "pace.batch=4"),
+        "school": (*small_flow, "pairs=32", "steps=1", "judged=4", "school.faces=16"),
     }
     settings = flagship.Settings(features_file=str(tmp_path / "squeezenet.h5"))
     small = tuple(
-        Stage(recipe=s.recipe, share=s.share, assignments=(*s.assignments, *tiny[s.recipe]))
+        Stage(
+            recipe=s.recipe,
+            share=s.share,
+            assignments=(*s.assignments, *tiny[s.name if s.name in tiny else s.recipe]),
+            name=s.name,
+            alone=s.alone,
+        )
         for s in flagship.stages(settings)
     )
     recipe = dataclasses.replace(flagship.RECIPE, stages=lambda _: small)
     monkeypatch.setattr(flagship, "RECIPE", recipe)
     run = tmp_path / "flagship"
-    start.run(order(store, run, recipe="flagship", assignments=(), steps=10))
-    trained = [s.recipe for s in small if s.share]
+    start.run(order(labelled_store, run, recipe="flagship", assignments=(), steps=10))
+    trained = [s.name or s.recipe for s in small if s.share]
     steps = {name: tensors.load(run / name / "last.safetensors")[1]["step"] for name in trained}
-    assert steps == {"autoencoder": 2, "flow": 4, "guide": 1, "sharp": 2, "student": 1, "matte": 1}
+    assert steps == {
+        "autoencoder": 2,
+        "flow": 4,
+        "guide": 1,
+        "sharp": 2,
+        "student": 1,
+        "firm": 1,
+        "school": 1,
+        "matte": 1,
+    }
     assert len(tensors.load(run / "sharp" / sharp_recipe.POOL)[0]["codes"]) == 3
     # Crops are coded once for all stages.
     codes = [tensors.load(run / n / "codes-train.safetensors")[0]["codes"] for n in CODED]
@@ -158,6 +175,8 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
         assert editor.bundle.has_sharp
         assert editor.bundle.has_student
         assert editor.bundle.has_matte
+        assert not (run / "bundle" / "reader.onnx").exists()  # the firm reader only teaches
+        assert editor.bundle.facts["parts"]["student"]["settings"]["school"]["features_file"]
         guided = editor.prior()
         assert isinstance(guided, FlowPrior)
         lone = dataclasses.replace(guided, guide=None)
@@ -165,8 +184,9 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
         assert not np.allclose(one, other)
         assert len(editor.generate(2, seed=1)) == 2
         assert set(editor.manners.table) == {"Smiling"}
-    # Called again it trains nothing more; given more, every stage goes on.
-    start.run(order(store, run, recipe="flagship", assignments=(), steps=10))
+    # Called again it trains nothing more.
+    monkeypatch.setattr(flagship, "RECIPE", dataclasses.replace(recipe, stages=lambda _: small[:2]))
+    start.run(order(labelled_store, run, recipe="flagship", assignments=(), steps=10))
     assert tensors.load(run / "flow" / "last.safetensors")[1]["step"] == 4
     with pytest.raises(BadRun, match="has its bundle already"):
         publish.publish([run], tmp_path / "again")
@@ -175,7 +195,9 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
 def test_shares_of_the_flagship_make_a_whole() -> None:
     with pytest.raises(BadRequest, match="make 1"):
         flagship.Settings(flow=0.9)
-    nothing = dict.fromkeys(("autoencoder", "flow", "guide", "sharp", "student", "matte"), 0.0)
+    nothing = dict.fromkeys(
+        ("autoencoder", "flow", "guide", "sharp", "student", "firm", "school", "matte"), 0.0
+    )
     only = flagship.Settings(**{**nothing, "flow": 1})
     assert [stage.recipe for stage in flagship.stages(only)] == ["flow", "moves"]
     codes = flagship.Settings(**{**nothing, "autoencoder": 0.9, "guide": 0.1})

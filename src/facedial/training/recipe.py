@@ -142,11 +142,18 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A part of a recipe of several: a recipe of its own, its share of the minutes, its settings."""
+    """A part of a recipe of several: a recipe of its own, its share of the minutes, its settings.
+
+    `{run}` in a setting is the folder of the whole run. `name`: its folder there, the recipe's name
+    unless given. `alone`: it goes into a bundle of its own there, for later stages to learn from, and
+    not into the run's.
+    """
 
     recipe: str
     share: float
     assignments: tuple[str, ...] = ()
+    name: str = ""
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,20 +112,20 @@ def _staged(order: Order, stages: tuple[Stage, ...]) -> None:
     bundle = order.run / "bundle"
     for stage in stages:
         init = bundle if bundle.exists() else order.init
+        name = stage.name or stage.recipe
+        assignments = tuple(one.replace("{run}", str(order.run)) for one in stage.assignments)
         nested = dataclasses.replace(
             order,
             recipe=stage.recipe,
-            run=order.run / stage.recipe,
+            run=order.run / name,
             minutes=None if order.minutes is None else order.minutes * stage.share,
             steps=None if order.steps is None else max(1, round(order.steps * stage.share)),
-            assignments=()
-            if (order.run / stage.recipe / "run.json").exists()
-            else stage.assignments,
-            init=init,
+            assignments=() if (order.run / name / "run.json").exists() else assignments,
+            init=None if stage.alone else init,
         )
-        log.info("stage %s, %.0f %% of the whole", stage.recipe, 100 * stage.share)
+        log.info("stage %s, %.0f %% of the whole", name, 100 * stage.share)
         run(nested)
-        publish.publish([nested.run], bundle)
+        publish.publish([nested.run], nested.run / "bundle" if stage.alone else bundle)
 
 
 def recipe_named(name: str) -> Recipe:

@@ -60,6 +60,12 @@ from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture, who
     help="learned: steps from noise to face (12 unless given).",
 )
 @click.option(
+    "--tries",
+    type=click.IntRange(1, 100),
+    help="learned: how often a face is begun at most, anew where it comes out unlike a face; the best "
+    "stays (3 unless given).",
+)
+@click.option(
     "--grid/--single",
     "as_grid",
     default=True,
@@ -87,6 +93,7 @@ def command(
     temperature: float | None,
     guidance: float | None,
     steps: int | None,
+    tries: int | None,
     as_grid: bool,
     codes: Path | None,
     out: Path | None,
@@ -107,7 +114,7 @@ def command(
     if codes is not None:
         codes_file(codes, overwrite=overwrite)
     with Editor.open(model) as editor:
-        source = editor.prior(prior, guidance=guidance, steps=steps)
+        source = editor.prior(prior, guidance=guidance, steps=steps, tries=tries)
         if ask:
             if not source.names:
                 raise click.UsageError(

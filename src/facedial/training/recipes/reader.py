@@ -90,8 +90,11 @@ class Task:
         moved = whole.clone().requires_grad_()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halves):
             logits = self.network(moved)
-        (slope,) = torch.autograd.grad(losses.masked_binary(logits.float(), labels), moved)
+        # Not `autograd.grad`: it fails once an export in the same process has made torch log everything.
+        torch.autograd.backward(losses.masked_binary(logits.float(), labels), inputs=[moved])
         self.network.train()
+        slope = moved.grad
+        assert slope is not None
         length = slope.square().sum((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
         return (whole + self.settings.attack * slope / length).clamp(0, 1)
 

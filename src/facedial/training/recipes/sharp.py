@@ -221,7 +221,7 @@ def _pool(context: Context, settings: Settings, space: str) -> Tensor:
                     f"{path} holds codes of {about['space']}, this run needs {space}; remove it"
                 )
             return kept["codes"]
-        prior = editor.prior("learned", steps=settings.steps)
+        prior = editor.prior("learned", steps=settings.steps, tries=1)
         drawn = editor.generate(settings.pool, seed=context.seed, prior=prior)
     codes = torch.from_numpy(np.stack([code.values for code in drawn])).half()
     tensors.save(path, {"codes": codes}, {"space": space})
