@@ -14,7 +14,7 @@ check: $(VENV)/.check browser
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m facedial.cli.reference --check docs/reference
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 # The page is tested in a real browser; without one those tests are skipped, and say so.
 browser:

@@ -10,11 +10,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facedial.codes.attributes import ATTRIBUTES, WITHIN, find
+from facedial.codes.attributes import ATTRIBUTES, NAMES, WITHIN, find
 from facedial.codes.code import Code, Floats
 from facedial.codes.directions import Directions
 from facedial.codes.edit import Edit
-from facedial.codes.flow import STEPS, TRIES, FlowMove, FlowPrior, Memory, Velocity, as_read
+from facedial.codes.flow import BLURRY, STEPS, TRIES, FlowMove, FlowPrior, Memory, Velocity, as_read
 from facedial.codes.labelled import load_prior
 from facedial.codes.learn import Learned
 from facedial.codes.moves import BEST, FAST, FINEST, FLOW, QUALITIES, Manner, Manners
@@ -521,7 +521,13 @@ class Editor:
             people=People.load(self.bundle.file(PEOPLE)) if drawn else None,
             guide=self._guide(),
             tries=TRIES if tries is None else tries,
+            blurred=self._blurred,
         )
+
+    def _blurred(self, codes: Floats) -> Floats:
+        """Probability that what is drawn of each code [N, D] looks blurred, [N]."""
+        found: Floats = self.bundle.read(as_bytes(self.bundle.draw(codes)))
+        return found[:, NAMES.index(BLURRY)]
 
     def _guide(self) -> Velocity | None:
         """The bundle's guide; None where there is none, or one of other codes."""

@@ -153,7 +153,7 @@ def test_walks_are_measured_beside_straight_lines(
     found = {(row["metric"], row["model"]): row for row in rows}
     sharp = [found["between_sharpness", model] for model in ("facedial", "straight lines")]
     assert sharp[0]["n"] == sharp[1]["n"] == 4
-    # On these pictures, which are no faces, neither is the sharper one; a walk must not lose much.
+    # On these pictures, which are no faces, neither is the sharper one (`evaluate/test_walks` has faces).
     assert sharp[0]["value"] > 0.9 * sharp[1]["value"] > 0
     assert found["between_frechet_ratio", "facedial"]["value"] > 0
 

@@ -33,11 +33,13 @@ COARSE = 0.1  # waves to a place; longer ones make backgrounds and what is odd a
 MOVE_GUIDANCE, MOVE_STEPS, TURNING = 4.0, 6, 0.1
 NEAREST = 0.5  # of what goes the whole way, in wishes of -1..1
 DRAWN_AT_ONCE = 4
-# Where on its way, and where in its picture, a face is looked at by `lead`; what is enough, where nothing
-# is wished and where something is (measured at twelve steps); how often one with less is begun at most.
+# Where on its way, and where in its picture, a face is looked at by `lead`; how much of its lead each log
+# odds of being blurred cost; what is enough, where nothing is wished and where something is (measured at
+# twelve steps); how often a face with less is begun at most.
 LOOKED = (0.25, 0.51)
 MIDDLE = (slice(None), slice(None), slice(9, 27), slice(8, 24))
-ENOUGH, WISHED_ENOUGH = 3.6, 3.8
+BLURRY, BLUR, SHARPEST = "Blurry", 0.1, 1e-6
+ENOUGH, WISHED_ENOUGH = 1.75, 2.0
 TRIES = 3
 
 
@@ -129,14 +131,14 @@ def lead(notes: Sequence[Note], way: Floats) -> Floats:
     """How much better a flow knew than its guide where its faces would end, [N].
 
     `way`: where they ended less where they began. By the squared errors of the face's middle: the
-    guide's over the flow's, less one. Where both know as little, a face is none that people have: its
-    mouth is smeared, an eye is missing.
+    logarithm of the guide's over the flow's. Where both know as little, a face is none that people
+    have: its mouth is smeared, an eye is missing.
     """
-    shares = np.zeros(len(way), np.float32)
+    leads = np.zeros(len(way), np.float32)
     for velocities in notes:
-        own, other = (((v - way)[MIDDLE] ** 2).mean((1, 2, 3)) for v in velocities)
-        shares += other / np.maximum(own, 1e-9) - 1
-    return shares / np.float32(max(1, len(notes)))
+        own, other = (((v - way)[MIDDLE] ** 2).mean((1, 2, 3)) + 1e-9 for v in velocities)
+        leads += np.log(other / own)
+    return leads / np.float32(max(1, len(notes)))
 
 
 def as_read(names: Sequence[str], own: Mapping[str, float]) -> Floats:
@@ -168,7 +170,8 @@ class FlowPrior:
     by 2, or by 1.7 where something is wanted. Without one, what is wanted is bent away from its
     opposite, all else from nothing said. `guidance`: of wishes; None for 2, where something is wanted
     2.5, or 2.3 with a guide. `tries`: with a guide, a face that it knows nearly as well as the flow
-    does is begun anew from other noise (see `lead`), so many times in all at most; the best stays.
+    does, or that looks blurred, is begun anew from other noise (see `lead`), so many times in all at
+    most; the best stays. `blurred`: codes [N, D] -> probabilities [N] that a face looks blurred.
     """
 
     space: str
@@ -182,6 +185,7 @@ class FlowPrior:
     people: People | None = None
     guide: Velocity | None = None
     tries: int = TRIES
+    blurred: Callable[[Floats], Floats] | None = None
 
     def __post_init__(self) -> None:
         _check(GUIDANCE if self.guidance is None else self.guidance, self.steps)
@@ -199,14 +203,14 @@ class FlowPrior:
             if label != 0.5
         }
         codes: list[Floats] = [np.zeros(0, np.float32)] * len(seeds)
-        best = np.full(len(seeds), -np.inf)
+        best = np.full(len(seeds), -np.inf, np.float32)
         enough = WISHED_ENOUGH if known else ENOUGH
         for again in range(self.tries if self.guide is not None and temperature else 1):
             lacking = np.flatnonzero(best < enough)
             for i in range(0, len(lacking), DRAWN_AT_ONCE):
                 block = lacking[i : i + DRAWN_AT_ONCE]
-                drawn, leads = self._drawn([seeds[k] for k in block], known, temperature, again)
-                for k, code, found in zip(block, drawn, leads, strict=True):
+                drawn, merits = self._drawn([seeds[k] for k in block], known, temperature, again)
+                for k, code, found in zip(block, drawn, merits, strict=True):
                     if found > best[k]:
                         codes[k], best[k] = code, found
         return np.stack(codes)
@@ -214,7 +218,7 @@ class FlowPrior:
     def _drawn(
         self, seeds: Sequence[int], known: Mapping[int, float], temperature: float, again: int
     ) -> tuple[Floats, Floats]:
-        """Codes [N, D] of faces from the noise of their seeds, and their `lead` [N]."""
+        """Codes [N, D] of faces from the noise of their seeds, and how much like faces they are, [N]."""
         # Always blocks of one size: the size of a batch may change the last bits of a sum.
         begun = np.zeros((DRAWN_AT_ONCE, *SHAPE), np.float32)
         wishes = np.zeros((DRAWN_AT_ONCE, len(self.names)), np.float32)
@@ -224,8 +228,12 @@ class FlowPrior:
         notes: list[Note] = []
         velocity = self._bent(wishes, list(known), notes)
         faces = carry(velocity, begun, wishes, times=(0.0, 1.0), steps=self.steps)
-        count = len(seeds)
-        return self.code(faces)[:count], lead(notes, faces - begun)[:count]
+        codes, merits = self.code(faces), lead(notes, faces - begun)
+        asked = {self.names[k] for k in known}
+        if self.blurred is not None and BLURRY not in asked:
+            odds = np.clip(self.blurred(codes), SHARPEST, 1 - SHARPEST)
+            merits = merits - np.float32(BLUR) * np.log(odds / (1 - odds))
+        return codes[: len(seeds)], merits[: len(seeds)]
 
     def _bent(self, wishes: Floats, known: Sequence[int], notes: list[Note]) -> Velocity:
         """The velocity, bent towards wishes [N, K] of which those at `known` were made; see `noting`."""
