@@ -25,7 +25,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-expect.set_options(timeout=20_000)  # twelve new faces take seconds
+PATIENCE_MS = 90_000  # twelve new faces take seconds, beside other tests more
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     """The page, open and ready; a request to anywhere else, or an error in a script, fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 850}, accept_downloads=True)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE_MS)
     wrong: list[str] = []
 
     def asked(url: str) -> None:
@@ -368,6 +369,7 @@ def test_axe_finds_nothing_serious(
 ) -> None:
     context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 800})
     page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{address}/")
     page.wait_for_selector("html[data-ready]")
     for tab in ("edit", "generate", "morph", "learn"):
