@@ -86,7 +86,7 @@ def shown(page: Page) -> np.ndarray:
 
 def changed(page: Page, before: np.ndarray) -> None:
     """Wait until the canvas shows something else."""
-    for _ in range(100):
+    for _ in range(PATIENCE_MS // 50):
         if np.abs(shown(page) - before).max() > 8:
             return
         page.wait_for_timeout(50)
@@ -94,7 +94,7 @@ def changed(page: Page, before: np.ndarray) -> None:
 
 
 def unchanged(page: Page, before: np.ndarray) -> None:
-    for _ in range(100):
+    for _ in range(PATIENCE_MS // 50):
         if np.array_equal(shown(page), before):
             return
         page.wait_for_timeout(50)
