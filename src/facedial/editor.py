@@ -560,8 +560,9 @@ class Editor:
         prior: str | Prior | None = None,
         temperature: float | None = None,
         exactly: bool = False,
+        first: int = 0,
     ) -> list[Code]:
-        """New codes; face i depends on `seed` and i alone.
+        """New codes; face i depends on `seed` and i alone, and `first` is the first i.
 
         `wanted`: attribute -> 0..1; what it excludes and implies is wanted with it (`codes.wishes`),
         unless `exactly`. `prior`: one, or a name as for `Editor.prior`. `temperature`: None
@@ -573,7 +574,7 @@ class Editor:
             temperature = source.usual_temperature
         if not exactly:
             asked |= self.also_wanted(asked, source)
-        values = source.sample(spread(seed, count), asked, temperature)
+        values = source.sample(spread(seed, count, first), asked, temperature)
         return [Code(row, source.space) for row in values]
 
     def also_wanted(self, wanted: Mapping[str, float], prior: Prior) -> dict[str, float]:

@@ -166,6 +166,9 @@ def test_generate_single_files_and_codes(facedial: Facedial) -> None:
     assert done.lines == [*names, "codes.npz"]
     assert load_codes("codes.npz").names == tuple(f"seed-5-face-{i:04d}" for i in range(3))
     facedial("generate", "-n", 2, "--codes", "two.npz", "--seed", 5)
+    again = facedial("generate", "-n", 1, "--first", 2, "--single", "--seed", 5, "-o", "one")
+    assert again.lines == [str(Path("one", "face-0002.png"))]
+    assert np.array_equal(read(Path("one/face-0002.png")), read(Path("faces/face-0002.png")))
     assert np.array_equal(load_codes("two.npz").values, load_codes("codes.npz").values[:2])
 
 

@@ -166,6 +166,15 @@ def test_a_face_that_a_guide_knows_as_well_is_begun_anew() -> None:
     few = prior(steps=12, guide=guide).sample([3, 5, 8], {})
     alone = [prior(steps=12, guide=guide).sample([seed], {}) for seed in (3, 5, 8)]
     assert np.array_equal(few, np.concatenate(alone))
+    # A lone face's tries are made at once, beside each other: a network asked for one is asked for four.
+    asked: list[float] = []
+
+    def counted(planes: np.ndarray, time: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        asked.append(time[0])
+        return velocity(planes, time, wanted)
+
+    replace(prior(steps=12, guide=velocity), velocity=counted).sample([3], {})
+    assert len(asked) == 12
     # Where none pleases, the first of the best stays.
     hopeless = prior(steps=12, guide=velocity).sample(seeds, {})
     assert np.array_equal(hopeless, prior(steps=12, guide=velocity, tries=1).sample(seeds, {}))

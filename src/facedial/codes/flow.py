@@ -203,37 +203,45 @@ class FlowPrior:
             if label != 0.5
         }
         codes: list[Floats] = [np.zeros(0, np.float32)] * len(seeds)
-        best = np.full(len(seeds), -np.inf, np.float32)
+        best, begun = np.full(len(seeds), -np.inf, np.float32), [0] * len(seeds)
         enough = WISHED_ENOUGH if known else ENOUGH
-        for again in range(self.tries if self.guide is not None and temperature else 1):
-            lacking = np.flatnonzero(best < enough)
-            for i in range(0, len(lacking), DRAWN_AT_ONCE):
-                block = lacking[i : i + DRAWN_AT_ONCE]
-                drawn, merits = self._drawn([seeds[k] for k in block], known, temperature, again)
-                for k, code, found in zip(block, drawn, merits, strict=True):
-                    if found > best[k]:
-                        codes[k], best[k] = code, found
-        return np.stack(codes)
+        tries = self.tries if self.guide is not None and temperature else 1
+        while True:
+            lacking = [k for k in range(len(seeds)) if best[k] < enough]
+            # Whole blocks: a lone face's further tries cost nothing beside its first.
+            ahead = ((k, again) for again in range(tries) for k in lacking if again >= begun[k])
+            block = list(itertools.islice(ahead, DRAWN_AT_ONCE))
+            if not block:
+                return np.stack(codes)
+            drawn, merits = self._drawn(
+                [(seeds[k], again) for k, again in block], known, temperature
+            )
+            for (k, again), code, found in zip(block, drawn, merits, strict=True):
+                begun[k] = again + 1
+                if best[k] < enough and found > best[k]:
+                    codes[k], best[k] = code, found
 
     def _drawn(
-        self, seeds: Sequence[int], known: Mapping[int, float], temperature: float, again: int
+        self, begun: Sequence[tuple[int, int]], known: Mapping[int, float], temperature: float
     ) -> tuple[Floats, Floats]:
-        """Codes [N, D] of faces from the noise of their seeds, and how much like faces they are, [N]."""
+        """Codes [N, D] of faces from noise, by seed and try, and how much like faces they are, [N]."""
         # Always blocks of one size: the size of a batch may change the last bits of a sum.
-        begun = np.zeros((DRAWN_AT_ONCE, *SHAPE), np.float32)
+        first = np.zeros((DRAWN_AT_ONCE, *SHAPE), np.float32)
         wishes = np.zeros((DRAWN_AT_ONCE, len(self.names)), np.float32)
-        for row, wish, seed in zip(begun, wishes, seeds, strict=False):
+        for row, wish, (seed, again) in zip(first, wishes, begun, strict=False):
             row[:] = noise(seed, temperature, again)
             wish[:] = self._wish(known, seed, temperature)
         notes: list[Note] = []
         velocity = self._bent(wishes, list(known), notes)
-        faces = carry(velocity, begun, wishes, times=(0.0, 1.0), steps=self.steps)
-        codes, merits = self.code(faces), lead(notes, faces - begun)
+        faces = carry(velocity, first, wishes, times=(0.0, 1.0), steps=self.steps)
+        codes, merits = self.code(faces), lead(notes, faces - first)
+        if self.tries == 1:
+            return codes[: len(begun)], merits[: len(begun)]
         asked = {self.names[k] for k in known}
-        if self.blurred is not None and self.tries > 1 and BLURRY not in asked:
+        if self.blurred is not None and BLURRY not in asked:
             odds = np.clip(self.blurred(codes), SHARPEST, 1 - SHARPEST)
             merits = merits - np.float32(BLUR) * np.log(odds / (1 - odds))
-        return codes[: len(seeds)], merits[: len(seeds)]
+        return codes[: len(begun)], merits[: len(begun)]
 
     def _bent(self, wishes: Floats, known: Sequence[int], notes: list[Note]) -> Velocity:
         """The velocity, bent towards wishes [N, K] of which those at `known` were made; see `noting`."""
@@ -246,7 +254,8 @@ class FlowPrior:
         if self.guide is None:
             return bent(self.velocity, guidance, opposite)
         asking = bent(self.velocity, guidance, opposite, across=True)
-        asking = noting(asking, self.guide, notes)
+        if self.tries > 1:
+            asking = noting(asking, self.guide, notes)
         if known:
             return guided(asking, self.guide, WISHED_AWAY, WISHED_AWAY_SINCE)
         return guided(asking, self.guide, AWAY, AWAY_SINCE)

@@ -50,13 +50,16 @@ class Prior(Protocol):
         """
 
 
-def spread(seed: int, count: int) -> list[int]:
-    """Seeds of `count` faces from one `seed`; more faces keep the first ones.
+def spread(seed: int, count: int, first: int = 0) -> list[int]:
+    """Seeds of `count` faces from one `seed`, from the `first` on; more faces keep the first ones.
 
     >>> spread(7, 3) == spread(7, 5)[:3]
     True
+    >>> spread(7, 2, first=3) == spread(7, 5)[3:]
+    True
     """
-    return [int(np.random.SeedSequence([seed, row]).generate_state(1)[0]) for row in range(count)]
+    rows = range(first, first + count)
+    return [int(np.random.SeedSequence([seed, row]).generate_state(1)[0]) for row in rows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

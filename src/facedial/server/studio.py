@@ -89,7 +89,7 @@ class Studio:
 
     def open_new(self, number: int, seed: int, wanted: Mapping[str, float], **how: Any) -> Open:
         """A new face, open like a photo."""
-        code = self.editor.generate(number + 1, seed=seed, wanted=wanted, **how)[number]
+        (code,) = self.editor.generate(1, first=number, seed=seed, wanted=wanted, **how)
         portrait = self.editor.portrait_of(code, f"face {number} of seed {seed}")
         return Open(portrait.photo, (portrait,), {})
 

@@ -25,6 +25,13 @@ from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture, who
     help="Face i depends on the seed and i alone.",
 )
 @click.option(
+    "--first",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 10_000_000),
+    help="The first i: of a sheet that began at 0, `-n 1 --first 5` draws its sixth face alone.",
+)
+@click.option(
     "--set",
     "wanted",
     multiple=True,
@@ -86,6 +93,7 @@ from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture, who
 def command(
     count: int,
     seed: int,
+    first: int,
     wanted: tuple[str, ...],
     ask: bool,
     exactly: bool,
@@ -127,6 +135,7 @@ def command(
         drawn = editor.generate(
             count,
             seed=seed,
+            first=first,
             wanted=asked,
             prior=source,
             temperature=temperature,
@@ -135,9 +144,12 @@ def command(
         extra = {} if exactly else editor.also_wanted(asked, source)
         if extra:
             click.echo(asking.also_set(extra), err=True)
-        written = strips.save_faces(editor, drawn, target, as_grid=as_grid, overwrite=overwrite)
+        numbers = [f"face-{i:04d}" for i in range(first, first + count)]
+        written = strips.save_faces(
+            editor, drawn, target, as_grid=as_grid, overwrite=overwrite, names=numbers
+        )
         if codes is not None:
-            names = [f"seed-{seed}-face-{i:04d}" for i in range(count)]
+            names = [f"seed-{seed}-{number}" for number in numbers]
             with whole(codes) as path:
                 save_codes(path, CodeTable.of(drawn, names))
     for path in written if codes is None else [*written, codes]:
