@@ -8,13 +8,15 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.use
 	$(BIN)/facedial demo -o demo.png
 
+# A test process a core, each of one thread: threads of two processes would wait for each other. A test
+# process wants up to 2 GB of memory.
 check: $(VENV)/.check browser
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m facedial.cli.reference --check docs/reference
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 # The page is tested in a real browser; without one those tests are skipped, and say so.
 browser:

@@ -116,7 +116,7 @@ OUTPUTS = {
     "generate codes": ("generate", "-n", "1", "--codes", "there.npz"),
     "morph": ("morph", "HEAD", "HEAD", "--steps", "2", "-o", "there.gif"),
     "learn": ("learn", "x", "--with", "WARM", "--without", "COLD", "--save", "there.npz"),
-    "demo": ("demo", "--no-show", "-o", "there.png"),
+    "demo": ("demo", "HEAD", "--no-show", "-o", "there.png"),
 }
 
 

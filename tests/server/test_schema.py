@@ -11,7 +11,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-EACH = 12
+EACH = 8
 FEW = 3  # faces drawn at most: the rest is waiting
 CHECKS = [
     not_a_server_error,

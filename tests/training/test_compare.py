@@ -11,7 +11,7 @@ from facedial.cli.entry import main
 from facedial.data.judging import judged
 from facedial.data.store import Store
 from facedial.errors import BadRequest, UnknownName
-from facedial.evaluate import _run, comparison, edits
+from facedial.evaluate import _asked, _run, comparison, edits, generation
 from facedial.evaluate._judge import Judge
 from facedial.training import compare, publish, start
 
@@ -115,14 +115,31 @@ def judged_figures(
     return measured(folder / "figures")
 
 
-def test_new_faces_are_judged(labelled_store: Path, judge: Path, tmp_path: Path) -> None:
-    rows = judged_figures(labelled_store, judge, tmp_path, "generation", 40)
+def test_new_faces_are_judged(
+    labelled_store: Path, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_asked, "ASKED", ("Smiling",))
+    monkeypatch.setattr(generation, "SETS", ({"Male": 1, "Smiling": 1},))
+    monkeypatch.setattr(generation, "SHOWN", 4)
+    monkeypatch.setattr(generation, "ACROSS", 4)
+    monkeypatch.setattr(generation, "DRAWN", 4)
+    calls: list[tuple[object, ...]] = []
+    drawn = generation._drawn
+
+    def counted(context: Any, *words: Any) -> np.ndarray:
+        calls.append(words)
+        return drawn(context, *words)
+
+    monkeypatch.setattr(generation, "_drawn", counted)
+    rows = judged_figures(labelled_store, judge, tmp_path, "generation", 12)
     found = {(row["metric"], row["data"]): row for row in rows if row["model"] == "facedial"}
     ratio = found["frechet_ratio", f"random against {labelled_store.name}-head/train"]
-    assert ratio["value"] > 0 and ratio["n"] == 40
+    assert ratio["value"] > 0 and ratio["n"] == 12
     parts = [found["conditional_success", f"random/faces/Smiling{sign}"] for sign in "-+"]
     assert [row["n"] for row in parts] == [4, 4]
-    assert found["conditional_success", "random"]["n"] == 80
+    assert found["conditional_success", "random"]["n"] == 8
+    # The judge sees the faces that were counted, and more.
+    assert calls == [(4,), (8, 4, "learned"), (12, 0, "gaussian"), (4,)]
 
 
 def test_the_verb_adds_what_is_measured_to_what_was(
@@ -188,13 +205,15 @@ def test_edits_are_judged_with_their_costs(
     labelled_store: Path, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(edits, "EDITS", {"Smiling": 1.0, "Male": None})
+    monkeypatch.setattr(edits, "SHOWN", 2)
+    monkeypatch.setattr(edits, "SHOWN_EDITS", ("Smiling", "Eyeglasses", "Blond_Hair"))
     order = _run.Order(
         stores=(labelled_store,),
         out=tmp_path,
         work=tmp_path,
         only=("edits",),
         judge=judge,
-        most=200,
+        most=64,
     )
     list(_run.run(order))
     figures = measured(tmp_path)

@@ -1,6 +1,7 @@
 """The recipe that measures how each attribute is best changed."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ TINY_FLOW = (
     "model.width=8",
     "model.condition=16",
     "model.heads=2",
+    "model.middle=1",
     "pace.batch=8",
     "judged=4",
     "steps=2",
@@ -37,14 +39,21 @@ FEW = (
 )
 
 
-@pytest.fixture
-def flowing(store: Path, finished: Path, tmp_path: Path) -> Path:
-    """A bundle with a flow that has learnt next to nothing."""
+@pytest.fixture(scope="module")
+def flowed(store: Path, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with a flow that has learnt next to nothing; not to be written into."""
+    tmp_path = tmp_path_factory.mktemp("flowed")
     out = tmp_path / "flowing"
     publish.publish([finished], out)
     start.run(order(store, tmp_path / "flow", recipe="flow", assignments=TINY_FLOW, init=out))
     publish.publish([tmp_path / "flow"], out)
     return out
+
+
+@pytest.fixture
+def flowing(flowed: Path, tmp_path: Path) -> Path:
+    """The same, to be written into."""
+    return shutil.copytree(flowed, tmp_path / "flowing")
 
 
 def measure(store: Path, run: Path, init: Path, *more: str) -> None:

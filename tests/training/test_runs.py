@@ -282,7 +282,14 @@ def test_a_flow_learns_a_bundles_codes_and_draws_them(
         order(store, reader, recipe="reader", assignments=("judged=16", "pace.batch=4"), steps=1)
     )
     publish.publish([finished, reader], out)
-    tiny = ("model.width=8", "model.condition=16", "model.heads=2", "pace.batch=8", "judged=4")
+    tiny = (
+        "model.width=8",
+        "model.condition=16",
+        "model.heads=2",
+        "model.middle=1",
+        "pace.batch=8",
+        "judged=4",
+    )
     tiny = (*tiny, "steps=2")
     start.run(order(store, run, recipe="flow", assignments=tiny, init=out))
     publish.publish([run], out)

@@ -1,6 +1,7 @@
 """A student in school: who learns from what, what is asked of whom, and what comes out."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from facedial.training.recipes import _school, moves, student
 from .test_perceptual import keras_file
 from .tiny import TINY, order
 
-SMALL = ("model.width=8", "model.condition=16", "model.heads=2", "pace.batch=8")
+SMALL = ("model.width=8", "model.condition=16", "model.heads=2", "model.middle=1", "pace.batch=8")
 OWN = NAMES.index("Smiling")
 
 
@@ -105,9 +106,10 @@ def test_a_change_where_none_may_be_is_no_change() -> None:
     torch.testing.assert_close(raw["asked"], torch.relu(1.5 - before).mean())
 
 
-@pytest.fixture
-def ready(labelled_store: Path, tmp_path: Path) -> Path:
-    """A bundle with a flow, a student, and a table by which *Smiling* and *Bangs* flow."""
+@pytest.fixture(scope="module")
+def made(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs, and a bundle with a flow, a student, and a table by which *Smiling* and *Bangs* flow."""
+    tmp_path = tmp_path_factory.mktemp("ready")
     out = tmp_path / "bundle"
     start.run(order(labelled_store, tmp_path / "tiny"))
     publish.publish([tmp_path / "tiny"], out)
@@ -130,7 +132,14 @@ def ready(labelled_store: Path, tmp_path: Path) -> Path:
         order(labelled_store, tmp_path / "student", recipe="student", assignments=few, **given)
     )
     publish.publish([tmp_path / "student"], out)
-    return out
+    return tmp_path
+
+
+@pytest.fixture
+def ready(made: Path, tmp_path: Path) -> Path:
+    """That bundle, beside its runs, to be written into."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "bundle"
 
 
 def test_a_schooled_student_goes_on_and_may_be_what_an_edit_does(

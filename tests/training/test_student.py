@@ -15,7 +15,7 @@ from facedial.training.recipes import student
 
 from .tiny import TINY, order
 
-SMALL = ("model.width=8", "model.condition=16", "model.heads=2", "pace.batch=8")
+SMALL = ("model.width=8", "model.condition=16", "model.heads=2", "model.middle=1", "pace.batch=8")
 
 
 def test_a_student_learns_what_a_flow_does_and_does_it_at_once(
@@ -76,7 +76,9 @@ def test_a_student_that_knows_its_teacher_learns_to_be_it() -> None:
     masks = torch.ones(count, flow.SIDE, flow.SIDE)
     masks[:, :8] = 0
     changes[:, :, :8] = 5 * torch.randn(count, flow.PLANES, 8, flow.SIDE)
-    settings = student.Settings(model=flow.Config(width=8, condition=16, heads=2), still=0.25)
+    settings = student.Settings(
+        model=flow.Config(width=8, condition=16, heads=2, middle=1), still=0.25
+    )
     task = student.Task.__new__(student.Task)
     task.settings, task.device = settings, torch.device("cpu")
     task.pairs = student.Pairs(faces, torch.cat([now, then], 1), changes, masks)
@@ -98,7 +100,7 @@ def test_a_student_that_knows_its_teacher_learns_to_be_it() -> None:
 
 def test_a_student_may_begin_with_the_weights_of_a_guide() -> None:
     torch.manual_seed(0)
-    config = flow.Config(width=8, condition=16, heads=2)
+    config = flow.Config(width=8, condition=16, heads=2, middle=1)
     guide, pupil = flow.Flow(config, 40), student.Student(config)
     for parameter in guide.parameters():
         torch.nn.init.normal_(parameter, std=0.1)

@@ -4,7 +4,12 @@ from pathlib import Path
 
 from facedial.training import start
 
-TINY = ("dimensions=6", "drawing.width=8", "refining.width=8", "pace.batch=4", "judged=8")
+BLOCKS = tuple(
+    f"{net}.{level}=1" for net in ("drawing", "refining") for level in ("down", "below", "up")
+)
+TINY = (
+    "dimensions=6", "drawing.width=8", "refining.width=8", *BLOCKS, "pace.batch=4", "judged=8",
+)  # fmt: skip
 
 
 def order(store: Path, run: Path, **changes: object) -> start.Order:

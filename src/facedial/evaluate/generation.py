@@ -73,11 +73,14 @@ def measure(context: Context) -> Iterator[Row]:
         if teacher is not None:
             yield Row.of("one_face_rate", "photos", data, _one_face(teacher, real), "share")
     if context.judge is not None:
-        yield from _of_judge(context, Judge(context.judge))
+        yield from _of_judge(context, Judge(context.judge), drawn)
 
 
-def _of_judge(context: Context, judge: Judge) -> Iterator[Row]:
-    """How the judge sees new faces, beside photos of the first store on the head frame."""
+def _of_judge(context: Context, judge: Judge, drawn: UInt8) -> Iterator[Row]:
+    """How the judge sees new faces, beside photos of the first store on the head frame.
+
+    `drawn`: the first of the new faces.
+    """
     editor = context.editor
     for store in context.head[:1]:
         train = store.where(SEEN)
@@ -86,10 +89,12 @@ def _of_judge(context: Context, judge: Judge) -> Iterator[Row]:
         real = [judge.features(part) for part in photos]
         floor = scores.frechet(*real)
         on = f"{DATA} against {context.data(store, 'train')}"
-        for name in dict.fromkeys((editor.prior().name, "gaussian")):
-            drawn = editor.decode(editor.generate(count, seed=context.seed, prior=name))
-            ratio = scores.frechet(judge.features(drawn), real[0]) / floor
-            model = "facedial" if name == editor.prior().name else f"facedial {name}"
+        usual = editor.prior().name
+        for name in dict.fromkeys((usual, "gaussian")):
+            known = drawn[:count] if name == usual else drawn[:0]
+            more = _drawn(context, count - len(known), len(known), name)
+            ratio = scores.frechet(judge.features(np.concatenate([known, more])), real[0]) / floor
+            model = "facedial" if name == usual else f"facedial {name}"
             yield Row("frechet_ratio", model, on, ratio, "of real against real", count)
     data = f"{DATA}/faces"
     yield from asked_and_found(editor, "facedial", judge, context, data, editor.bundle.side)
@@ -110,8 +115,12 @@ def show(context: Context) -> Iterator[Picture]:
     yield Picture(f"wishes, a row each ({asked}); none left out", sheet.grid(tiles, ACROSS))
 
 
-def _drawn(context: Context, count: int) -> UInt8:
-    return context.editor.decode(context.editor.generate(count, seed=context.seed))
+def _drawn(context: Context, count: int, first: int = 0, prior: str | None = None) -> UInt8:
+    """So many new faces from the first on, drawn sharp."""
+    editor = context.editor
+    if count == 0:
+        return np.empty((0, editor.bundle.side, editor.bundle.side, 3), np.uint8)
+    return editor.decode(editor.generate(count, seed=context.seed, prior=prior, first=first))
 
 
 def _copies(drawn: UInt8, pixels: UInt8, rows: NDArray[np.int64]) -> NDArray[np.float64]:
