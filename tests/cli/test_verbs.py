@@ -270,9 +270,9 @@ def test_demo(facedial: Facedial, head: Path) -> None:
     done = facedial("demo", head, "--no-show", "-o", "mine.png")
     assert done.lines == ["mine.png"]
     mine = read(Path("mine.png"))
-    above = 2 * 130  # the same new faces, and one photo's edits for those of four of them
+    above = 2 * 130  # the same new faces, and a row of one photo's edits for four of theirs
     assert np.array_equal(mine[:above], new[:above])
-    assert len(new) - len(mine) == 3 * 130
+    assert 3 * 130 <= len(new) - len(mine) < 3 * 140
 
 
 def test_models(facedial: Facedial) -> None:
