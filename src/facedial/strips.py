@@ -68,14 +68,14 @@ def save_faces(
     codes: Sequence[Code],
     out: Path,
     *,
+    names: Sequence[str],
     as_grid: bool,
     overwrite: bool = False,
-    names: Sequence[str] | None = None,
 ) -> list[Path]:
     """Draw codes as one sheet, or one PNG each in the folder `out`; returns what was written.
 
-    `names`: file names the codes came from, which name the PNGs. A single face may also go into
-    the file `out`. Raises `BadRequest` before anything is drawn when an output exists.
+    `names`: of the codes, or the file names they came from, which name the PNGs. A single face may also
+    go into the file `out`. Raises `BadRequest` before anything is drawn when an output exists.
     """
     if not codes:
         raise BadRequest("there are no codes to draw; encode or generate some")
@@ -89,7 +89,7 @@ def save_faces(
         return [out]
     if out.is_file() or out.suffix.lower() in SAVED:
         raise BadRequest(f"{out} is one file; --single needs a folder for -o")
-    paths = [out / f"{stem}.png" for stem in _stems(names, len(codes))]
+    paths = [out / f"{stem}.png" for stem in _stems(names)]
     _refuse_existing(paths, overwrite=overwrite)
     out.mkdir(parents=True, exist_ok=True)
     for path, picture in zip(paths, editor.decode(codes), strict=True):
@@ -97,16 +97,14 @@ def save_faces(
     return paths
 
 
-def _stems(names: Sequence[str] | None, count: int) -> list[str]:
+def _stems(names: Sequence[str]) -> list[str]:
     """A file stem for each code: of its file's name, numbered where names repeat."""
-    if names is None:
-        return [f"face-{i:04d}" for i in range(count)]
     stems: list[str] = []
     for name in names:
         # "me.jpg#2" is the second face of me.jpg
         file, _, number = Path(name).name.partition("#")
         stem = "-".join(part for part in (Path(file).stem or "face", number) if part)
-        candidates = (f"{stem}{end}" for end in ["", *(f"-{n}" for n in range(2, count + 2))])
+        candidates = (f"{stem}{end}" for end in ["", *(f"-{n}" for n in range(2, len(names) + 2))])
         taken = set(stems)
         stems.append(next(one for one in candidates if one not in taken))
     return stems

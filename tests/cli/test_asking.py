@@ -231,7 +231,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A face that the bundled model drew."""
     path = tmp_path_factory.mktemp("drawn") / "drawn.png"
     with Editor.open() as editor:
-        strips.save_faces(editor, editor.generate(1, seed=0), path, as_grid=True)
+        strips.save_faces(editor, editor.generate(1, seed=0), path, names=["new"], as_grid=True)
     return path
 
 

@@ -17,17 +17,9 @@ from facedial.faces.paste import enlarged
 from facedial.training import publish, start
 from facedial.training.recipes import moves
 
-from .tiny import order
+from .tiny import TINY_FLOW, order
 
-TINY_FLOW = (
-    "model.width=8",
-    "model.condition=16",
-    "model.heads=2",
-    "model.middle=1",
-    "pace.batch=8",
-    "judged=4",
-    "steps=2",
-)
+FLOW_STEPS = (*TINY_FLOW, "judged=4", "steps=2")
 FEW = (
     "people=8",
     "steps=1",
@@ -45,7 +37,7 @@ def flowed(store: Path, finished: Path, tmp_path_factory: pytest.TempPathFactory
     tmp_path = tmp_path_factory.mktemp("flowed")
     out = tmp_path / "flowing"
     publish.publish([finished], out)
-    start.run(order(store, tmp_path / "flow", recipe="flow", assignments=TINY_FLOW, init=out))
+    start.run(order(store, tmp_path / "flow", recipe="flow", assignments=FLOW_STEPS, init=out))
     publish.publish([tmp_path / "flow"], out)
     return out
 

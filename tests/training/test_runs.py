@@ -28,7 +28,7 @@ from facedial.training import export, loop, precision, publish, start, tensors
 from facedial.training.recipe import Context, Pace, Terms, from_json, with_settings
 from facedial.training.recipes import autoencoder, flow
 
-from .tiny import TINY, order
+from .tiny import TINY, TINY_FLOW, order
 
 RECIPES = folder.names(start.RECIPES)
 
@@ -282,15 +282,7 @@ def test_a_flow_learns_a_bundles_codes_and_draws_them(
         order(store, reader, recipe="reader", assignments=("judged=16", "pace.batch=4"), steps=1)
     )
     publish.publish([finished, reader], out)
-    tiny = (
-        "model.width=8",
-        "model.condition=16",
-        "model.heads=2",
-        "model.middle=1",
-        "pace.batch=8",
-        "judged=4",
-    )
-    tiny = (*tiny, "steps=2")
+    tiny = (*TINY_FLOW, "judged=4", "steps=2")
     start.run(order(store, run, recipe="flow", assignments=tiny, init=out))
     publish.publish([run], out)
     with Editor.open(out) as editor:

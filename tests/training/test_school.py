@@ -19,9 +19,8 @@ from facedial.training.models.small_picture import LinearMap
 from facedial.training.recipes import _school, moves, student
 
 from .test_perceptual import keras_file
-from .tiny import TINY, order
+from .tiny import TINY, TINY_FLOW, order
 
-SMALL = ("model.width=8", "model.condition=16", "model.heads=2", "model.middle=1", "pace.batch=8")
 OWN = NAMES.index("Smiling")
 
 
@@ -114,7 +113,7 @@ def made(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     start.run(order(labelled_store, tmp_path / "tiny"))
     publish.publish([tmp_path / "tiny"], out)
     given = {"init": out, "steps": 2}
-    few = (*SMALL, "judged=4", "steps=2")
+    few = (*TINY_FLOW, "judged=4", "steps=2")
     start.run(order(labelled_store, tmp_path / "flow", recipe="flow", assignments=few, **given))
     publish.publish([tmp_path / "flow"], out)
     few = ("people=4", "steps=1", "turnings=[0.2]", "guidances=[2]", "gains=[1.5]", "places=[0.5]")
@@ -126,7 +125,7 @@ def made(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         row["move"] = "direction" if name == "Male" else "flow"
         row["place"], row["gain"] = 0.5, 1.5
     path.write_text(json.dumps(facts))
-    few = (*SMALL, "pairs=32", "steps=1")
+    few = (*TINY_FLOW, "pairs=32", "steps=1")
     publish.publish([tmp_path / "moves"], out)
     start.run(
         order(labelled_store, tmp_path / "student", recipe="student", assignments=few, **given)
@@ -148,7 +147,7 @@ def test_a_schooled_student_goes_on_and_may_be_what_an_edit_does(
     run = tmp_path / "school"
     keras_file(tmp_path / "squeezenet.h5")
     few = (
-        *SMALL, "pairs=32", "judged=6", "school.faces=40", "school.warm=1",
+        *TINY_FLOW, "pairs=32", "judged=6", "school.faces=40", "school.warm=1",
         f"pairs_of={tmp_path / 'student'}", f"school.features_file={tmp_path / 'squeezenet.h5'}",
     )  # fmt: skip
     given = {"recipe": "student", "assignments": few, "init": ready}
@@ -237,7 +236,7 @@ def test_what_cannot_be_schooled_is_refused(store: Path, finished: Path, tmp_pat
         moves.Settings(qualities=("finest",))
     out = tmp_path / "plain"
     publish.publish([finished], out)
-    few = (*SMALL, "judged=4", "steps=2")
+    few = (*TINY_FLOW, "judged=4", "steps=2")
     start.run(order(store, tmp_path / "flow", recipe="flow", assignments=few, steps=1, init=out))
     publish.publish([tmp_path / "flow"], out)
     with pytest.raises(BadBundle, match="no student; set qualities to best alone"):
@@ -246,7 +245,7 @@ def test_what_cannot_be_schooled_is_refused(store: Path, finished: Path, tmp_pat
                 store, tmp_path / "m", recipe="moves", assignments=('qualities=["fast"]',), init=out
             )
         )
-    few = (*SMALL, "pairs=32", "steps=1", "school.features_file=x.h5")
+    few = (*TINY_FLOW, "pairs=32", "steps=1", "school.features_file=x.h5")
     with pytest.raises(BadBundle, match="no student to school"):
         start.run(
             order(store, tmp_path / "s", recipe="student", assignments=few, steps=1, init=out)

@@ -13,9 +13,7 @@ from facedial.training import publish, start, tensors
 from facedial.training.models import flow
 from facedial.training.recipes import student
 
-from .tiny import TINY, order
-
-SMALL = ("model.width=8", "model.condition=16", "model.heads=2", "model.middle=1", "pace.batch=8")
+from .tiny import TINY, TINY_FLOW, order
 
 
 def test_a_student_learns_what_a_flow_does_and_does_it_at_once(
@@ -24,10 +22,10 @@ def test_a_student_learns_what_a_flow_does_and_does_it_at_once(
     out, run = tmp_path / "bundle", tmp_path / "student"
     publish.publish([finished], out)
     given = {"init": out, "steps": 4}
-    few = (*SMALL, "judged=4", "steps=2")
+    few = (*TINY_FLOW, "judged=4", "steps=2")
     start.run(order(store, tmp_path / "flow", recipe="flow", assignments=few, **given))
     publish.publish([tmp_path / "flow"], out)
-    few = (*SMALL, "pairs=32", "steps=1")
+    few = (*TINY_FLOW, "pairs=32", "steps=1")
     start.run(order(store, run, recipe="student", assignments=few, **given))
     kept, _ = tensors.load(run / "pairs-0000.safetensors")
     assert len(kept["faces"]) == len(kept["wishes"]) == len(kept["changes"]) >= 32

@@ -10,6 +10,9 @@ BLOCKS = tuple(
 TINY = (
     "dimensions=6", "drawing.width=8", "refining.width=8", *BLOCKS, "pace.batch=4", "judged=8",
 )  # fmt: skip
+TINY_FLOW = (
+    "model.width=8", "model.condition=16", "model.heads=2", "model.middle=1", "pace.batch=8",
+)  # fmt: skip
 
 
 def order(store: Path, run: Path, **changes: object) -> start.Order:

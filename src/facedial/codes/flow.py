@@ -235,10 +235,8 @@ class FlowPrior:
         velocity = self._bent(wishes, list(known), notes)
         faces = carry(velocity, first, wishes, times=(0.0, 1.0), steps=self.steps)
         codes, merits = self.code(faces), lead(notes, faces - first)
-        if self.tries == 1:
-            return codes[: len(begun)], merits[: len(begun)]
         asked = {self.names[k] for k in known}
-        if self.blurred is not None and BLURRY not in asked:
+        if self.blurred is not None and self.tries > 1 and BLURRY not in asked:
             odds = np.clip(self.blurred(codes), SHARPEST, 1 - SHARPEST)
             merits = merits - np.float32(BLUR) * np.log(odds / (1 - odds))
         return codes[: len(begun)], merits[: len(begun)]
