@@ -42,7 +42,7 @@ class CloseUp:
         x0, y0, x1, y1 = surroundings(portrait)
         scale = min(1.0, side / max(x1 - x0, y1 - y0))
         size = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
-        part = photo.pixels[y0:y1, x0:x1]
+        part = photo.flattened[y0:y1, x0:x1]
         small = part if scale == 1 else resized(np.ascontiguousarray(part), size)
         sx, sy = size[0] / (x1 - x0), size[1] / (y1 - y0)
         # Centres of pixels: x of the photo lies at (x - x0 + 0.5) s - 0.5 of the small picture.

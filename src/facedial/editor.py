@@ -44,6 +44,7 @@ from facedial.faces.paste import (
 )
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import as_bytes
+from facedial.files import read_text
 from facedial.runtime.bundle import READ_SIDE, Bundle
 
 Pixels = NDArray[np.uint8]
@@ -646,11 +647,10 @@ def _with(edit: Edit, part: Edit) -> Edit:
 
 
 def _preset(path: Path) -> Edit:
+    text = read_text(path, "preset")
     try:
-        return Edit.from_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadRequest(f"the preset {path} cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, BadRequest) as error:
+        return Edit.from_json(text)
+    except BadRequest as error:
         raise BadRequest(f"the preset {path} is no edit: {error}") from error
 
 

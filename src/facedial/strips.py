@@ -14,7 +14,8 @@ from facedial.errors import BadRequest, UnknownName
 from facedial.faces import sheet
 from facedial.faces.crop import FRAMES, align
 from facedial.faces.mark import EDITED, GENERATED
-from facedial.faces.photo import SAVED, Photo
+from facedial.faces.photo import Photo
+from facedial.files import WRITABLE
 from facedial.folder import nearest
 
 Pixels = NDArray[np.uint8]
@@ -79,7 +80,7 @@ def save_faces(
     """
     if not codes:
         raise BadRequest("there are no codes to draw; encode or generate some")
-    if as_grid or (len(codes) == 1 and out.suffix.lower() in SAVED and not out.is_dir()):
+    if as_grid or (len(codes) == 1 and out.suffix.lower() in WRITABLE and not out.is_dir()):
         _refuse_existing([out], overwrite=overwrite)
         pictures = list(editor.decode(codes))
         columns = int(np.ceil(np.sqrt(len(pictures))))
@@ -87,7 +88,7 @@ def save_faces(
             out, overwrite=overwrite
         )
         return [out]
-    if out.is_file() or out.suffix.lower() in SAVED:
+    if out.is_file() or out.suffix.lower() in WRITABLE:
         raise BadRequest(f"{out} is one file; --single needs a folder for -o")
     paths = [out / f"{stem}.png" for stem in _stems(names)]
     _refuse_existing(paths, overwrite=overwrite)

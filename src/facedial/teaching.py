@@ -11,22 +11,15 @@ from facedial.codes.learn import Learned, learn
 from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.faces.photo import Photo
+from facedial.files import is_picture, read_text
 
 
 def listed(listing: Path) -> list[Path]:
     """Pictures of a folder, or the paths in a text file (one a line, relative to the file)."""
     if listing.is_dir():
-        endings = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
-        found = sorted(
-            p for p in listing.rglob("*") if p.suffix.lower() in endings and p.name[0] != "."
-        )
+        found = sorted(p for p in listing.rglob("*") if is_picture(p))
     elif listing.is_file():
-        try:
-            lines = listing.read_text(encoding="utf-8").splitlines()
-        except UnicodeDecodeError as error:
-            raise BadRequest(
-                f"{listing} is no list of paths; give a folder of photos or a text file"
-            ) from error
+        lines = read_text(listing, "list of paths").split("\n")
         found = [listing.parent / line.strip() for line in lines if line.strip()]
     else:
         raise BadRequest(f"{listing} does not exist; give a folder of photos or a list of paths")

@@ -12,7 +12,8 @@ from PIL import ExifTags, Image
 
 from facedial.errors import BadPhoto
 from facedial.faces import MAX_PIXELS, Photo
-from facedial.faces.photo import READ, SAVED
+from facedial.faces.reading import READ
+from facedial.files import WRITABLE
 
 from .smooth_photos import SMOOTH, encoded, png
 
@@ -96,7 +97,7 @@ def test_postscript_is_not_run():
 def test_every_format_on_the_list_exists():
     Image.init()
     assert set(READ) <= set(Image.OPEN)
-    assert set(SAVED.values()) <= set(Image.SAVE)
+    assert set(WRITABLE.values()) <= set(Image.SAVE)
 
 
 def test_missing_folder_special_and_empty_files(tmp_path):

@@ -1,4 +1,4 @@
-"""The real detector on a real photo: every rung of the ladder earns its place."""
+"""The real detector on a real photo: every detection stage finds what the earlier ones miss."""
 
 import pickle
 import subprocess
@@ -12,7 +12,7 @@ from PIL import Image
 
 from facedial.errors import NoFaceFound
 from facedial.faces import (
-    LADDER,
+    DETECTION_STAGES,
     PATCH_TEMPLATE,
     DlibDetector,
     Photo,
@@ -61,13 +61,13 @@ def turned(photo, degrees):
 
 
 def found_by(photo, detector):
-    """Name of the rung that finds faces, and the faces."""
-    for i, rung in enumerate(LADDER):
+    """Name of the stage that finds faces, and the faces."""
+    for i, stage in enumerate(DETECTION_STAGES):
         try:
-            faces = find(photo, detector, as_the_template, ladder=LADDER[i : i + 1])
+            faces = find(photo, detector, as_the_template, stages=DETECTION_STAGES[i : i + 1])
         except NoFaceFound:
             continue
-        return rung.name, faces
+        return stage.name, faces
     raise AssertionError("not found")
 
 
@@ -117,9 +117,11 @@ def test_tilted_faces_are_found_turned(portrait, detector, degrees):
 def test_the_network_is_shown_upright_faces(portrait, detector, degrees):
     """Training turns faces by up to 40 degrees; the first patch must stay well within."""
     photo, landmarks = turned(portrait, degrees)
-    for rung in LADDER:
-        seen = [d for look in rung.looks for d in _detect(photo.pixels, look, detector)]
-        strong = [d for d in seen if d.score >= rung.least]
+    for stage in DETECTION_STAGES:
+        seen = [
+            d for transform in stage.transforms for d in _detect(photo.pixels, transform, detector)
+        ]
+        strong = [d for d in seen if d.score >= stage.min_score]
         if strong:
             break
     best = max(strong, key=lambda d: d.score)

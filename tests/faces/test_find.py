@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from facedial.errors import BadRequest, NoFaceFound
 from facedial.faces import (
+    DETECTION_STAGES,
     HEAD_TEMPLATE,
-    LADDER,
     LANDMARK_PATCH,
     PATCH_TEMPLATE,
     Detection,
@@ -18,7 +18,7 @@ from facedial.faces import (
     patch_of,
 )
 from facedial.faces.face import overlap, strongest
-from facedial.faces.find import Look, Rung, _show
+from facedial.faces.find import Stage, Transform, _transformed
 from facedial.faces.geometry import apply, fit_similarity, scale_of
 from facedial.faces.landmarks import plausible
 
@@ -36,7 +36,7 @@ def found(faces, photo=PHOTO, **how):
 
 
 @pytest.mark.parametrize(
-    ("rung", "face", "how"),
+    ("stage", "face", "how"),
     [
         ("as it is", ((240, 200), 60.0), {}),
         ("closer", ((240, 200), 20.0), {}),
@@ -48,22 +48,22 @@ def found(faces, photo=PHOTO, **how):
         ("lower threshold", ((240, 200), 60.0), {"score": 0.4}),
     ],
 )
-def test_each_rung_finds_what_those_below_miss(rung, face, how):
+def test_each_stage_finds_what_earlier_ones_miss(stage, face, how):
     points = face_points(*face)
-    names = [r.name for r in LADDER]
-    below = LADDER[: names.index(rung)]
+    names = [r.name for r in DETECTION_STAGES]
+    below = DETECTION_STAGES[: names.index(stage)]
     detector, landmarks = RampDetector(SIZE, [points], **how), RampLandmarks(SIZE, [points])
     if below:
         with pytest.raises(NoFaceFound):
-            find(PHOTO, detector, landmarks, ladder=below)
-    for ladder in (LADDER[: len(below) + 1], LADDER):
-        faces = find(PHOTO, detector, landmarks, ladder=ladder)
+            find(PHOTO, detector, landmarks, stages=below)
+    for stages in (DETECTION_STAGES[: len(below) + 1], DETECTION_STAGES):
+        faces = find(PHOTO, detector, landmarks, stages=stages)
         assert len(faces) == 1
         assert_allclose(faces[0].landmarks, points, atol=0.6)
         side = 2.41 * face[1]
         assert_allclose(faces[0].box[2:] - faces[0].box[:2], side, rtol=0.03)
         assert faces[0].score == pytest.approx(how.get("score", 0.9))
-    # The network is shown faces that are almost upright, and upright in its second look.
+    # The network sees faces that are almost upright, and upright ones in its second pass.
     assert all(abs(t) <= 21 for t in landmarks.tilts)
     assert abs(landmarks.tilts[-1]) < 1
 
@@ -81,7 +81,11 @@ def test_no_look_is_taken_twice():
     detector = RampDetector(SIZE, [face_points((240, 200), 60.0)], score=0.1)
     with pytest.raises(NoFaceFound):
         find(PHOTO, detector, RampLandmarks(SIZE, detector.faces))
-    assert len(detector.shapes) == len({look for rung in LADDER for look in rung.looks}) == 8
+    assert (
+        len(detector.shapes)
+        == len({transform for stage in DETECTION_STAGES for transform in stage.transforms})
+        == 8
+    )
 
 
 def test_large_photos_are_looked_at_small_and_found_in_photo_pixels():
@@ -167,7 +171,7 @@ def test_a_mirrored_photo_mirrors_faces():
 @given(st.floats(-90, 90), st.floats(0, 0.6), st.sampled_from([2e4, 1e5, 1e6]), st.floats(0.5, 2.0))
 def test_a_look_knows_where_it_looks(angle, pad, pixels, enlarge):
     photo = ramp_photo(160, 130)
-    picture, to_photo = _show(photo.pixels, Look(pixels, enlarge, pad, angle))
+    picture, to_photo = _transformed(photo.pixels, Transform(pixels, enlarge, pad, angle))
     assert picture.shape[0] * picture.shape[1] <= pixels * 1.05
     assert scale_of(to_photo) >= 0.98 / enlarge
     truth = seen(picture, photo.size)
@@ -178,7 +182,7 @@ def test_a_look_knows_where_it_looks(angle, pad, pixels, enlarge):
 
 
 def test_a_look_of_a_photo_as_it_is_copies_nothing_away():
-    picture, to_photo = _show(PHOTO.pixels, Look())
+    picture, to_photo = _transformed(PHOTO.pixels, Transform())
     assert_array_equal(picture, PHOTO.pixels)
     assert_allclose(to_photo, [[1, 0, 0], [0, 1, 0]])
 
@@ -256,8 +260,8 @@ def test_overlap_by_hand():
 def test_another_ladder():
     points = face_points((240, 200), 60.0, 180.0)
     detector, landmarks = RampDetector(SIZE, [points]), RampLandmarks(SIZE, [points])
-    upside_down = (Rung("upside down", (Look(angle=180.0),), 0.5),)
-    (face,) = find(PHOTO, detector, landmarks, ladder=upside_down)
+    upside_down = (Stage("upside down", (Transform(angle=180.0),), 0.5),)
+    (face,) = find(PHOTO, detector, landmarks, stages=upside_down)
     assert_allclose(face.landmarks, points, atol=0.6)
     assert abs(abs(tilt(face.landmarks)) - 180) < 1
 

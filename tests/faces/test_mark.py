@@ -8,10 +8,11 @@ from PIL import Image
 
 from facedial.editor import Editor
 from facedial.faces import mark
-from facedial.faces.photo import SAVED, Photo
+from facedial.faces.photo import Photo
+from facedial.files import WRITABLE
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
-CARRIED = sorted(set(SAVED) - {".bmp"})
+CARRIED = sorted(set(WRITABLE) - {".bmp"})
 
 
 def with_exif() -> bytes:
@@ -38,7 +39,7 @@ def test_a_mark_goes_into_the_file_and_comes_back(
     assert Photo.open(tmp_path / f"two{ending}").mark == term
 
 
-@pytest.mark.parametrize("ending", sorted(SAVED))
+@pytest.mark.parametrize("ending", sorted(WRITABLE))
 def test_unmarked_pictures_stay_unmarked(ending: str, tmp_path: Path) -> None:
     Photo(PIXELS).save(tmp_path / f"one{ending}")
     assert Photo.open(tmp_path / f"one{ending}").mark is None

@@ -11,7 +11,8 @@ from PIL import ExifTags, Image, ImageCms
 
 from facedial.errors import BadRequest, FacedialError
 from facedial.faces import Photo
-from facedial.faces.photo import SAVED, TURNS
+from facedial.faces.exif import TURNS
+from facedial.files import WRITABLE
 
 from .smooth_photos import SMOOTH, encoded, png
 
@@ -102,8 +103,11 @@ def test_transparency_is_laid_on_white(mode):
     image.paste((100, 100, 100, 255), (10, 0, 20, 20))
     image.putpixel((0, 0), (0, 0, 0, 128))
     kind = "TIFF" if mode == "PA" else "PNG"
-    pixels = Photo.from_bytes(encoded(image.convert(mode), kind), "me").pixels
+    photo = Photo.from_bytes(encoded(image.convert(mode), kind), "me")
+    pixels = photo.flattened
     assert (pixels[5, 5] == 255).all()
+    assert photo.alpha[5, 5] == 0
+    assert photo.alpha[5, 15] == 255
     assert np.abs(pixels[5, 15].astype(int) - 100).max() <= 1
     assert abs(int(pixels[0, 0, 0]) - 127) <= 1 or mode == "PA"
 
@@ -112,7 +116,18 @@ def test_transparency_is_laid_on_white(mode):
 def test_a_transparent_colour_is_white(mode):
     image = Image.new(mode, (20, 20), 0)
     key = 0 if mode != "RGB" else (0, 0, 0)
-    assert (read(image, "PNG", transparency=key) == 255).all()
+    photo = Photo.from_bytes(encoded(image, "PNG", transparency=key), "me")
+    assert (photo.flattened == 255).all()
+    assert not photo.alpha.any()
+
+
+def test_a_transparent_grey_of_sixteen_bits_is_white():
+    values = np.full((20, 20), 300, np.uint16)
+    values[:, 10:] = 60_000
+    photo = Photo.from_bytes(encoded(Image.fromarray(values), "PNG", transparency=300), "me")
+    assert (photo.flattened[:, :10] == 255).all()
+    assert np.abs(photo.pixels[:, 10:].astype(float) - 60_000 / 257).max() <= 0.51
+    assert (photo.alpha[:, 10:] == 255).all()
 
 
 def test_transparent_gif_frame_one(image):
@@ -220,7 +235,7 @@ def test_heic_is_read_where_the_extra_is_there(image):
     assert np.abs(photo.pixels.astype(int) - turned).mean() < 4
 
 
-@pytest.mark.parametrize("ending", sorted(SAVED))
+@pytest.mark.parametrize("ending", sorted(WRITABLE))
 def test_saved_and_read_again(tmp_path, ending):
     path = tmp_path / f"out{ending.upper()}"
     exif = Image.Exif()

@@ -3,10 +3,7 @@
 import importlib.util
 import json
 import logging
-import os
-import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +11,9 @@ from typing import Any
 import click
 
 from facedial.errors import BadRequest, FacedialError
+from facedial.files import READABLE, WRITABLE, is_picture
 
 log = logging.getLogger(__name__)
-
-PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic"}
 
 INPUTS = click.argument(
     "paths", nargs=-1, required=True, metavar="PHOTO...", type=click.Path(path_type=Path)
@@ -118,12 +114,10 @@ def lacking(what: str, error: ImportError) -> click.UsageError:
 
 def _pictures(folder: Path) -> list[Path]:
     """Pictures of a folder, sorted, without hidden files; raises where there are none."""
-    inside = sorted(
-        p for p in folder.iterdir() if p.suffix.lower() in PICTURES and p.name[0] != "."
-    )
+    inside = sorted(p for p in folder.iterdir() if is_picture(p))
     if not inside:
         raise FacedialError(
-            f"the folder {folder} holds no pictures ({', '.join(sorted(PICTURES))})"
+            f"the folder {folder} holds no pictures ({', '.join(sorted(READABLE))})"
         )
     return inside
 
@@ -141,11 +135,9 @@ def destinations(
         return [picture(out, overwrite=overwrite)]
     if out is not None and out.is_file():
         raise BadRequest(f"{out} is a file; several results need a folder for -o")
-    from facedial.faces.photo import SAVED
-
     planned: list[Path] = []
     for path in files:
-        suffix = path.suffix if path.suffix.lower() in SAVED else ".png"
+        suffix = path.suffix if path.suffix.lower() in WRITABLE else ".png"
         numbers = ["", *(f"-{n}" for n in range(2, len(files) + 2))]
         names = (f"{path.stem}{number}-{ending}{suffix}" for number in numbers)
         folder = Path() if out is None else out
@@ -186,10 +178,8 @@ def fresh(path: Path, *, overwrite: bool) -> Path:
 
 def picture(path: Path, *, overwrite: bool) -> Path:
     """As `fresh`, for a picture: its ending must be one that is written."""
-    from facedial.faces.photo import SAVED
-
-    if not path.is_dir() and path.suffix.lower() not in SAVED:
-        raise BadRequest(f"cannot write {path}: use one of {' '.join(SAVED)}")
+    if not path.is_dir() and path.suffix.lower() not in WRITABLE:
+        raise BadRequest(f"cannot write {path}: use one of {' '.join(WRITABLE)}")
     return fresh(path, overwrite=overwrite)
 
 
@@ -202,19 +192,3 @@ def codes_file(path: Path, *, overwrite: bool) -> Path:
             ".parquet needs pyarrow: pip install 'facedial[train]', or use a .npz file"
         )
     return fresh(path, overwrite=overwrite)
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A name to write under, which becomes `path` when all went well: whole or not at all."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except (OSError, FacedialError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
-        if not isinstance(cause, OSError):
-            raise
-        raise FacedialError(f"cannot write {path}: {cause.strerror or cause}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

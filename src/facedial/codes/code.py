@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial.codes.arrays import load_arrays
-from facedial.errors import BadRequest, CodeSpaceMismatch, FacedialError
+from facedial.errors import BadRequest, CodeSpaceMismatch
+from facedial.files import atomic_write
 
 Floats = NDArray[np.float32]
 
@@ -107,21 +108,19 @@ def save_codes(path: str | Path, table: CodeTable) -> None:
     Raises `BadRequest` for another suffix, `FacedialError` when the file cannot be written.
     """
     path = Path(path)
-    try:
-        if path.suffix == ".npz":
-            np.savez(
-                path,
-                format=np.int64(FORMAT),
-                values=table.values,
-                space=np.array(table.space),
-                names=np.array(table.names, dtype=np.str_),
-            )
-        elif path.suffix == ".parquet":
-            _save_parquet(path, table)
-        else:
-            raise BadRequest(f"codes are written as .npz or .parquet, not {path.name!r}")
-    except OSError as error:
-        raise FacedialError(f"cannot write {path}: {error.strerror or error}") from error
+    if path.suffix not in (".npz", ".parquet"):
+        raise BadRequest(f"codes are written as .npz or .parquet, not {path.name!r}")
+    with atomic_write(path) as temporary:
+        if path.suffix == ".parquet":
+            _save_parquet(temporary, table)
+            return
+        np.savez(
+            temporary,
+            format=np.int64(FORMAT),
+            values=table.values,
+            space=np.array(table.space),
+            names=np.array(table.names, dtype=np.str_),
+        )
 
 
 def load_codes(path: str | Path) -> CodeTable:

@@ -13,6 +13,7 @@ from facedial.codes.code import CodeTable, Floats, check_same_space
 from facedial.codes.directions import Directions, still
 from facedial.codes.moments import Doubles
 from facedial.errors import BadRequest
+from facedial.files import atomic_write
 
 FORMAT = 1
 FOLDS = 5
@@ -83,7 +84,11 @@ class Learned:
     report: Report
 
     def save(self, path: str | Path | BinaryIO) -> None:
-        """Write `.npz`, exact, to a file's name or one that is open."""
+        """Write `.npz`, exact, to a file's name (by `files.atomic_write`) or one that is open."""
+        if isinstance(path, str | Path):
+            with atomic_write(path) as temporary, temporary.open("wb") as file:
+                self.save(file)
+            return
         np.savez(
             path,
             format=np.int64(FORMAT),

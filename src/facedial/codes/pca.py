@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial.errors import BadRequest
+from facedial.files import atomic_write
 
 UInt8 = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -38,10 +39,9 @@ class Pca:
 
     def save(self, path: Path) -> None:
         """Write to `.npz`, the basis in half precision."""
-        temporary = path.with_name("part-" + path.name)
         half = self.basis.astype(np.float16)
-        np.savez(temporary, mean=self.mean, basis=half, deviation=self.deviation, side=self.side)
-        temporary.replace(path)
+        with atomic_write(path) as file:
+            np.savez(file, mean=self.mean, basis=half, deviation=self.deviation, side=self.side)
 
     @staticmethod
     def load(path: Path) -> "Pca":

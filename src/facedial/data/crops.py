@@ -84,7 +84,7 @@ class Maker:
             raise BadPhoto(f"is {width}x{height}, too small for the crop rows {y0} to {y1}")
         if side != y1 - y0:
             raise BadPhoto(f"is {width}x{height}; a ready crop is square")
-        pixels = photo.pixels[y0:y1, x0:x1]
+        pixels = photo.flattened[y0:y1, x0:x1]
         if side != self.size:
             small = Image.fromarray(np.ascontiguousarray(pixels))
             # Lanczos in Pillow widens its window when shrinking, so nothing aliases

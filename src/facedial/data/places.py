@@ -12,8 +12,6 @@ from typing import IO, Any
 from facedial.data import tables
 from facedial.errors import BadPhoto, BadRequest
 
-PICTURES = {".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".jp2", ".png", ".ppm"}
-PICTURES |= {".tif", ".tiff", ".webp"}
 TARS = (".tar", ".tar.gz", ".tgz")
 # what the readers of archives raise for damaged, encrypted or vanished files
 DAMAGE = (OSError, EOFError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
@@ -67,12 +65,6 @@ def entries(path: Path) -> list[Entry]:
             f"{path} cannot be read as an archive: {tables.first_line(wrong)}"
         ) from wrong
     return sorted(found, key=lambda entry: entry.name)
-
-
-def is_picture(name: str) -> bool:
-    """Whether a file name's extension is a picture's and the file is not a hidden one."""
-    last = name.rsplit("/", 1)[-1]
-    return Path(last).suffix.lower() in PICTURES and not last.startswith(".")
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from facedial import files
 from facedial.errors import BadRequest, FacedialError
 
 Columns = dict[str, list[Any]]
@@ -48,10 +49,7 @@ def read_text(path: Path) -> Columns:
     Lines that start with # before the header are notes, as in `lfw_attributes.txt`, whose header
     itself begins with a lone #.  Raises `BadRequest` when a row is longer than the header.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise BadRequest(f"{path} cannot be read as a table: {first_line(wrong)}") from wrong
+    lines = files.read_text(path, "table").splitlines()
     start = 0
     while start < len(lines) and _is_note(lines[start]):
         start += 1

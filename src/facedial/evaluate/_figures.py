@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import platform
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facedial import files
 from facedial.errors import BadRequest, FacedialError
 from facedial.scores import mean_interval
 
@@ -238,9 +238,7 @@ class Figures:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name, text in texts.items():
-                part = folder / f"part-{name}"
-                part.write_text(text, encoding="utf-8")
-                os.replace(part, folder / name)
+                files.write(folder / name, text)
         except OSError as error:
             raise FacedialError(f"cannot write {folder}: {error.strerror or error}") from error
         return [folder / name for name in texts]

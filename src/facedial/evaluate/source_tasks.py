@@ -21,6 +21,7 @@ from facedial.errors import BadRequest
 from facedial.evaluate._context import UNSEEN, Context, evenly
 from facedial.evaluate._figures import Picture, Row
 from facedial.faces import sheet
+from facedial.files import read_text
 
 UInt8 = NDArray[np.uint8]
 Rows = NDArray[np.int64]
@@ -162,10 +163,10 @@ def _table(path: Path) -> dict[str, str]:
     """File stem -> set, of a CSV with columns `file` and `set` (smile or sad)."""
     import csv
 
+    lines = read_text(path, "table").splitlines()
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return {row["file"]: row["set"] for row in csv.DictReader(file)}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
+        return {row["file"]: row["set"] for row in csv.DictReader(lines)}
+    except KeyError as error:
         raise BadRequest(f"{path} is no table of file,set with smile and sad: {error}") from error
 
 

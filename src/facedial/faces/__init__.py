@@ -12,16 +12,16 @@ as seen in the image.
 from facedial.faces.crop import FRAMES, HEAD_TEMPLATE, Crop, align, head_template
 from facedial.faces.dlib_detector import DlibDetector
 from facedial.faces.face import Detection, Detector, Face, Landmarker
-from facedial.faces.find import LADDER, face_from_eyes, find
+from facedial.faces.find import DETECTION_STAGES, face_from_eyes, find
 from facedial.faces.geometry import warp, warp_float
 from facedial.faces.landmarks import LANDMARK_PATCH, PATCH_TEMPLATE, locate, patch_of
 from facedial.faces.paste import paste_change, soft_mask
 from facedial.faces.photo import MAX_PIXELS, Photo
 
 __all__ = [
+    "DETECTION_STAGES",
     "FRAMES",
     "HEAD_TEMPLATE",
-    "LADDER",
     "LANDMARK_PATCH",
     "MAX_PIXELS",
     "PATCH_TEMPLATE",

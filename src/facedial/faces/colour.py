@@ -1,4 +1,4 @@
-"""Any Pillow picture as RGB in sRGB, its transparency laid on white."""
+"""Any Pillow picture as RGB in sRGB, and its transparency."""
 
 import io
 import logging
@@ -6,14 +6,16 @@ import logging
 import numpy as np
 from PIL import Image, ImageCms
 
+from facedial.faces.geometry import UInt8
+
 log = logging.getLogger(__name__)
 
 PROFILE_SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 FULL_SCALES = (1.0, 255.0, 65535.0, 4294967295.0)  # of floats, 8, 16 and 32 bits
 
 
-def to_srgb(image: Image.Image) -> Image.Image:
-    """`image`, of any mode, as mode RGB.
+def to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """`image`, of any mode, as mode RGB, and its transparency as mode L; None where it has none.
 
     An embedded ICC profile is obeyed (relative colorimetric); without one sRGB is assumed.
     Numbers wider than a byte are scaled by the range that their mode or their largest implies.
@@ -21,9 +23,9 @@ def to_srgb(image: Image.Image) -> Image.Image:
     """
     profile = image.info.get("icc_profile")
     if image.mode.startswith(("I", "F")):
-        return _narrowed(image).convert("RGB")
+        return _narrowed(image).convert("RGB"), _alpha_of_wide(image)
     if image.mode == "LAB":
-        return _from_lab(image)
+        return _from_lab(image), None
     alpha = None
     if image.has_transparency_data:
         grey = image.mode in ("L", "LA", "La")
@@ -34,10 +36,21 @@ def to_srgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGB")
     if isinstance(profile, bytes) and profile:
         image = _by_profile(image, profile)
-    image = image.convert("RGB")
-    if alpha is not None:
-        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
-    return image
+    return image.convert("RGB"), alpha
+
+
+def on_white(pixels: UInt8, alpha: UInt8) -> UInt8:
+    """Pixels uint8 [H, W, 3] of opacity `alpha` uint8 [H, W], laid on white."""
+    white = Image.new("RGB", (pixels.shape[1], pixels.shape[0]), "white")
+    return np.asarray(Image.composite(Image.fromarray(pixels), white, Image.fromarray(alpha)))
+
+
+def _alpha_of_wide(image: Image.Image) -> Image.Image | None:
+    """Transparency of 16-bit grey, which a PNG states as one transparent value."""
+    key = image.info.get("transparency")
+    if not isinstance(key, int):
+        return None
+    return Image.fromarray(np.where(np.asarray(image) == key, 0, 255).astype(np.uint8))
 
 
 def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:

@@ -93,7 +93,9 @@ def align(photo: Photo, face: Face | None, frame: str = "head", size: int = 128)
     if frame not in FRAMES:
         raise UnknownName(nearest(frame, FRAMES, "frame"))
     to_photo = FRAMES[frame].place(photo.size, face, size)
-    return Crop(warp(photo.pixels, to_photo, size), to_photo, _inside(photo.size, to_photo, size))
+    return Crop(
+        warp(photo.flattened, to_photo, size), to_photo, _inside(photo.size, to_photo, size)
+    )
 
 
 def _inside(photo: tuple[int, int], to_photo: Affine, size: int) -> float:

@@ -1,4 +1,4 @@
-"""Finding faces: each rung of a ladder is climbed only where those below found nothing."""
+"""Face detection in stages: each runs only where the earlier ones found nothing."""
 
 import math
 from dataclasses import dataclass
@@ -28,19 +28,20 @@ from facedial.faces.photo import Photo
 
 MEGAPIXEL = 1.0e6
 GREY = 128
-SAME_FACE = 0.3  # eye distances between the eyes' middles of two findings of one face
+SAME_FACE = 0.3  # largest distance of two detections' eye centres for one face, in eye distances
 # The box that dlib draws about a face, in eye distances: medians over 496 photos of LFW.
 BOX_SIDE = 2.41
 BOX_BELOW_EYES = 0.55
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A picture made from the photo for the detector.
+class Transform:
+    """How the photo is transformed before it goes to the detector.
 
-    `pixels`: the photo is shrunk to at most so many, or enlarged up to them but at most
-    `enlarge` times.  `pad`: share of the sides added all around, in grey.  `angle`: degrees that
-    faces in the photo are taken to be turned clockwise.  `stretch`: contrast is stretched.
+    `pixels`: the photo is shrunk to at most so many, or enlarged up to them but at most `enlarge` times.
+    `pad`: border added on each side in grey, as a share of that side.  `angle`: faces in the photo are
+    assumed to be rotated clockwise by so many degrees, and rotated back.  `stretch`: contrast is
+    stretched.
     """
 
     pixels: float = MEGAPIXEL
@@ -51,45 +52,59 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
-    """Looks taken together; detections that score less than `least` do not count."""
+class Stage:
+    """Transforms whose detections are pooled; those that score less than `min_score` are dropped."""
 
     name: str
-    looks: tuple[Look, ...]
-    least: float
+    transforms: tuple[Transform, ...]
+    min_score: float
 
 
-AS_IS = Look()
-CLOSER = Look(pixels=4 * MEGAPIXEL, enlarge=2.0)
-PADDED = Look(pad=0.5, enlarge=2.0)
-STRETCHED = Look(stretch=True, enlarge=2.0)
+AS_IS = Transform()
+CLOSER = Transform(pixels=4 * MEGAPIXEL, enlarge=2.0)
+PADDED = Transform(pad=0.5, enlarge=2.0)
+STRETCHED = Transform(stretch=True, enlarge=2.0)
 # Thresholds from 171 photos of groups and 158 without a face: false alarms in 3 % of the latter,
-# but in 18 % with turned looks on the last rung too.
-LADDER = (
-    Rung("as it is", (AS_IS,), 0.6),
-    Rung("closer", (CLOSER,), 0.6),
-    Rung("padded", (PADDED,), 0.6),
-    Rung("turned 30", (Look(angle=-30.0, enlarge=2.0), Look(angle=30.0, enlarge=2.0)), 0.85),
-    Rung("turned 60", (Look(angle=-60.0, enlarge=2.0), Look(angle=60.0, enlarge=2.0)), 0.85),
-    Rung("stretched", (STRETCHED,), 0.6),
-    Rung("lower threshold", (AS_IS, CLOSER, PADDED, STRETCHED), 0.3),
+# but in 18 % with rotations in the last stage too.
+DETECTION_STAGES = (
+    Stage("as it is", (AS_IS,), 0.6),
+    Stage("closer", (CLOSER,), 0.6),
+    Stage("padded", (PADDED,), 0.6),
+    Stage(
+        "turned 30", (Transform(angle=-30.0, enlarge=2.0), Transform(angle=30.0, enlarge=2.0)), 0.85
+    ),
+    Stage(
+        "turned 60", (Transform(angle=-60.0, enlarge=2.0), Transform(angle=60.0, enlarge=2.0)), 0.85
+    ),
+    Stage("stretched", (STRETCHED,), 0.6),
+    Stage("lower threshold", (AS_IS, CLOSER, PADDED, STRETCHED), 0.3),
 )
 
 
 def find(
-    photo: Photo, detector: Detector, landmarker: Landmarker, *, ladder: tuple[Rung, ...] = LADDER
+    photo: Photo,
+    detector: Detector,
+    landmarker: Landmarker,
+    *,
+    stages: tuple[Stage, ...] = DETECTION_STAGES,
 ) -> list[Face]:
     """Faces of `photo`, largest first, in photo pixels.
 
-    Raises `NoFaceFound` where no rung of `ladder` finds a face with plausible landmarks.
+    Raises `NoFaceFound` where no stage finds a face with plausible landmarks.
     """
-    looked: dict[Look, list[Detection]] = {}
-    for rung in ladder:
-        for look in rung.looks:
-            if look not in looked:
-                looked[look] = _detect(photo.pixels, look, detector)
-        seen = [d for look in rung.looks for d in looked[look] if d.score >= rung.least]
-        faces = _faces(photo.pixels, strongest(seen), landmarker)
+    pixels = photo.flattened
+    detected: dict[Transform, list[Detection]] = {}
+    for stage in stages:
+        for transform in stage.transforms:
+            if transform not in detected:
+                detected[transform] = _detect(pixels, transform, detector)
+        seen = [
+            d
+            for transform in stage.transforms
+            for d in detected[transform]
+            if d.score >= stage.min_score
+        ]
+        faces = _faces(pixels, strongest(seen), landmarker)
         if faces:
             return faces
     width, height = photo.size
@@ -100,9 +115,9 @@ def find(
 
 
 def face_from_eyes(photo: Photo, eyes: Points) -> Face:
-    """The face whose two eyes a person pointed at, in any order; the rest follows the template.
+    """The face whose two eyes a person pointed at; its box and other landmarks follow from the template.
 
-    `eyes`: float [2, 2] in photo pixels.
+    `eyes`: float [2, 2] in photo pixels, in any order.
     Raises `BadRequest` where they lie outside the photo or too near to one another.
     """
     eyes = np.asarray(eyes, np.float64)
@@ -134,7 +149,7 @@ def _faces(pixels: UInt8, detections: list[Detection], landmarker: Landmarker) -
 
 
 def _same(a: Floats, b: Floats) -> bool:
-    """Whether two boxes led to one face."""
+    """Whether two sets of landmarks are of one face."""
     apart = float(np.hypot(*(a[:2].mean(axis=0) - b[:2].mean(axis=0))))
     return apart < SAME_FACE * float(np.hypot(*(a[1] - a[0])))
 
@@ -149,36 +164,36 @@ def _box(middle: Points, width: float, height: float) -> Floats:
     return np.concatenate([middle + 0.5 - half, middle + 0.5 + half])
 
 
-def _detect(pixels: UInt8, look: Look, detector: Detector) -> list[Detection]:
-    """Detections in photo pixels of what one look shows."""
-    picture, to_photo = _show(pixels, look)
+def _detect(pixels: UInt8, transform: Transform, detector: Detector) -> list[Detection]:
+    """Detections in the transformed photo, in photo pixels."""
+    picture, to_photo = _transformed(pixels, transform)
     scale = scale_of(to_photo)
     detections = []
     for found in detector(picture):
         x0, y0, x1, y1 = found.box
         middle = apply(to_photo, np.array([(x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2]))
         box = _box(middle, scale * (x1 - x0), scale * (y1 - y0))
-        detections.append(Detection(box, found.score, found.angle + look.angle))
+        detections.append(Detection(box, found.score, found.angle + transform.angle))
     return detections
 
 
-def _show(pixels: UInt8, look: Look) -> tuple[UInt8, Affine]:
-    """The picture of `look` and its pixel -> photo pixel."""
+def _transformed(pixels: UInt8, transform: Transform) -> tuple[UInt8, Affine]:
+    """The transformed photo, and the map from its pixels to photo pixels."""
     height, width = pixels.shape[:2]
-    turn = math.radians(look.angle)
+    turn = math.radians(transform.angle)
     cos, sin = abs(math.cos(turn)), abs(math.sin(turn))
-    canvas_width = (width * cos + height * sin) * (1 + 2 * look.pad)
-    canvas_height = (width * sin + height * cos) * (1 + 2 * look.pad)
-    scale = min(look.enlarge, math.sqrt(look.pixels / (canvas_width * canvas_height)))
+    canvas_width = (width * cos + height * sin) * (1 + 2 * transform.pad)
+    canvas_height = (width * sin + height * cos) * (1 + 2 * transform.pad)
+    scale = min(transform.enlarge, math.sqrt(transform.pixels / (canvas_width * canvas_height)))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     image = _resized(pixels, size)
-    if look.stretch:
+    if transform.stretch:
         image = ImageOps.equalize(ImageOps.autocontrast(image.convert("L"))).convert("RGB")
     to_photo = scaling(width / size[0], height / size[1])
-    if look.pad or look.angle:
+    if transform.pad or transform.angle:
         canvas = math.ceil(canvas_width * scale), math.ceil(canvas_height * scale)
         middle, canvas_middle = (np.array([(n - 1) / 2 for n in s]) for s in (size, canvas))
-        to_image = similarity(1.0, look.angle, canvas_middle, middle)
+        to_image = similarity(1.0, transform.angle, canvas_middle, middle)
         image = image.transform(
             canvas,
             Image.Transform.AFFINE,

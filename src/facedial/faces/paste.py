@@ -168,7 +168,7 @@ def means_around(values: npt.NDArray[np.floating], reach: int) -> Float32:
 
 def fine_detail(photo: Photo, crop: Crop) -> Float32:
     """What of a photo its crop is too small to show: float32 [H, W, 3], zero outside the crop."""
-    return _finer(photo.pixels, warp_float(_shown(crop), invert(crop.to_photo), photo.size))
+    return _finer(photo.flattened, warp_float(_shown(crop), invert(crop.to_photo), photo.size))
 
 
 def texture(photo: Photo, crop: Crop) -> float:
@@ -191,7 +191,7 @@ def texture(photo: Photo, crop: Crop) -> float:
         for j in (0, 1)
     )
     column, row = seen.astype(int).T
-    return float(1.4826 * np.median(np.abs(photo.pixels[row, column] - drawn)))
+    return float(1.4826 * np.median(np.abs(photo.flattened[row, column] - drawn)))
 
 
 def _shown(crop: Crop) -> Float32:
@@ -249,7 +249,7 @@ def paste_change(
         if lost.detail is None:
             planes.append(_shown(crop))
         gone = warp_strips(np.concatenate(planes, 2), to_crop, size_there)
-    seen = (photo if source is None else source).pixels[y0:y1, x0:x1]
+    seen = (photo if source is None else source).flattened[y0:y1, x0:x1]
     for top, added in warp_strips(masked, to_crop, size_there):
         rows = slice(top, top + len(added))
         strip = region[rows]
@@ -265,7 +265,8 @@ def paste_change(
         added += strip
         np.rint(added, out=added)
         strip[...] = np.clip(added, 0.0, 255.0, out=added)
-    return Photo(pixels, photo.name, photo.exif, photo.mark)
+    pixels.flags.writeable = False  # not copied again
+    return photo.with_pixels(pixels)
 
 
 def _touched(photo: Photo, crop: Crop, change: Float32) -> tuple[int, int, int, int] | None:

@@ -1,7 +1,6 @@
 """Pictures side by side: strips, grids and moving pictures."""
 
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from facedial import files
 from facedial.errors import BadRequest, FacedialError
 from facedial.faces import mark
 
@@ -79,15 +79,18 @@ def moving(frames: Sequence[Pixels], ending: str, *, per_s: float) -> bytes:
     images = [Image.fromarray(frame) for frame in frames]
     marked = {"xmp": mark.packet(mark.GENERATED)} if ending == ".webp" else {}
     stream = io.BytesIO()
-    images[0].save(
-        stream,
-        format=MOVING[ending],
-        save_all=True,
-        append_images=images[1:],
-        duration=round(1000 / per_s),
-        loop=0,
-        **marked,
-    )
+    try:
+        images[0].save(
+            stream,
+            format=MOVING[ending],
+            save_all=True,
+            append_images=images[1:],
+            duration=round(1000 / per_s),
+            loop=0,
+            **marked,
+        )
+    except Exception as error:  # as in faces.writing: Pillow's writers raise anything
+        raise FacedialError(f"cannot write these pictures as {ending}: {error}") from error
     return stream.getvalue()
 
 
@@ -103,18 +106,11 @@ def save_frames(
         raise BadRequest(
             f"{path} must end in one of {', '.join(MOVING)}, or be a folder for frames"
         )
-    if path.exists() and not overwrite:
-        raise BadRequest(f"{path} exists; give another -o, or --overwrite")
-    temporary = path.with_name(f"part-{path.name}")
-    try:
+    with files.atomic_write(path, overwrite=overwrite) as temporary:
         if ending == ".mp4":
             _save_film(frames, temporary, per_s)
         else:
             temporary.write_bytes(moving(frames, ending, per_s=per_s))
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise FacedialError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _save_film(frames: Sequence[Pixels], path: Path, per_s: float) -> None:

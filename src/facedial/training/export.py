@@ -8,7 +8,6 @@ together of fewer bits (`packing`); the runtime does so once, when a session ope
 import hashlib
 import json
 import logging
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from facedial import files
 from facedial.errors import BadBundle, BadRun
 from facedial.training import packing
 from facedial.training.recipe import BITS
@@ -148,10 +148,9 @@ def write(
     }
     for key, count in per_item.items():
         model.metadata_props.add(key=key, value=str(count))
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(model.SerializeToString())
-    onnx.checker.check_model(temporary)
-    os.replace(temporary, path)
+    with files.atomic_write(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+        onnx.checker.check_model(temporary)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     golden = {f"{path.stem}.{n}": v.numpy() for n, v in zip(names[0], inputs, strict=True)}
     golden |= {f"{path.stem}.{n}": v.numpy() for n, v in zip(names[1], outputs, strict=True)}
@@ -306,11 +305,9 @@ def write_facts(out: Path, facts: Mapping[str, Any]) -> None:
     merged["files"] = {
         file.name: hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(out.iterdir())
-        if file.suffix not in (".json", ".part") and file.is_file()
+        if file.suffix != ".json" and file.is_file()
     }
-    temporary = out / "bundle.json.part"
-    temporary.write_text(json.dumps(merged, indent=1, sort_keys=True) + "\n")
-    os.replace(temporary, path)
+    files.write(path, json.dumps(merged, indent=1, sort_keys=True) + "\n")
 
 
 def save_golden(path: Path, golden: Mapping[str, NDArray[Any]]) -> None:

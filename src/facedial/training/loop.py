@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from facedial import files
 from facedial.errors import BadRun
 from facedial.training import curves, export, packing, tensors
 from facedial.training.recipe import OPTIMISERS, Pace, Task, Terms
@@ -274,9 +275,8 @@ def _save(
     gone = {"best": course.best, "stale": course.stale, "lowered": course.lowered}
     tensors.save(run / "last.safetensors", state, {**facts, **gone})
     picture = Image.fromarray(task.sheet(average))
-    temporary = run / "sheet.part.png"
-    picture.save(temporary)
-    temporary.replace(run / "sheet.png")
+    with files.atomic_write(run / "sheet.png") as temporary:
+        picture.save(temporary)
     curves.draw(run)
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import logging
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
-from facedial import __version__, folder
+from facedial import __version__, files, folder
 from facedial.data.store import Store
 from facedial.errors import BadRequest, BadRun
 from facedial.training import loop
@@ -180,9 +179,7 @@ def _claim(order: Order, recipe: Recipe, settings: Any) -> None:
         return
     if any(order.run.iterdir()):
         raise BadRun(f"{order.run} is not empty and holds no run; choose another -o")
-    temporary = path.with_name("run.json.part")
-    temporary.write_text(json.dumps(facts, indent=1) + "\n")
-    os.replace(temporary, path)
+    files.write(path, json.dumps(facts, indent=1) + "\n")
 
 
 def _difference(old: Any, new: Any, path: str = "") -> str:

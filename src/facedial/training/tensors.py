@@ -1,7 +1,6 @@
 """Tensors on disk: safetensors with JSON metadata, written whole or not at all; never pickle."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,20 +9,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from facedial import files
 from facedial.errors import BadRun
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write `tensors` and JSON `facts` to `path` by a temporary name."""
-    temporary = path.with_name(path.name + ".part")
+    """Write `tensors` and JSON `facts` to `path`; raises `FacedialError` as `files.atomic_write` does."""
     whole = {name: value.detach().contiguous().cpu() for name, value in tensors.items()}
-    try:
+    with files.atomic_write(path) as temporary:
         save_file(whole, temporary, {"facedial": json.dumps(facts)})
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise BadRun(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from facedial.cli.batch import FACE, INPUTS, MODEL, OVERWRITE, Tally, codes_file, whole
+from facedial.cli.batch import FACE, INPUTS, MODEL, OVERWRITE, Tally, codes_file
 
 
 @click.command()
@@ -32,7 +32,6 @@ def command(
                     codes.append(portrait.code)
                     names.append(path.name if number == 1 else f"{path.name}#{number}")
     if codes:
-        with whole(out) as path:
-            save_codes(path, CodeTable.of(codes, names))
+        save_codes(out, CodeTable.of(codes, names))
         click.echo(str(out))
     return tally.finish()

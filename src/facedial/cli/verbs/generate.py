@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from facedial.cli import asking
-from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture, whole
+from facedial.cli.batch import MODEL, OVERWRITE, codes_file, pairs, picture
 
 
 @click.command()
@@ -150,7 +150,6 @@ def command(
         )
         if codes is not None:
             names = [f"seed-{seed}-{number}" for number in numbers]
-            with whole(codes) as path:
-                save_codes(path, CodeTable.of(drawn, names))
+            save_codes(codes, CodeTable.of(drawn, names))
     for path in written if codes is None else [*written, codes]:
         click.echo(str(path))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from facedial.cli.batch import AS_JSON, MODEL, OVERWRITE, Tally, fresh, whole
+from facedial.cli.batch import AS_JSON, MODEL, OVERWRITE, Tally, fresh
 
 
 @click.command()
@@ -78,8 +78,7 @@ def command(
                     codes.append(teaching.code_of(editor, path))
             sets.append(codes)
         learned = teaching.teach(editor, name, sets[0], sets[1], balanced, plain=plain, seed=seed)
-    with whole(target) as path:
-        learned.save(path)
+    learned.save(target)
     if as_json:
         report = json.loads(learned.report.to_json())
         facts = {"direction": str(target), **report, "failed": tally.failures}

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from facedial.codes.attributes import NAMES, find
 from facedial.data.item import Box, Item
 from facedial.data.labels import PARTITIONS, LabelTable
-from facedial.data.places import Entry, Place, Reader, entries, is_archive, is_picture
+from facedial.data.places import Entry, Place, Reader, entries, is_archive
 from facedial.errors import BadRequest
+from facedial.files import decode_text, is_picture
 
 PICTURES = "img_align_celeba"
 ATTRIBUTE_LIST = "list_attr_celeba"
@@ -116,12 +117,11 @@ def _list(name: str) -> str:
 
 def _words(reader: Reader, place: Place, name: str) -> Words:
     """Words of each picture's line, by the picture; those of the header under ""."""
-    try:
-        lines = reader.read(place).decode("ascii").splitlines()
-    except UnicodeDecodeError as wrong:
-        raise BadRequest(f"CelebA's list {name} is no plain text") from wrong
+    text = decode_text(reader.read(place), f"CelebA's list {name}", "plain text")
+    if not text.isascii():
+        raise BadRequest(f"CelebA's list {name} is no plain text: it has letters beyond ASCII")
     words: Words = {}
-    for line in lines:
+    for line in text.splitlines():
         first, *rest = line.replace(",", " ").split() or [""]
         if is_picture(first):
             words[first] = rest

@@ -7,8 +7,9 @@ from typing import Literal
 
 from facedial.data.item import Item
 from facedial.data.labels import LabelTable
-from facedial.data.places import Entry, Place, entries, is_archive, is_picture
+from facedial.data.places import Entry, Place, entries, is_archive
 from facedial.errors import BadRequest
+from facedial.files import is_picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,8 +8,9 @@ from typing import Literal
 
 from facedial.data.item import Item
 from facedial.data.labels import LabelTable
-from facedial.data.places import Entry, entries, is_archive, is_picture
+from facedial.data.places import Entry, entries, is_archive
 from facedial.errors import BadRequest
+from facedial.files import is_picture
 
 # the person's name twice: as the folder and before the four digits
 PICTURE = re.compile(r"(?:^|/)(?P<file>(?P<person>[^/]+)/(?P=person)_\d{4}\.\w+)$")

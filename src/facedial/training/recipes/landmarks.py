@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from facedial import files
 from facedial.data.teacher import Teacher
 from facedial.faces.landmarks import PATCH_TEMPLATE
 from facedial.training import export, losses, tensors
@@ -201,9 +201,8 @@ def _taught(
             mean = teacher.steady(pixels, labels[block[i]].astype(np.float64), rng, looks)
             points[i] = points[i] if mean is None else mean
         taught = np.concatenate([taught, points])
-        with path.with_suffix(".part").open("wb") as file:
+        with files.atomic_write(path) as temporary, temporary.open("wb") as file:
             np.save(file, taught)
-        os.replace(path.with_suffix(".part"), path)
         log.info("the teacher has seen %d of %d %s crops", len(taught), len(labels), split)
     return taught
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facedial import files
 from facedial.codes.attributes import NAMES
 from facedial.codes.code import Code, Floats
 from facedial.codes.edit import Edit
@@ -150,9 +151,7 @@ def start(context: Context, settings: Settings) -> None:
         table = dict(known["table"]) if known.get("of") == editor.bundle.space else {}
         table |= {name: bench.measured(name, some, places) for name, some in wishes.items()}
         facts = {"space": editor.bundle.space, "table": table}
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(facts, indent=1) + "\n")
-    temporary.replace(path)
+    files.write(path, json.dumps(facts, indent=1) + "\n")
 
 
 def _all_changes(wishes: Sequence[_Wish]) -> list[Floats]:

@@ -1,0 +1,286 @@
+"""From a picture file, of any format that is read, to upright sRGB pixels and what goes with them."""
+
+import io
+import logging
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+import numpy as np
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from facedial.errors import BadPhoto
+from facedial.faces import exif, xmp
+from facedial.faces import mark as marks
+from facedial.faces.colour import to_srgb
+from facedial.faces.content import Content
+from facedial.faces.exif import DAMAGE
+
+log = logging.getLogger(__name__)
+
+MIN_SIDE = 16
+# Of the formats that Pillow reads, those made of pixels alone: EPS and WMF would run programs.
+READ = (
+    *("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "DIB", "AVIF", "JPEG2000", "PPM", "TGA"),
+    *("ICO", "PCX", "SGI", "QOI", "PSD", "DDS"),
+)
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+XMP_TAG = 700  # of a TIFF directory
+PNG_XMP = "XML:com.adobe.xmp"
+PNG_START = b"\x89PNG\r\n\x1a\n"
+# Unpacked sizes of a PNG's texts and colour profile.  Pillow's own limit of 1 MB is below what
+# press profiles and the notes of some programs need.
+MAX_PNG_CHUNK = 16 << 20
+MAX_PNG_TEXTS = 64 << 20
+WEBP_FRAME_HEADER = 16  # bytes before the chunks of an animation's frame
+AVIF_HEADER_BYTES = 1 << 16
+_pillow = threading.Lock()  # its limits and the warning filters belong to the whole process
+
+
+def decode(stream: IO[bytes], name: str, max_pixels: float) -> tuple[Content, list[str]]:
+    """What the file `stream` holds, and a sentence for each part of it that was not kept.
+
+    `name` is for messages.  Raises `BadPhoto` for what is no picture, damaged, cut short, of more than
+    `max_pixels` (seen in the header, before decoding) or under `MIN_SIDE`.
+    """
+    start = stream.read(64)
+    stream.seek(0)
+    if not start:
+        raise BadPhoto(f"{name} is empty")
+    notes: list[str] = []
+    with damage_as_sentence(name), _quiet_pillow():
+        lossless = _is_lossless(stream, start)
+        source = _without_large_texts(stream, name, notes) if start[:8] == PNG_START else stream
+        with _header(source, start, name, max_pixels, notes) as image:
+            content = content_of(image, name, max_pixels, notes, lossless=lossless)
+    return content, notes
+
+
+def content_of(
+    image: Image.Image, name: str, max_pixels: float, notes: list[str], *, lossless: bool = False
+) -> Content:
+    """Content of a picture that Pillow has opened; appends to `notes`.  Raises `BadPhoto` or `DAMAGE`."""
+    check_size(image.size, name, max_pixels)
+    left_out = _pictures_in(image) - 1
+    if left_out > 0:
+        notes.append(
+            f"{name} holds {left_out + 1} pictures; the first is used, {left_out} left out"
+        )
+    image.load()
+    converted = bool(image.info.get("icc_profile"))
+    turn, data, dpi = _exif(image, name, converted=converted, notes=notes)
+    mark, packet = _xmp(image, turn, name, converted=converted, notes=notes)
+    rgb, alpha = to_srgb(image)
+    if turn is not None:
+        rgb, alpha = rgb.transpose(turn), None if alpha is None else alpha.transpose(turn)
+    return Content(
+        pixels=np.asarray(rgb),
+        alpha=None if alpha is None else np.asarray(alpha),
+        exif=data,
+        xmp=packet,
+        mark=mark,
+        dpi=dpi,
+        lossless=lossless,
+    )
+
+
+@contextmanager
+def damage_as_sentence(name: str) -> Iterator[None]:
+    """Errors of Pillow's readers as `BadPhoto`."""
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        raise BadPhoto(f"{name} is not a picture that can be read") from error
+    except MemoryError as error:
+        raise BadPhoto(f"{name} does not fit into memory") from error
+    except DAMAGE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BadPhoto(f"{name} is damaged or cut short: {reason}") from error
+
+
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Our own limits in place of Pillow's, whose warnings are not meant for users."""
+    png = PngImagePlugin
+    with _pillow, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pixels, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        chunk, png.MAX_TEXT_CHUNK = png.MAX_TEXT_CHUNK, MAX_PNG_CHUNK
+        texts, png.MAX_TEXT_MEMORY = png.MAX_TEXT_MEMORY, MAX_PNG_TEXTS
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = pixels
+            png.MAX_TEXT_CHUNK, png.MAX_TEXT_MEMORY = chunk, texts
+
+
+def _header(
+    stream: IO[bytes], start: bytes, name: str, max_pixels: float, notes: list[str]
+) -> Image.Image:
+    """The picture, not decoded yet."""
+    if start[4:8] != b"ftyp" or start[8:12] not in HEIC_BRANDS or b"avif" in start:
+        return Image.open(stream, formats=READ)
+    try:
+        import pillow_heif  # an extra
+    except ImportError as error:
+        raise BadPhoto(
+            f"{name} is a HEIC picture; to read it, pip install 'facedial[heic]'"
+        ) from error
+    heif = pillow_heif.open_heif(stream)
+    check_size(heif.size, name, max_pixels)
+    if len(heif) > 1:
+        notes.append(f"{name} holds {len(heif)} pictures; one is used, {len(heif) - 1} left out")
+    image: Image.Image = heif.to_pillow()
+    return image
+
+
+def check_size(size: tuple[int, int], name: str, max_pixels: float) -> None:
+    """Raise `BadPhoto` for more than `max_pixels`, or a side under `MIN_SIDE`."""
+    width, height = size
+    if width * height > max_pixels:
+        limit = f"{max_pixels / 1e6:.0f} megapixels are the most"
+        raise BadPhoto(f"{name} is too large: {width}x{height} pixels; {limit}")
+    if min(size) < MIN_SIDE:
+        least = f"{MIN_SIDE}x{MIN_SIDE} is the least"
+        raise BadPhoto(f"{name} is too small: {width}x{height} pixels; {least}")
+
+
+def _pictures_in(image: Image.Image) -> int:
+    """How many pictures the file holds: frames of an animation, pages."""
+    if (
+        image.format == "PSD"
+    ):  # what Pillow counts there are layers, which its picture shows together
+        return 1
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except DAMAGE:  # beyond the first picture, which may be sound
+        return 1
+
+
+def _exif(
+    image: Image.Image, name: str, *, converted: bool, notes: list[str]
+) -> tuple[Image.Transpose | None, bytes | None, tuple[float, float] | None]:
+    """The turn that makes the picture upright, the EXIF to write, and the resolution of the result."""
+    turn, data, found = None, None, None
+    try:
+        found = image.getexif()
+        turn = exif.turn_of(found)
+    except DAMAGE as error:
+        log.info("EXIF ignored: %s", error)
+        notes.append(f"the EXIF of {name} is damaged and is left out")
+    dpi = exif.resolution(image, found)
+    turned = turn in exif.QUARTER_TURNS
+    size = (image.height, image.width) if turned else image.size
+    if found is not None:
+        try:
+            data = exif.kept(found, size, turn, converted=converted)
+        except DAMAGE as error:
+            log.info("EXIF not kept: %s", error)
+            notes.append(f"the EXIF of {name} is damaged and is left out")
+    return turn, data, (dpi[1], dpi[0]) if dpi and turned else dpi
+
+
+def _xmp(
+    image: Image.Image,
+    turn: Image.Transpose | None,
+    name: str,
+    *,
+    converted: bool,
+    notes: list[str],
+) -> tuple[str | None, bytes | None]:
+    """The mark that a file carries, and the XMP packet to write; from wherever its format keeps it."""
+    in_tiff = getattr(image, "tag_v2", {}).get(XMP_TAG)
+    found = image.info.get("xmp") or image.info.get(PNG_XMP) or in_tiff
+    packet = found.encode() if isinstance(found, str) else found
+    if not isinstance(packet, bytes) or not packet.strip(b"\0 \t\r\n"):
+        return None, None
+    size = (image.height, image.width) if turn in exif.QUARTER_TURNS else image.size
+    try:
+        packet, extended = xmp.corrected(packet, size, converted=converted)
+    except ValueError as error:
+        log.info("XMP not kept: %s", error)
+        notes.append(f"the XMP of {name} cannot be read and is left out")
+        return marks.found(packet), None
+    if extended:
+        notes.append(f"the part of {name}'s XMP beyond 64 KB is not read and is left out")
+    return marks.found(packet), packet
+
+
+def _is_lossless(stream: IO[bytes], start: bytes) -> bool:
+    """Whether a WebP or AVIF holds its first picture without loss; leaves `stream` at its start."""
+    try:
+        if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+            return _is_lossless_webp(stream)
+        if start[4:8] == b"ftyp" and b"avif" in start:
+            # Pixels as green, blue, red (matrix 0, ITU-T H.273) are how encoders store without loss.
+            head = stream.read(AVIF_HEADER_BYTES)
+            at = head.find(b"colrnclx")
+            return at >= 0 and head[at + 12 : at + 14] == b"\0\0"
+        return False
+    finally:
+        stream.seek(0)
+
+
+def _is_lossless_webp(stream: IO[bytes]) -> bool:
+    stream.seek(12)
+    while len(header := stream.read(8)) == 8:
+        name, length = struct.unpack("<4sI", header)
+        if name in (b"VP8 ", b"VP8L"):
+            return bool(name == b"VP8L")
+        stream.seek(WEBP_FRAME_HEADER if name == b"ANMF" else length + length % 2, io.SEEK_CUR)
+    return False
+
+
+def _without_large_texts(stream: IO[bytes], name: str, notes: list[str]) -> IO[bytes]:
+    """A PNG without the texts and the profile that are larger, unpacked, than we hold; else as it is."""
+    texts = 0
+    dropped: list[tuple[int, int]] = []
+    at = len(PNG_START)
+    while True:
+        stream.seek(at)
+        header = stream.read(8)
+        if len(header) < 8:
+            break
+        length, kind = struct.unpack(">I4s", header)
+        end = at + 12 + length
+        if kind in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
+            size = _unpacked(stream, kind, length)
+            if kind != b"iCCP":
+                texts += size
+            if size > MAX_PNG_CHUNK or texts > MAX_PNG_TEXTS:
+                dropped.append((at, end))
+                texts -= size if kind != b"iCCP" else 0
+                what = "colour profile" if kind == b"iCCP" else "text"
+                notes.append(f"{name} holds a {what} too large to be read, which is left out")
+        at = end
+    stream.seek(0)
+    if not dropped:
+        return stream
+    kept, at = io.BytesIO(), 0
+    for first, end in dropped:
+        kept.write(stream.read(first - at))
+        stream.seek(end)
+        at = end
+    kept.write(stream.read())
+    kept.seek(0)
+    return kept
+
+
+def _unpacked(stream: IO[bytes], kind: bytes, length: int) -> int:
+    """Bytes that a chunk has when it is unpacked, counted up to just beyond the limit."""
+    if kind == b"tEXt" or length > MAX_PNG_CHUNK:
+        return length
+    data = stream.read(length)
+    start = data.find(b"\0") + 2  # name, zero, method
+    if kind == b"iTXt":
+        if data[start - 1 : start] != b"\1":
+            return length
+        start = data.find(b"\0", data.find(b"\0", start + 1) + 1) + 1  # language, translated name
+    try:
+        return len(zlib.decompressobj().decompress(data[start:], MAX_PNG_CHUNK + 1))
+    except zlib.error:
+        return length
