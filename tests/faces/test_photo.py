@@ -207,13 +207,32 @@ def linear_rgb_profile():
     return bytes(data)
 
 
-def test_pixels_are_read_only_and_the_callers_array_is_not(image):
-    array = SMOOTH.copy()
-    photo = Photo(array)
-    with pytest.raises(ValueError, match="read-only"):
-        photo.pixels[0, 0] = 0
-    array[0, 0] = 1
+@pytest.mark.parametrize("view", [lambda a: a, lambda a: a[::-1], lambda a: a[2:, ::2]])
+def test_pixels_are_read_only_and_never_the_callers(image, view):
+    array, alpha = SMOOTH.copy(), np.zeros((36, 48), np.uint8)
+    seen, seen_alpha = view(array), view(alpha)
+    locked = seen.view()
+    locked.flags.writeable = False  # which does not lock what it looks at
+    for pixels in (seen, locked):
+        photo = Photo(pixels, alpha=seen_alpha)
+        before = photo.pixels.copy()
+        for own in (photo.pixels, photo.alpha):
+            with pytest.raises(ValueError, match="read-only"):
+                own[0, 0] = 0
+            with pytest.raises(ValueError, match="WRITEABLE"):
+                own.flags.writeable = True
+        array[...] += 1
+        alpha[...] += 1
+        assert_array_equal(photo.pixels, before)
+        assert not photo.alpha.any() or pixels is locked
     assert not Photo.from_bytes(encoded(image, "PNG"), "me").pixels.flags.writeable
+
+
+def test_pixels_that_nobody_can_write_are_not_copied():
+    array = SMOOTH.copy()
+    array.flags.writeable = False
+    assert Photo(array).pixels.base is array
+    assert Photo(Photo(array).pixels).pixels.base is array
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4)])

@@ -56,7 +56,8 @@ SRGB = 1  # of ColorSpace
 INTEROP_INDEX, ADOBE_RGB_FILE, SRGB_FILE = 1, "R03", "R98"
 RESOLUTION = (ExifTags.Base.XResolution, ExifTags.Base.YResolution)
 PER_INCH = {2: 1.0, 3: 2.54}  # of ResolutionUnit: inch, centimetre
-DPI_RANGE = 1.0, 65535.0  # what every format that states a resolution can hold
+# What every format that states a resolution can hold; Pillow gives 1 for a TIFF that states none.
+DPI_RANGE = 2.0, 65535.0
 
 
 def turn_of(exif: Image.Exif) -> Image.Transpose | None:
@@ -65,15 +66,16 @@ def turn_of(exif: Image.Exif) -> Image.Transpose | None:
 
 
 def kept(
-    exif: Image.Exif, size: tuple[int, int], turn: Image.Transpose | None, *, converted: bool
+    exif: Image.Exif, size: tuple[int, int], *, swapped: bool, converted: bool
 ) -> bytes | None:
     """EXIF to write with the upright picture of `size` (width, height); None where nothing remains.
 
     Orientation, thumbnail and tags of storage are left out; the sizes are those of the upright picture;
-    where `converted`, the colour space is sRGB.  Raises one of `DAMAGE` where it cannot be read.
+    where width and height are `swapped`, so are the resolutions; where `converted`, the colour space is
+    sRGB.  Raises one of `DAMAGE` where it cannot be read.
     """
     own = _own(exif)
-    if turn in QUARTER_TURNS and all(tag in own for tag in RESOLUTION):
+    if swapped and all(tag in own for tag in RESOLUTION):
         own[RESOLUTION[0]], own[RESOLUTION[1]] = own[RESOLUTION[1]], own[RESOLUTION[0]]
     camera: dict[int, Any] = own.get(ExifTags.IFD.Exif, {})
     right: dict[int, int] = {

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import IO
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from facedial.errors import BadPhoto
 from facedial.faces import exif, xmp
@@ -70,9 +70,11 @@ def content_of(
         notes.append(
             f"{name} holds {left_out + 1} pictures; the first is used, {left_out} left out"
         )
+    # Of a TIFF Pillow turns the pixels upright itself, but not what is said of them.
+    in_tiff = getattr(image, "tag_v2", {}).get(ExifTags.Base.Orientation, 1)
     image.load()
     converted = bool(image.info.get("icc_profile"))
-    turn, data, dpi = _exif(image, name, converted=converted, notes=notes)
+    turn, data, dpi = _exif(image, exif.TURNS.get(in_tiff), name, converted=converted, notes=notes)
     mark, packet = _xmp(image, turn, name, converted=converted, notes=notes)
     rgb, alpha = to_srgb(image)
     if turn is not None:
@@ -162,9 +164,17 @@ def _pictures_in(image: Image.Image) -> int:
 
 
 def _exif(
-    image: Image.Image, name: str, *, converted: bool, notes: list[str]
+    image: Image.Image,
+    turned: Image.Transpose | None,
+    name: str,
+    *,
+    converted: bool,
+    notes: list[str],
 ) -> tuple[Image.Transpose | None, bytes | None, tuple[float, float] | None]:
-    """The turn that makes the picture upright, the EXIF to write, and the resolution of the result."""
+    """The turn that makes the picture upright, the EXIF to write, and the resolution of the result.
+
+    `turned`: how the picture has been turned already.
+    """
     turn, data, found = None, None, None
     try:
         found = image.getexif()
@@ -173,15 +183,15 @@ def _exif(
         log.info("EXIF ignored: %s", error)
         notes.append(f"the EXIF of {name} is damaged and is left out")
     dpi = exif.resolution(image, found)
-    turned = turn in exif.QUARTER_TURNS
-    size = (image.height, image.width) if turned else image.size
+    size = (image.height, image.width) if turn in exif.QUARTER_TURNS else image.size
+    swapped = (turn or turned) in exif.QUARTER_TURNS
     if found is not None:
         try:
-            data = exif.kept(found, size, turn, converted=converted)
+            data = exif.kept(found, size, swapped=swapped, converted=converted)
         except DAMAGE as error:
             log.info("EXIF not kept: %s", error)
             notes.append(f"the EXIF of {name} is damaged and is left out")
-    return turn, data, (dpi[1], dpi[0]) if dpi and turned else dpi
+    return turn, data, (dpi[1], dpi[0]) if dpi and swapped else dpi
 
 
 def _xmp(
@@ -236,7 +246,7 @@ def _is_lossless_webp(stream: IO[bytes]) -> bool:
 
 
 def _without_large_texts(stream: IO[bytes], name: str, notes: list[str]) -> IO[bytes]:
-    """A PNG without the texts and the profile that are larger, unpacked, than we hold; else as it is."""
+    """A PNG without texts and a profile that are damaged, or too large when unpacked; else as it is."""
     texts = 0
     dropped: list[tuple[int, int]] = []
     at = len(PNG_START)
@@ -249,13 +259,14 @@ def _without_large_texts(stream: IO[bytes], name: str, notes: list[str]) -> IO[b
         end = at + 12 + length
         if kind in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
             size = _unpacked(stream, kind, length)
-            if kind != b"iCCP":
-                texts += size
-            if size > MAX_PNG_CHUNK or texts > MAX_PNG_TEXTS:
+            what = "colour profile" if kind == b"iCCP" else "text"
+            room = MAX_PNG_CHUNK if kind == b"iCCP" else min(MAX_PNG_CHUNK, MAX_PNG_TEXTS - texts)
+            if size is None or size > room:
                 dropped.append((at, end))
-                texts -= size if kind != b"iCCP" else 0
-                what = "colour profile" if kind == b"iCCP" else "text"
-                notes.append(f"{name} holds a {what} too large to be read, which is left out")
+                how = "damaged" if size is None else "too large to be read"
+                notes.append(f"a {what} in {name} is {how} and is left out")
+            elif kind != b"iCCP":
+                texts += size
         at = end
     stream.seek(0)
     if not dropped:
@@ -270,17 +281,21 @@ def _without_large_texts(stream: IO[bytes], name: str, notes: list[str]) -> IO[b
     return kept
 
 
-def _unpacked(stream: IO[bytes], kind: bytes, length: int) -> int:
-    """Bytes that a chunk has when it is unpacked, counted up to just beyond the limit."""
+def _unpacked(stream: IO[bytes], kind: bytes, length: int) -> int | None:
+    """Bytes that a chunk has when it is unpacked, counted to just beyond the limit; None for damage."""
     if kind == b"tEXt" or length > MAX_PNG_CHUNK:
         return length
     data = stream.read(length)
-    start = data.find(b"\0") + 2  # name, zero, method
+    name, _, rest = data.partition(b"\0")
     if kind == b"iTXt":
-        if data[start - 1 : start] != b"\1":
-            return length
-        start = data.find(b"\0", data.find(b"\0", start + 1) + 1) + 1  # language, translated name
+        if rest[:1] != b"\1":
+            return length  # not compressed
+        rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]  # after language, translated name
+    elif not name or rest[:1] != b"\0":
+        return None  # no such method of compression
+    else:
+        rest = rest[1:]
     try:
-        return len(zlib.decompressobj().decompress(data[start:], MAX_PNG_CHUNK + 1))
+        return len(zlib.decompressobj().decompress(rest, MAX_PNG_CHUNK + 1))
     except zlib.error:
-        return length
+        return None

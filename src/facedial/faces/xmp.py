@@ -53,7 +53,8 @@ def corrected(packet: bytes, size: tuple[int, int], *, converted: bool) -> tuple
     }
     if converted:
         right[EXIF, "ColorSpace"] = "1"
-    packet = packet.rstrip(b"\0 \t\r\n")
+    if b"\0" not in packet[:4]:  # of UTF-16 a zero is half of a letter, else it is padding
+        packet = packet.rstrip(b"\0 \t\r\n")
     document = _parsed(packet)
     names = {name for description in _descriptions(document) for name in _names(description)}
     stale = {name for name in names if name in STALE or name[0] in STALE_SPACES}
