@@ -15,7 +15,7 @@ from facedial.faces import sheet
 from facedial.faces.crop import FRAMES, align
 from facedial.faces.mark import EDITED, GENERATED
 from facedial.faces.photo import Photo
-from facedial.files import WRITABLE
+from facedial.files import WRITABLE, refuse_existing
 from facedial.folder import nearest
 
 Pixels = NDArray[np.uint8]
@@ -113,8 +113,7 @@ def _stems(names: Sequence[str]) -> list[str]:
 
 def _refuse_existing(paths: Sequence[Path], *, overwrite: bool) -> None:
     for path in paths:
-        if path.exists() and not overwrite:
-            raise BadRequest(f"{path} exists; give another -o, or --overwrite")
+        refuse_existing(path, overwrite=overwrite)
 
 
 def check_walk(out: Path, per_s: float, *, overwrite: bool = False) -> None:

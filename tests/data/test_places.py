@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from facedial.data.places import Place, Reader, entries, is_picture
+from facedial.data.places import Place, Reader, entries
 from facedial.errors import BadPhoto, BadRequest
+from facedial.files import is_picture
 
 
 @pytest.fixture
