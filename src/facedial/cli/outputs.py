@@ -48,10 +48,11 @@ def plan(
     if DASH in inputs.paths or (out is not None and out.is_stdout):
         return _streamed(inputs, out)
     if out is not None and _is_file(inputs, out):
-        targets = [picture(out.path, overwrite=True)]
+        named: tuple[list[Path], list[Path]] = [picture(out.path, overwrite=True)], []
     else:
         _check_folder(inputs, out)
-        targets = list(_named(inputs.photos, Path() if out is None else out.path, ending))
+        named = _named(inputs.photos, Path() if out is None else out.path, ending)
+    targets, folders = named
     planned, there = Plan(), []
     for photo, target in zip(inputs.paths, targets, strict=True):
         exists = os.path.exists(target)
@@ -64,9 +65,8 @@ def plan(
         planned.targets.append(target)
     for target in there:
         fresh(target, overwrite=overwrite, others=len(there) - 1)
-    if out is not None and out.path not in targets:
-        for folder in {target.parent: None for target in planned.targets}:
-            folder.mkdir(parents=True, exist_ok=True)
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
     return planned
 
 
@@ -100,25 +100,44 @@ def _check_folder(inputs: Inputs, out: Output | None) -> None:
         )
 
 
-def _named(photos: Sequence[Input], base: Path, ending: str) -> Iterator[Path]:
-    """The path of each result under `base`; no two differ in case alone, as some systems ignore it."""
-    from facedial.faces.photo import SAVED
+class _Names:
+    """Names of the results in one folder; no two differ in case alone, which some systems ignore."""
 
-    taken: set[tuple[Path, str]] = set()
-    numbers: dict[tuple[Path, str], int] = {}
-    for path, inside in photos:
-        stem, suffix = os.path.splitext(path.name)
-        tail = f"-{ending}{suffix if suffix.lower() in SAVED else '.png'}"
+    def __init__(self, ending: str) -> None:
+        from facedial.faces.photo import SAVED
+
+        self._ending, self._saved = ending, SAVED
+        self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}  # the next to try, so that many of one name stay quick
+
+    def name(self, photo: Path) -> str:
+        """`NAME-ENDING.EXT`, numbered where it is taken, cut where it would be too long."""
+        stem, suffix = os.path.splitext(photo.name)
+        tail = f"-{self._ending}{suffix if suffix.lower() in self._saved else '.png'}"
         stem = _cut(stem, NAME_BYTES - NUMBER_BYTES - len(os.fsencode(tail)))
-        first = (inside, (stem + tail).casefold())
-        number = numbers.get(first, 1)
-        name = stem + tail if number == 1 else f"{stem}-{number}{tail}"
-        while (inside, name.casefold()) in taken:
-            number += 1
+        name = stem + tail
+        first = key = name.casefold()
+        number = self._numbers.get(first, 2)
+        while key in self._taken:
             name = f"{stem}-{number}{tail}"
-        numbers[first] = number + 1
-        taken.add((inside, name.casefold()))
-        yield base / inside / name
+            key = name.casefold()
+            number += 1
+        if key != first:
+            self._numbers[first] = number
+        self._taken.add(key)
+        return name
+
+
+def _named(photos: Sequence[Input], base: Path, ending: str) -> tuple[list[Path], list[Path]]:
+    """The result of each photo, and the folders that they lie in, all under `base`."""
+    folders: dict[Path, tuple[Path, _Names]] = {}
+    targets = []
+    for path, inside in photos:
+        if inside not in folders:
+            folders[inside] = base / inside, _Names(ending)
+        folder, names = folders[inside]
+        targets.append(folder / names.name(path))
+    return targets, [folder for folder, _ in folders.values()]
 
 
 def _cut(stem: str, most: int) -> str:
