@@ -172,15 +172,19 @@ class Editor:
         found = self.faces(photo) if faces is None else faces
         return self.bundle.read(align(photo, found[0], FRAME, READ_SIDE).pixels[None])
 
-    def portraits(self, photo: Photo, face: str = "1", eyes: str | None = None) -> list[Portrait]:
-        """Portraits chosen as on the command line: `face` is `all` or a number, largest first.
+    def portraits(
+        self, photo: Photo, face: int | str = "1", eyes: str | Sequence[float] | None = None
+    ) -> list[Portrait]:
+        """Portraits of one face or all: `face` is `all` or a number, largest first.
 
-        `eyes`: "x,y,x,y" of the left and right eye in the picture, in photo pixels, instead of
-        looking for faces. Raises `BadRequest` for a number beyond the faces found.
+        `eyes`: x, y, x, y of both eyes in photo pixels, as numbers or as a text with commas, instead
+        of looking for faces. Raises `BadRequest` for a number beyond the faces found.
         """
+        face = str(face)
         if eyes is not None:
+            parts = eyes.split(",") if isinstance(eyes, str) else eyes
             try:
-                points = np.array([float(part) for part in eyes.split(",")]).reshape(2, 2)
+                points = np.array([float(part) for part in parts]).reshape(2, 2)
             except ValueError as error:
                 raise BadRequest(f"--eyes wants four numbers X,Y,X,Y, got {eyes!r}") from error
             return self.read(photo, [face_from_eyes(photo, points)])
@@ -227,10 +231,13 @@ class Editor:
                 strength=base.strength * strength,
                 exactly=base.exactly or exactly,
             )
-        # Whether an edit can be made does not depend on the face: told before any is looked for.
+        self.check(edit)
+        return edit
+
+    def check(self, edit: Edit) -> None:
+        """Raise `BadRequest` for an edit that no face could be given, before any is looked for."""
         size = self.directions.unit.shape[1]
         self.directions.steps(Code(np.zeros(size, np.float32), self.bundle.space), edit)
-        return edit
 
     def encode(self, crops: Pixels, attributes: Floats | None = None) -> list[Code]:
         """Crops uint8 [N, S, S, 3] on the model's frame -> codes; `attributes` as for `Bundle.encode`."""

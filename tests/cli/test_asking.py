@@ -116,15 +116,15 @@ def test_back_at_the_first_question_says_so() -> None:
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("maybe", "'maybe' is no answer; type y, n, a number in -0.5..1.5, or ? for help"),
-        ("Smiling=1", "'smiling=1' is no answer"),
-        ("0,5", "'0,5' is no answer"),
+        ("maybe", "'maybe' is not an answer; type y, n, a number in -0.5..1.5, or ? for help"),
+        ("Smiling=1", "'smiling=1' is not an answer"),
+        ("0,5", "'0,5' is not an answer"),
         ("1.51", "1.51 is out of range; a number must lie in -0.5..1.5"),
         ("-1", "-1 is out of range"),
         ("nan", "nan is out of range"),
         ("inf", "inf is out of range"),
         ("9" * 999, f"{'9' * 40} is out of range"),
-        ("\x1b[31m" + "x" * 999, f"'?[31m{'x' * 35}' is no answer"),
+        ("\x1b[31m" + "x" * 999, f"'?[31m{'x' * 35}' is not an answer"),
     ],
 )
 def test_a_wrong_answer_is_told_in_one_sentence(word: str, sentence: str) -> None:
@@ -144,7 +144,7 @@ def test_help_says_what_each_answer_does() -> None:
     assert rows["Enter"] == "leaves it open"
     photo = talk("?", questions=[Question("A", "Label", "one", now=0.5, weak=True)])
     more = dict(re.split(" {2,}", line, maxsplit=1) for line in photo.told)
-    assert list(more) == [*rows, "now", "(weak reading)"]
+    assert list(more) == [*rows, "now", "(low AUC)"]
     assert more["Enter"] == "keeps it as it is"
 
 
@@ -158,8 +158,8 @@ def test_a_question_shows_what_is_known() -> None:
     assert talk("", "", "", "", questions=questions).said == [
         *("", "Mouth", "  1/4  Smile [Smiling]: "),
         *("", "Person", "  2/4  Male [Male], now 0.83: "),
-        "  3/4  Young [Young] (weak reading): ",
-        *("", "Hair", "  4/4  Fringe [Bangs], now 0.00 (weak reading): "),
+        "  3/4  Young [Young] (low AUC): ",
+        *("", "Hair", "  4/4  Fringe [Bangs], now 0.00 (low AUC): "),
     ]
 
 
@@ -316,7 +316,7 @@ def test_generate_asks_for_all_that_its_prior_knows(answering: Answering, editor
     assert sorted(asked(done)) == sorted(NAMES)
     weak = {name for name, auc in editor.reliability().items() if (auc or 0) < 0.8}
     assert weak
-    shown = [line for line in done.err.splitlines() if "(weak reading)" in line]
+    shown = [line for line in done.err.splitlines() if "(low AUC)" in line]
     assert {re.findall(r"\[(\w+)\]", line)[0] for line in shown} == weak
     assert "now" not in done.err
 
@@ -330,7 +330,7 @@ def test_edit_shows_what_the_photo_has(
     assert shown == {name: f"{value:.2f}" for name, value in row["attributes"].items()}
     assert len(set(shown.values())) > 10
     weak = {name for name, auc in row["auc"].items() if auc < 0.8}
-    assert set(re.findall(r"\[(\w+)\], now \S+ \(weak reading\)", done.err)) == weak
+    assert set(re.findall(r"\[(\w+)\], now \S+ \(low AUC\)", done.err)) == weak
 
 
 def test_the_photo_is_encoded_once(
@@ -385,7 +385,7 @@ def test_answers_from_a_file_are_shown_and_typed_ones_are_not(answering: Answeri
 def test_what_is_no_text_is_no_answer(answering: Answering) -> None:
     done = answering(b"\xff\xfe\x00\n\xef\xbb\xbfy\r\nq", "generate", "-n", 1, "--ask")
     assert done.code == 0
-    assert done.err.count("is no answer") == 1
+    assert done.err.count("is not an answer") == 1
     assert same(done) == ["--set", "Attractive=1"]
 
 
@@ -402,10 +402,10 @@ def test_another_model(answering: Answering, photo: Path, tmp_path: Path) -> Non
     (other / "bundle.json").write_text(json.dumps(facts))
     done = answering("\ny\n", "generate", "-n", 1, "--ask", "--model", other)
     assert (done.code, done.out) == (0, "faces.png\n")
-    assert "[Male] (weak reading): " in done.err
+    assert "[Male] (low AUC): " in done.err
     done = answering("\ny\n", "edit", "--ask", photo, "--model", other)
     assert (done.code, done.out) == (0, "drawn-edited.png\n")
-    assert re.search(r"\[Male\], now \d\.\d\d \(weak reading\): ", done.err)
+    assert re.search(r"\[Male\], now \d\.\d\d \(low AUC\): ", done.err)
 
 
 BEFORE_ANY_QUESTION = [

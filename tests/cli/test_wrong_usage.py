@@ -46,7 +46,7 @@ def test_wrong_edits(facedial: Facedial, head: Path, words: list[str], sentence:
 
 WRONG_USES = [
     (["generate", "--set", "Smilling=1"], "did you mean Smiling?"),
-    (["generate", "--set", "Smiling"], "--set wants NAME=NUMBER"),
+    (["generate", "--set", "Smiling"], "write NAME=AMOUNT"),
     (["generate", "--set", "Smiling=7"], "-0.5..1.5"),
     (["generate", "--set", "Smiling=nan"], "-0.5..1.5"),
     (["generate", "--set", "Smiling=0.4", "--set", "smiling=0"], "twice"),

@@ -1,7 +1,9 @@
 """A questionnaire in the terminal: one attribute after another, each of which may be left open.
 
-`ask` knows neither terminal nor model. Questions go to stderr and answers come from stdin, so that a
-file of answers can be piped in and stdout carries results only.
+`ask` uses neither terminal nor model. Questions go to stderr and answers come from stdin, so that a
+file of answers can be piped in and stdout carries results only. `click.prompt` cannot do this: it raises
+the same `Abort` at the end of its input, which is an answer here (the rest stays open), and at Ctrl-C,
+which ends the program; and click 8.1, the oldest that is supported, writes part of a prompt to stdout.
 """
 
 import io
@@ -11,8 +13,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import click
-
+from facedial.cli import streams
+from facedial.cli.options import Amount
 from facedial.codes.attributes import ATTRIBUTES, WEAK, is_weak
 from facedial.errors import BadRequest
 
@@ -30,8 +32,8 @@ Say = Callable[[str], None]
 class Question:
     """One attribute to ask for: `name` as CelebA spells it, `label` and `group` for people.
 
-    `now`: probability of it in the photo that is asked about; None without a photo. `weak`: whether
-    the model tells people with it from people without it too poorly to be relied on.
+    `now`: its predicted probability in the photo; None without a photo. `weak`: whether the
+    classifier's AUC for it is too low to rely on (`codes.attributes.WEAK`).
     """
 
     name: str
@@ -44,7 +46,7 @@ class Question:
     def text(self) -> str:
         """The question as it is shown."""
         now = "" if self.now is None else f", now {self.now:.2f}"
-        return f"{self.label} [{self.name}]{now}{' (weak reading)' if self.weak else ''}"
+        return f"{self.label} [{self.name}]{now}{' (low AUC)' if self.weak else ''}"
 
     @property
     def unanswered(self) -> str:
@@ -120,37 +122,37 @@ def in_terminal(
     questions: Sequence[Question],
     limits: tuple[float, float],
     given: Collection[str],
-    sets: Sequence[str],
-) -> list[str]:
-    """Ask on stderr, with answers from stdin; returns them as `--set` takes them, `NAME=AMOUNT`.
+    sets: Sequence[Amount],
+) -> tuple[Amount, ...]:
+    """Ask on stderr, with answers from stdin; returns the answers as `--set` would give them.
 
-    `given`: attributes that options speak of already, which are not asked for again. `sets`: what
-    `--set` said, which belongs to what would do the same without questions.
+    `given`: attributes that options name already, which are not asked for again. `sets`: what
+    `--set` gave, for the command line that does the same without questions.
     """
     spared = [question.name for question in questions if question.name in given]
     left = [question for question in questions if question.name not in given]
     if spared:
-        _say(f"not asked, as options give them: {', '.join(spared)}\n")
+        streams.tell(f"not asked, as options give them: {', '.join(spared)}")
     if left:
         low, high = limits
-        _say(
+        streams.tell(
             f"y, n or a number in {low:g}..{high:g}; Enter {left[0].unanswered}; s skips the group, "
-            "b goes back, q ends, ? explains\n"
+            "b goes back, q ends, ? explains"
         )
-    answers = ask(left, limits, _reader(), _say)
-    texts = [f"{name}={repr(amount).removesuffix('.0')}" for name, amount in answers.items()]
-    if texts:
-        words = [word for text in (*sets, *texts) for word in ("--set", text)]
-        _say(f"\nthe same without questions: {shlex.join(words)}\n")
-    return texts
+    answers = tuple(ask(left, limits, _reader(), streams.show).items())
+    if answers:
+        texts = [f"{name}={repr(amount).removesuffix('.0')}" for name, amount in (*sets, *answers)]
+        words = [word for text in texts for word in ("--set", text)]
+        streams.tell("")
+        streams.tell(f"the same without questions: {shlex.join(words)}")
+    return answers
 
 
-def also_set(extra: Mapping[str, float], whose: str | None = None) -> str:
-    """The sentence that says what goes with what was asked, about a file where one is named."""
-    told = ", ".join(f"{name}={amount:.2g}" for name, amount in extra.items())
-    about = "" if whose is None else f"{whose}: "
-    why = "as it goes with what is asked"
-    return f"facedial: {about}also set, {why}: {told} (--exactly sets nothing else)"
+def also_set(implied: Mapping[str, float], file: str | None = None) -> str:
+    """The sentence that names the implied attributes that are set too, and the file where given."""
+    values = ", ".join(f"{name}={amount:.2g}" for name, amount in implied.items())
+    about = "" if file is None else f"{file}: "
+    return f"{about}also set, as implied: {values} (--exactly sets nothing else)"
 
 
 def _amount(word: str, limits: tuple[float, float]) -> float:
@@ -159,7 +161,7 @@ def _amount(word: str, limits: tuple[float, float]) -> float:
         amount = AMOUNTS[word] if word in AMOUNTS else float(word)
     except ValueError as error:
         raise BadRequest(
-            f"{_shown(word)!r} is no answer; type y, n, a number in {low:g}..{high:g}, or ? for help"
+            f"{_shown(word)!r} is not an answer; type y, n, a number in {low:g}..{high:g}, or ? for help"
         ) from error
     if not low <= amount <= high:
         raise BadRequest(f"{_shown(word)} is out of range; a number must lie in {low:g}..{high:g}")
@@ -172,24 +174,22 @@ def _explained(question: Question, limits: tuple[float, float]) -> str:
         ("Enter", question.unanswered),
         ("y, yes", "with it, as 1"),
         ("n, no", "without it, as 0"),
-        (f"{low:g}..{high:g}", "so much of it: 0 as people without it, 1 as people with it"),
+        (f"{low:g}..{high:g}", "target value: 0 as people without it, 1 as people with it"),
         ("s, skip", "the rest of this group is left as Enter leaves it"),
         ("b, back", "the question before, asked anew"),
         ("q, done", "all the rest is left as Enter leaves it"),
     ]
     if question.now is not None:
-        rows.append(("now", "how probable the model finds it in the photo, 0..1"))
+        rows.append(("now", "its predicted probability in the photo, 0..1"))
     if question.weak:
-        rows.append(("(weak reading)", f"AUC below {WEAK:g} on unseen people: expect little"))
+        rows.append(
+            ("(low AUC)", f"the classifier's AUC on unseen people is below {WEAK:g}: unreliable")
+        )
     return "".join(f"        {word:<14}  {meaning}\n" for word, meaning in rows)
 
 
-def _say(text: str) -> None:
-    click.echo(text, nl=False, err=True)
-
-
 def _reader() -> Read:
-    """Lines of stdin; none where it is closed. What is no text becomes an answer that is none."""
+    """Lines of stdin; none where it is closed. Bytes that are not text become an invalid answer."""
     stream: BinaryIO = sys.stdin.buffer if sys.stdin else io.BytesIO()
     typed = stream.isatty()
 
@@ -197,12 +197,12 @@ def _reader() -> Read:
         line = stream.readline().decode("utf-8-sig", "replace")
         # A terminal has shown what was typed; from a file, questions would run into one line.
         if not (typed and line):
-            _say(_shown(line.rstrip()) + "\n")
+            streams.show(_shown(line.rstrip()) + "\n")
         return line or None
 
     return read
 
 
 def _shown(word: str) -> str:
-    """The beginning of what may be anything, fit for a terminal."""
+    """The beginning of an answer, without control characters."""
     return "".join(c if c.isprintable() else "?" for c in word[:SHOWN])

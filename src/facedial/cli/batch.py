@@ -1,31 +1,66 @@
-"""What verbs over many files share: which files, where results go, what failed."""
+"""What verbs over many files share: which files, what failed, and that the rest is done."""
 
-import importlib.util
-import json
+from __future__ import annotations
+
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from facedial.cli import streams
+from facedial.cli.options import DASH
 from facedial.errors import BadRequest, FacedialError
-from facedial.files import READABLE, WRITABLE, is_picture
+from facedial.files import READABLE, is_picture
+
+if TYPE_CHECKING:
+    from facedial.faces.photo import Photo
 
 log = logging.getLogger(__name__)
 
-INPUTS = click.argument(
-    "paths", nargs=-1, required=True, metavar="PHOTO...", type=click.Path(path_type=Path)
-)
-MODEL = click.option(
-    "--model", metavar="NAME|FOLDER", help="Another bundle than the one in the package."
-)
-OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
-FACE = click.option(
-    "--face", default="1", show_default=True, metavar="N|all", help="Which face, largest first."
-)
+
+class Input(NamedTuple):
+    """A photo to work on; `folder`: where it was found, relative to the folder that was given."""
+
+    path: Path
+    folder: Path = Path()
+
+
+@dataclass(slots=True)
+class Inputs:
+    """Photos in order, each once; `from_folder`: whether any of what was given is a folder."""
+
+    photos: list[Input]
+    from_folder: bool
+
+    @property
+    def paths(self) -> list[Path]:
+        """The photos' paths."""
+        return [photo.path for photo in self.photos]
+
+
+@dataclass
+class Found:
+    """What a folder holds: photos, and how many entries were left out."""
+
+    photos: list[Input] = field(default_factory=list)
+    folders: int = 0
+    others: int = 0
+
+    @property
+    def left_out(self) -> str:
+        """What was left out, in words; empty where nothing was."""
+        parts = []
+        if self.folders:
+            count = streams.counted(self.folders, "sub-folder")
+            parts.append(f"{count} (--recursive includes them)")
+        if self.others:
+            many = "files that are not pictures"
+            parts.append(streams.counted(self.others, "file that is not a picture", many))
+        return " and ".join(parts)
 
 
 @dataclass
@@ -34,33 +69,74 @@ class Tally:
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
     total: int = 0
 
-    def expand(self, paths: Sequence[Path]) -> list[Path]:
+    def expand(
+        self, paths: Sequence[Path], *, recursive: bool = False, leave_out: Path | None = None
+    ) -> Inputs:
         """Files as they are, folders as the pictures in them, sorted; each file once.
 
-        A folder that cannot be read or holds no pictures counts as an input that failed.
+        `recursive`: with those in sub-folders, but for the folder `leave_out` (where results go) and
+        for links to folders. Says on stderr what was left out, hidden files excepted. A folder that
+        cannot be read or holds no pictures counts as an input that failed.
         """
-        found: list[Path] = []
+        photos: dict[Path, Input] = {}
+        from_folder = False
         for path in paths:
             try:
-                found += _pictures(path) if path.is_dir() else [path]
+                if path == DASH or not path.is_dir():
+                    photos.setdefault(path, Input(path))
+                    continue
+                from_folder = True
+                found = self._found(path, recursive, leave_out)
             except (OSError, FacedialError) as error:
-                reason = error.strerror if isinstance(error, OSError) else None
                 self.total += 1
-                self.fail(path, f"cannot read {path}: {reason}" if reason else str(error))
-        return list(dict.fromkeys(found))
+                self.fail(path, _unreadable(path, error))
+                continue
+            for photo in found:
+                photos.setdefault(photo.path, photo)
+        return Inputs(list(photos.values()), from_folder)
 
-    def each(self, paths: Sequence[Path]) -> Iterator[tuple[Path, "Attempt"]]:
+    def _found(self, path: Path, recursive: bool, leave_out: Path | None) -> list[Input]:
+        """Pictures of a folder, sorted, without hidden files; raises where there are none."""
+        avoid = None if leave_out is None else os.path.abspath(leave_out)
+        found, waiting = Found(), [Path()]
+        while waiting:
+            inside = waiting.pop()
+            try:
+                below = _look(path, inside, found, recursive=recursive, avoid=avoid)
+            except OSError as error:
+                if inside == Path():
+                    raise
+                self.total += 1
+                self.fail(path / inside, _unreadable(path / inside, error))
+            else:
+                waiting += reversed(below)
+        if not found.photos:
+            besides = f"; it has {found.left_out}" if found.left_out else ""
+            endings = " ".join(sorted(READABLE))
+            raise FacedialError(f"the folder {path} holds no pictures ({endings}){besides}")
+        if found.left_out:
+            streams.warn(f"{path}: left out {found.left_out}")
+        return found.photos
+
+    def each(self, paths: Sequence[Path]) -> Iterator[tuple[Path, Attempt]]:
         """Every path with a context that turns its error into a line of the report."""
         self.total += len(paths)
         for path in paths:
             yield path, Attempt(self, path)
 
+    def skip(self, paths: Sequence[Path]) -> None:
+        """Say that inputs are skipped, as their results exist."""
+        self.skipped += paths
+        if paths:
+            streams.warn(f"{streams.counted(len(paths), 'photo')} skipped, as the results exist")
+
     def fail(self, path: Path, sentence: str) -> None:
         """Say that an input failed, and keep it for the end."""
         self.failed.append((str(path), sentence))
-        click.echo(f"facedial: {sentence}", err=True)
+        streams.warn(sentence)
 
     @property
     def failures(self) -> list[dict[str, str]]:
@@ -70,20 +146,22 @@ class Tally:
     def finish(self, *, as_json: bool = False) -> int:
         """Report; returns the exit code: 0, or 1 when any input failed."""
         if as_json:
-            click.echo(json.dumps({"results": self.rows, "failed": self.failures}, indent=1))
+            report = {"results": self.rows, "failed": self.failures}
+            if self.skipped:
+                report["skipped"] = [{"input": str(path)} for path in self.skipped]
+            streams.say_json(report)
         if self.failed and self.total > 1:
             done = self.total - len(self.failed)
-            click.echo(
-                f"facedial: {done} of {self.total} done, {len(self.failed)} failed", err=True
-            )
+            streams.warn(f"{done} of {self.total} done, {len(self.failed)} failed")
         return 1 if self.failed else 0
 
 
 @dataclass
 class Attempt:
-    """Context of one input: a `FacedialError` inside becomes a sentence, the batch goes on.
+    """Context of one input: any error inside becomes a sentence about it, and the batch goes on.
 
-    A wrong request about the only input is the whole command's error, with its exit code.
+    Not so what concerns the whole run: an interruption, output that nobody takes, wrong usage, and a
+    wrong request about the only input, which has its own exit code.
     """
 
     tally: Tally
@@ -95,100 +173,52 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: object
     ) -> bool:
-        if not isinstance(error, FacedialError):
+        of_the_run = (BrokenPipeError, click.ClickException, click.Abort, click.exceptions.Exit)
+        if not isinstance(error, Exception) or isinstance(error, of_the_run):
             return False
         if isinstance(error, BadRequest) and self.tally.total == 1:
             return False
-        log.info("%s failed", self.path, exc_info=error)
-        self.tally.fail(self.path, str(error))
+        name = streams.STDIN_NAME if self.path == DASH else str(self.path)
+        log.info("%s failed", name, exc_info=error)
+        self.tally.fail(self.path, streams.sentence_about(name, error))
         return True
 
 
-def lacking(what: str, error: ImportError) -> click.UsageError:
-    """What to say when the packages of the extra `train` are not there."""
-    return click.UsageError(
-        f"{what} needs more packages ({error.name}); install them with: "
-        "pip install 'facedial[train]'"
-    )
+def opened(path: Path, data: bytes | None = None) -> Photo:
+    """The photo in a file, or in `data` that standard input held; says what was not read of it.
 
-
-def _pictures(folder: Path) -> list[Path]:
-    """Pictures of a folder, sorted, without hidden files; raises where there are none."""
-    inside = sorted(p for p in folder.iterdir() if is_picture(p))
-    if not inside:
-        raise FacedialError(
-            f"the folder {folder} holds no pictures ({', '.join(sorted(READABLE))})"
-        )
-    return inside
-
-
-def destinations(
-    files: Sequence[Path], out: Path | None, ending: str, *, overwrite: bool
-) -> list[Path]:
-    """Where the result of each file goes; refused before any work where it must not be written.
-
-    Without `out`: `NAME-ENDING.EXT` in the current folder. `out` with a picture's ending is the
-    result of a single file; else `out` is a folder, made when missing. Files of one name from
-    several folders get numbers.
+    Raises `BadPhoto`.
     """
-    if out is not None and len(files) == 1 and out.suffix and not out.is_dir():
-        return [picture(out, overwrite=overwrite)]
-    if out is not None and out.is_file():
-        raise BadRequest(f"{out} is a file; several results need a folder for -o")
-    planned: list[Path] = []
-    for path in files:
-        suffix = path.suffix if path.suffix.lower() in WRITABLE else ".png"
-        numbers = ["", *(f"-{n}" for n in range(2, len(files) + 2))]
-        names = (f"{path.stem}{number}-{ending}{suffix}" for number in numbers)
-        folder = Path() if out is None else out
-        planned.append(next(folder / name for name in names if folder / name not in planned))
-    if out is not None and files:
-        out.mkdir(parents=True, exist_ok=True)
-    return [fresh(path, overwrite=overwrite) for path in planned]
+    from facedial.faces.photo import Photo
+
+    photo = Photo.open(path) if data is None else Photo.from_bytes(data, streams.STDIN_NAME)
+    for note in photo.notes:
+        streams.warn(note)
+    return photo
 
 
-def pairs(assignments: Sequence[str], option: str) -> dict[str, float]:
-    """`NAME=NUMBER` options as a table; raises `BadRequest` for a malformed or a second one."""
-    table: dict[str, float] = {}
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if name.strip() in table:
-            raise BadRequest(f"{name.strip()} is given twice; give one amount")
-        try:
-            table[name.strip()] = float(text)
-        except ValueError:
-            equals = ""
-        if not equals or not name:
-            raise BadRequest(f"{option} wants NAME=NUMBER, e.g. Smiling=1, got {assignment!r}")
-    return table
+def _unreadable(path: Path, error: OSError | FacedialError) -> str:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return f"cannot read {path}: {reason}" if reason else str(error)
 
 
-def fresh(path: Path, *, overwrite: bool) -> Path:
-    """`path`, refused before any work when it exists and is not to be replaced, or cannot be made."""
-    if path.is_dir():
-        raise BadRequest(f"{path} is a folder; give the name of a file")
-    if path.exists() and not overwrite:
-        raise BadRequest(f"{path} exists; give another name, or --overwrite")
-    if not path.parent.is_dir():
-        raise BadRequest(
-            f"there is no folder {path.parent} to write {path.name} into; make it first"
-        )
-    return path
-
-
-def picture(path: Path, *, overwrite: bool) -> Path:
-    """As `fresh`, for a picture: its ending must be one that is written."""
-    if not path.is_dir() and path.suffix.lower() not in WRITABLE:
-        raise BadRequest(f"cannot write {path}: use one of {' '.join(WRITABLE)}")
-    return fresh(path, overwrite=overwrite)
-
-
-def codes_file(path: Path, *, overwrite: bool) -> Path:
-    """As `fresh`, for a file of codes: refused when its ending or what writes it is missing."""
-    if path.suffix not in (".npz", ".parquet"):
-        raise BadRequest(f"codes are written as .npz or .parquet, not {path.name!r}")
-    if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise BadRequest(
-            ".parquet needs pyarrow: pip install 'facedial[train]', or use a .npz file"
-        )
-    return fresh(path, overwrite=overwrite)
+def _look(
+    folder: Path, inside: Path, found: Found, *, recursive: bool, avoid: str | None
+) -> list[Path]:
+    """Add the pictures of `folder / inside` to `found`; returns the sub-folders to look into next."""
+    below = []
+    with os.scandir(folder / inside) as entries:
+        here = sorted(entries, key=lambda entry: entry.name)
+    for entry in here:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            if not recursive or entry.is_symlink():
+                found.folders += 1
+            elif os.path.abspath(entry.path) != avoid:
+                below.append(inside / entry.name)
+        elif is_picture(entry.name):
+            found.photos.append(Input(Path(entry.path), inside))
+        else:
+            found.others += 1
+    return below

@@ -1,4 +1,4 @@
-"""The group of verbs, loaded lazily, and the one place where errors become sentences."""
+"""The group of verbs, loaded lazily, and exit codes."""
 
 import logging
 import os
@@ -7,22 +7,14 @@ import sys
 import click
 
 from facedial import __version__, folder
+from facedial.cli import streams
 from facedial.errors import FacedialError
 
 VERBS = "facedial.cli.verbs"
-EXTRAS = {
-    "pillow_heif": "facedial[heic]",
-    "imageio_ffmpeg": "facedial[video]",
-    "fastapi": "facedial[serve]",
-    "uvicorn": "facedial[serve]",
-    "prometheus_client": "facedial[serve]",
-    "starlette": "facedial[serve]",
-}
-CORE = {"numpy", "PIL", "onnxruntime", "dlib", "rich"}
 
 
 class Verbs(click.Group):
-    """Verbs found in the folder; a verb's module is imported when it is called or its help is asked."""
+    """Verbs found in the folder; a verb's module is imported when it is run or its help is shown."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all verbs, sorted."""
@@ -61,7 +53,7 @@ class Verbs(click.Group):
 @click.option("--debug", is_flag=True, help="Show tracebacks and log messages.")
 @click.pass_context
 def facedial(ctx: click.Context, debug: bool) -> None:
-    """Photos of faces in, 1,024 numbers, changed and new faces out. Offline, on your computer."""
+    """Encode faces in photos as 1,024 numbers, edit, morph and generate faces. Offline, on the CPU."""
     logging.basicConfig(
         level=logging.INFO if debug else logging.WARNING, format="%(name)s: %(message)s"
     )
@@ -69,25 +61,26 @@ def facedial(ctx: click.Context, debug: bool) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; exits 0 done, 1 some inputs failed, 2 wrong usage, 130 interrupted."""
+    streams.accept_any_text()
     arguments, debug = _debugging(sys.argv[1:] if argv is None else argv)
     try:
         code = facedial.main(
             args=arguments or ["--help"], prog_name="facedial", standalone_mode=False
         )
     except (click.Abort, KeyboardInterrupt):
-        _say("interrupted")
+        streams.warn("interrupted")
         sys.exit(130)
     except BrokenPipeError:
         # The reader left; what Python flushes at its end must find somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except click.ClickException as error:
-        _say(_usage(error))
+        streams.warn(_usage(error))
         sys.exit(error.exit_code)
     except Exception as error:
         if debug:
             raise
-        _say(_sentence(error))
+        streams.warn(streams.sentence(error))
         sys.exit(_exit_code(error))
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -101,32 +94,12 @@ def _debugging(arguments: list[str]) -> tuple[list[str], bool]:
     return ["--debug", *others, *arguments[end:]], True
 
 
-def _say(sentence: str) -> None:
-    click.echo(f"facedial: {sentence}", err=True)
-
-
 def _usage(error: click.ClickException) -> str:
-    """Click's message in one line, with the help that explains it."""
+    """Click's message in one line; of wrong usage with the help that explains it."""
     message = " ".join(error.format_message().split()).rstrip(".")
-    ctx = error.ctx if isinstance(error, click.UsageError) else None
-    return f"{message}; see {ctx.command_path if ctx else 'facedial'} --help"
-
-
-def _sentence(error: Exception) -> str:
-    """What happened and what to do, in one line."""
-    if isinstance(error, FacedialError):
-        return str(error)
-    if isinstance(error, ImportError):
-        package = (error.name or str(error)).partition(".")[0]
-        source = "facedial" if package in CORE else EXTRAS.get(package, "facedial[train]")
-        return f"this needs {package}, which is not installed; run: pip install '{source}'"
-    if isinstance(error, OSError):
-        parts = [error.strerror or str(error) or type(error).__name__, error.filename]
-        return ": ".join(str(part) for part in parts if part is not None)
-    if isinstance(error, MemoryError):
-        return "out of memory; give fewer or smaller pictures at once"
-    what = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"this is a fault of facedial ({what}); --debug shows where, please report it"
+    if not isinstance(error, click.UsageError):
+        return message
+    return f"{message}; see {error.ctx.command_path if error.ctx else 'facedial'} --help"
 
 
 def _exit_code(error: Exception) -> int:

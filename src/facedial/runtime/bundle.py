@@ -58,7 +58,7 @@ class Bundle:
     def open(path: str | Path | None = None, *, threads: int | None = None) -> "Bundle":
         """Open a bundle by folder, by the name of an installed one, or the default (None).
 
-        `threads`: processor threads of each session; None lets the runtime choose.
+        `threads`: processor threads of each session; None for `default_threads()`.
         Raises `BadBundle` when files are missing or changed or the format is unknown, `UnknownName`
         for a bare name that is not installed.
         """

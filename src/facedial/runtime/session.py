@@ -8,17 +8,18 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from facedial.errors import BadBundle
+from facedial.runtime.threads import default_threads
 
 
 class Session:
     """A graph on the processor; called for its first output, or asked for every one."""
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        """Open the graph; `threads` None lets the runtime choose. Raises `BadBundle` when it cannot."""
+        """Open the graph; `threads` None for `default_threads()`. Raises `BadBundle` when it cannot."""
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        if threads is not None:
-            options.intra_op_num_threads = threads
+        # Left to itself, the runtime pins threads to cores that this process may not be allowed to use.
+        options.intra_op_num_threads = default_threads() if threads is None else threads
         # Spinning threads would make two sessions in one process fight for two cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:

@@ -1,61 +1,67 @@
-"""`facedial align`: canonical crops with their matrices."""
+"""`facedial align`: aligned crops with their matrices."""
 
 from pathlib import Path
 
 import click
 
-from facedial.cli.batch import AS_JSON, FACE, INPUTS, MODEL, OVERWRITE, Tally, destinations
+from facedial.cli import options, outputs, streams
+from facedial.cli.batch import Tally, opened
+from facedial.cli.options import Face, Output
 
 
 @click.command()
-@INPUTS
+@options.PHOTOS
 @click.option(
     "--frame",
     default="head",
     show_default=True,
     metavar="head|center150|squash128",
-    help="head needs a face; the others take the picture's middle or all of it.",
+    help="head aligns a detected face; center150 is the photo's middle, squash128 all of it, resized.",
 )
 @click.option(
     "--size",
     default=128,
     show_default=True,
     type=click.IntRange(16, 2048),
-    help="Pixels along a side.",
+    help="Side of a crop in pixels.",
 )
-@FACE
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="Output file, or folder for several."
-)
-@OVERWRITE
-@AS_JSON
-@MODEL
+@options.FACE
+@options.OUT
+@options.RECURSIVE
+@options.OVERWRITE
+@options.SKIP_EXISTING
+@options.AS_JSON
+@options.MODEL
+@options.THREADS
 def command(
     paths: tuple[Path, ...],
     frame: str,
     size: int,
-    face: str,
-    out: Path | None,
+    face: Face,
+    out: Output | None,
+    recursive: bool,
     overwrite: bool,
+    skip_existing: bool,
     as_json: bool,
     model: str | None,
+    threads: int | None,
 ) -> int:
-    """Cut the faces of PHOTOs onto a frame; matrices (crop to photo pixels) go into the report."""
+    """Save aligned crops of the faces in PHOTOs; --json reports their crop-to-photo matrices."""
     from facedial import strips
     from facedial.editor import Editor
-    from facedial.faces.photo import Photo
 
     strips.check_frame(frame)
     tally = Tally()
-    files = tally.expand(paths)
-    targets = destinations(files, out, "aligned", overwrite=overwrite)
-    with Editor.open(model) as editor:
-        for target, (path, attempt) in zip(targets, tally.each(files), strict=True):
+    inputs = tally.expand(paths, recursive=recursive, leave_out=out.path if out else None)
+    plan = outputs.plan(inputs, out, "aligned", overwrite=overwrite, skip_existing=skip_existing)
+    tally.skip(plan.skipped)
+    with Editor.open(model, threads=threads) as editor:
+        for target, (path, attempt) in zip(plan.targets, tally.each(plan.photos), strict=True):
             with attempt:
                 for row in strips.save_crops(
-                    editor, Photo.open(path), target, frame, size, face, overwrite=overwrite
+                    editor, opened(path), target, frame, size, str(face), overwrite=overwrite
                 ):
                     tally.rows.append({"input": str(path), **row})
                     if not as_json:
-                        click.echo(str(row["output"]))
+                        streams.say(str(row["output"]))
     return tally.finish(as_json=as_json)

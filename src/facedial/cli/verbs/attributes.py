@@ -1,51 +1,65 @@
-"""`facedial attributes`: what the model reads in a photo, and how far each reading can be trusted."""
+"""`facedial attributes`: predicted attributes of faces, with the classifier's AUC for each."""
 
 import csv
-import sys
+import io
 from pathlib import Path
+from typing import Any
 
 import click
 
-from facedial.cli.batch import AS_JSON, FACE, INPUTS, MODEL, Tally
+from facedial.cli import options, streams
+from facedial.cli.batch import Tally, opened
+from facedial.cli.options import Face
 from facedial.codes.attributes import is_weak
 
 
 @click.command()
-@INPUTS
-@FACE
-@AS_JSON
+@options.PHOTOS
+@options.FACE
+@options.AS_JSON
 @click.option("--csv", "as_csv", is_flag=True, help="One line a face, one column an attribute.")
-@MODEL
+@options.RECURSIVE_INPUT
+@options.MODEL
+@options.THREADS
 def command(
-    paths: tuple[Path, ...], face: str, as_json: bool, as_csv: bool, model: str | None
+    paths: tuple[Path, ...],
+    face: Face,
+    as_json: bool,
+    as_csv: bool,
+    recursive: bool,
+    model: str | None,
+    threads: int | None,
 ) -> int:
-    """Read all 40 attributes of the faces in PHOTOs: probabilities, and AUC on unseen people."""
+    """Predict 40 attributes of the faces in PHOTOs: probabilities, and AUC on unseen people."""
     from facedial.editor import Editor
-    from facedial.faces.photo import Photo
 
     if as_json and as_csv:
         raise click.UsageError("choose one of --json and --csv")
     tally = Tally()
-    files = tally.expand(paths)
-    table = csv.writer(sys.stdout, lineterminator="\n")
-    with Editor.open(model) as editor:
-        trust = editor.reliability()
+    inputs = tally.expand(paths, recursive=recursive)
+    with Editor.open(model, threads=threads) as editor:
+        aucs = editor.reliability()
         if as_csv:
-            table.writerow(["file", "face", *trust])
-        for path, attempt in tally.each(files):
+            _say_row(["file", "face", *aucs])
+        for path, attempt in tally.each(inputs.paths):
             with attempt:
-                portraits = editor.portraits(Photo.open(path), face)
-                for number, portrait in enumerate(portraits, 1 if face == "all" else int(face)):
-                    read = editor.read_attributes(portrait)
-                    row = {"input": str(path), "face": number, "attributes": read}
-                    tally.rows.append({**row, "auc": trust})
+                portraits = editor.portraits(opened(path), face)
+                for number, portrait in enumerate(portraits, 1 if face == "all" else face):
+                    found = editor.read_attributes(portrait)
+                    row = {"input": str(path), "face": number, "attributes": found}
+                    tally.rows.append({**row, "auc": aucs})
                     if as_csv:
-                        table.writerow([path, number, *(f"{v:.3f}" for v in read.values())])
+                        _say_row([path, number, *(f"{value:.3f}" for value in found.values())])
                     elif not as_json:
-                        click.echo(f"{path}, face {number}")
-                        for name, value in sorted(read.items(), key=lambda item: -item[1]):
-                            weak = is_weak(trust[name])
-                            click.echo(
-                                f"  {value:5.2f}  {name}{'  (weak reading)' if weak else ''}"
-                            )
+                        streams.say(f"{path}, face {number}")
+                        for name, value in sorted(found.items(), key=lambda item: -item[1]):
+                            note = "  (low AUC)" if is_weak(aucs[name]) else ""
+                            streams.say(f"  {value:5.2f}  {name}{note}")
     return tally.finish(as_json=as_json)
+
+
+def _say_row(cells: list[Any]) -> None:
+    """Print one row of CSV."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    streams.say(line.getvalue())

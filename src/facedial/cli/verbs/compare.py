@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from facedial.cli.batch import lacking
+from facedial.cli import options, streams
 
 
 @click.command()
@@ -14,7 +14,7 @@ from facedial.cli.batch import lacking
     "stores",
     multiple=True,
     required=True,
-    type=click.Path(path_type=Path),
+    type=options.path,
     help="A store; may be given several times.",
 )
 @click.option(
@@ -26,7 +26,7 @@ from facedial.cli.batch import lacking
 )
 @click.option(
     "--judge",
-    type=click.Path(path_type=Path),
+    type=options.path,
     help="The judge's bundle (recipe judge); without one nothing is measured.",
 )
 @click.option(
@@ -42,8 +42,8 @@ from facedial.cli.batch import lacking
 )
 @click.option(
     "--teacher",
-    type=click.Path(path_type=Path),
-    help="Bundle of a reader that withstands attacks, to teach our conditional VAE.",
+    type=options.path,
+    help="Bundle of an adversarially trained attribute classifier, the teacher of our conditional VAE.",
 )
 @click.option(
     "--only", multiple=True, metavar="NAME", help="Train only this; may be given several times."
@@ -53,13 +53,13 @@ from facedial.cli.batch import lacking
     default=2000,
     show_default=True,
     type=click.IntRange(min=80),
-    help="At most so many people's pictures, and as many new faces.",
+    help="At most so many pictures, and as many generated faces.",
 )
 @click.option("--seed", default=0, show_default=True)
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=options.path,
     default=Path("runs/compare"),
     show_default=True,
     help="Folder of the runs, their bundles and the report.",
@@ -77,10 +77,7 @@ def command(
     out: Path,
 ) -> None:
     """Train the two source systems, ours and PCA for equal minutes at 64 px, and measure them all."""
-    try:
-        from facedial.training import compare
-    except ImportError as error:
-        raise lacking("training", error) from error
+    from facedial.training import compare
 
     logging.getLogger("facedial.training").setLevel(logging.INFO)
     order = compare.Order(
@@ -96,4 +93,4 @@ def command(
         seed=seed,
     )
     for line in compare.run(order):
-        click.echo(line)
+        streams.say(line)

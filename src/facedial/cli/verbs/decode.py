@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
-from facedial.cli.batch import MODEL, OVERWRITE, picture
+from facedial.cli import options, streams
+from facedial.cli.outputs import picture
 
 
 @click.command()
-@click.argument("codes", type=click.Path(path_type=Path))
+@click.argument("codes", type=options.path)
 @click.option(
     "--grid/--single",
     "as_grid",
@@ -19,15 +20,21 @@ from facedial.cli.batch import MODEL, OVERWRITE, picture
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=options.path,
     help="Default: decoded.png, or the folder decoded with --single.",
 )
-@OVERWRITE
-@MODEL
+@options.OVERWRITE
+@options.MODEL
+@options.THREADS
 def command(
-    codes: Path, as_grid: bool, out: Path | None, overwrite: bool, model: str | None
+    codes: Path,
+    as_grid: bool,
+    out: Path | None,
+    overwrite: bool,
+    model: str | None,
+    threads: int | None,
 ) -> None:
-    """Draw the faces of a file of CODES; codes of another model are refused."""
+    """Decode a file of CODES to pictures; codes of another code space are refused."""
     from facedial import strips
     from facedial.codes.code import load_codes
     from facedial.editor import Editor
@@ -37,9 +44,9 @@ def command(
         picture(target, overwrite=overwrite)
     table = load_codes(codes)
     loaded = [table.code(row) for row in range(len(table.names))]
-    with Editor.open(model) as editor:
+    with Editor.open(model, threads=threads) as editor:
         written = strips.save_faces(
             editor, loaded, target, as_grid=as_grid, overwrite=overwrite, names=table.names
         )
     for path in written:
-        click.echo(str(path))
+        streams.say(str(path))

@@ -5,27 +5,30 @@ from pathlib import Path
 
 import click
 
-from facedial.cli.batch import MODEL, OVERWRITE, Tally, picture
+from facedial.cli import options, streams
+from facedial.cli.batch import Tally, opened
+from facedial.cli.outputs import picture
 
 USUAL = Path("demo.png")
 
 
 @click.command()
-@click.argument("photos", nargs=-1, type=click.Path(path_type=Path), metavar="[PHOTO...]")
+@click.argument("photos", nargs=-1, type=options.path, metavar="[PHOTO...]")
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=options.path,
     default=USUAL,
     show_default=True,
-    help="The sheet; the default is renewed if it exists.",
+    help="The sheet; one of the default name is replaced.",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @click.option(
-    "--show/--no-show", default=None, help="Open the sheet; by default where a screen is there."
+    "--show/--no-show", default=None, help="Open the sheet; by default where there is a screen."
 )
-@OVERWRITE
-@MODEL
+@options.OVERWRITE
+@options.MODEL
+@options.THREADS
 def command(
     photos: tuple[Path, ...],
     out: Path,
@@ -33,26 +36,26 @@ def command(
     show: bool | None,
     overwrite: bool,
     model: str | None,
+    threads: int | None,
 ) -> int:
-    """Make a contact sheet in under a minute: new faces, reconstructions, edits (of PHOTOs, if given)."""
+    """Make a contact sheet of new faces, reconstructions and edits (of PHOTOs, if given)."""
     import os
 
     from facedial import strips
     from facedial.editor import Editor
-    from facedial.faces.photo import Photo
 
     picture(out, overwrite=overwrite or out == USUAL)
     tally = Tally()
-    files = tally.expand(photos)
-    with Editor.open(model) as editor:
+    files = tally.expand(photos).paths
+    with Editor.open(model, threads=threads) as editor:
         portraits = []
         for path, attempt in tally.each(files):
             with attempt:
-                portraits += editor.read(Photo.open(path))
+                portraits += editor.read(opened(path))
         if photos and not portraits:
             return tally.finish()
         strips.demo(editor, portraits, seed).save(out, overwrite=True)
-    click.echo(str(out))
+    streams.say(str(out))
     screen = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     if show or (show is None and (screen or sys.platform in ("darwin", "win32"))):
         click.launch(str(out))

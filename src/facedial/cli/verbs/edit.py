@@ -1,163 +1,232 @@
-"""`facedial edit`: photos changed and pasted back at full size."""
+"""`facedial edit`: faces changed in photos of any size."""
 
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from facedial.cli import asking
-from facedial.cli.batch import FACE, INPUTS, MODEL, OVERWRITE, Tally, destinations
+from facedial.cli import asking, options, outputs, streams
+from facedial.cli.batch import Tally, opened
+from facedial.cli.options import DASH, Amount, EditOptions, Eyes, Face, Output
+from facedial.files import WRITABLE
 
 if TYPE_CHECKING:
     from facedial.codes.edit import Edit
     from facedial.editor import Editor, Portrait
+    from facedial.faces.photo import Photo
 
 NOTHING = "nothing to change; give --set NAME=0..1 or --add NAME=±x"
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An edit of photos: by what method, and what is said about it."""
+
+    editor: Editor
+    edit: Edit
+    method: str
+    quality: str
+    explain: bool
+    strip: bool
+
+    def edited(self, photo: Photo, portraits: list[Portrait], name: str) -> Photo:
+        """The photo with each portrait's face changed; `name` is for what is said on stderr."""
+        from facedial import strips
+
+        result = photo
+        for portrait in portraits:
+            change = self.editor.change(portrait, self.edit, self.method, self.quality)
+            result = self.editor.paste(portrait, change, onto=result)
+            if change.also:
+                streams.warn(asking.also_set(change.also, name))
+            values = self.editor.readings(change)
+            for attribute, (before, after) in values.items():
+                if self.explain:
+                    streams.tell(f"{name}: {attribute} {before:.2f} -> {after:.2f}")
+            if all(before == after for before, after in values.values()):
+                streams.warn(
+                    f"{name} has the target values already ({', '.join(values)}) and is left "
+                    "unchanged; --add goes further"
+                )
+        return strips.of_edit(self.editor, portraits, result) if self.strip else result
+
+
 @click.command()
-@INPUTS
+@click.argument("paths", nargs=-1, required=True, metavar="PHOTO...", type=options.path_or_dash)
 @click.option(
     "--set",
     "targets",
     multiple=True,
     metavar="NAME=0..1",
-    help="Target on the person's own scale, up to 1.5; 0 takes away.",
+    type=options.amount,
+    help="Target value of an attribute: 0 as people without it, 1 as people with it (-0.5..1.5).",
 )
 @click.option(
-    "--add", "shifts", multiple=True, metavar="NAME=±x", help="Shift by standard deviations."
+    "--add",
+    "shifts",
+    multiple=True,
+    metavar="NAME=±x",
+    type=options.amount,
+    help="Shift an attribute by x standard deviations.",
 )
 @click.option(
-    "--keep", multiple=True, metavar="NAME", help="Attribute whose reading must not change."
+    "--keep", multiple=True, metavar="NAME", help="Attribute whose predicted value must not change."
 )
 @click.option(
     "--ask",
     is_flag=True,
-    help="Ask for each attribute in the terminal, beside what the photo has; Enter keeps it.",
+    help="Ask for each attribute in the terminal, with its predicted probability; Enter keeps it.",
 )
 @click.option(
     "--exactly",
     is_flag=True,
-    help="Change nothing besides: otherwise Mustache=1 takes No_Beard away, and says so.",
+    help="Set no implied attributes: otherwise Mustache=1 sets No_Beard=0 too, and says so.",
 )
-@click.option("--strength", default=1.0, show_default=True, help="Multiplies the whole change.")
 @click.option(
-    "--preset", type=click.Path(path_type=Path), help="An edit saved as JSON; options add to it."
+    "--strength", default=1.0, show_default=True, help="Factor on the whole change, 0..3."
+)
+@click.option(
+    "--preset", type=options.path, help="An edit saved as JSON; other options win over it."
 )
 @click.option(
     "--direction",
     "learned",
     multiple=True,
-    type=click.Path(path_type=Path),
-    help="A direction of `facedial learn`; its name becomes an attribute.",
+    type=options.path,
+    help="A direction saved by `facedial learn`; its name can be used like an attribute's.",
 )
 @click.option(
+    "--method",
     "--move",
     default="best",
     show_default=True,
-    help="direction (straight lines in code space), flow where the model has one, or for each "
-    "attribute the one of both that was measured best.",
+    help="direction: a step along a line in code space; flow: inversion and generation by the flow, "
+    "where the model has one; best: for each attribute the better of both, as measured.",
 )
 @click.option(
     "--quality",
     default="best",
     show_default=True,
-    help="Of what a flow does: best (the flow, or its student where better) or fast (the student).",
+    help="Of edits by the flow: best, or fast (always the distilled editor).",
 )
-@FACE
+@options.FACE
+@options.EYES
 @click.option(
-    "--eyes", metavar="X,Y,X,Y", help="Left and right eye in the picture, where no face is found."
+    "--explain",
+    is_flag=True,
+    help="Print on stderr each attribute's predicted value before and after.",
 )
 @click.option(
-    "--explain", is_flag=True, help="Say on stderr how each attribute read before and after."
+    "--strip", is_flag=True, help="Save crop, reconstruction and edited crop side by side instead."
 )
-@click.option("--strip", is_flag=True, help="Save a strip: photo, reconstruction, result.")
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="Output file, or folder for several."
+    "-o",
+    "--out",
+    type=options.output_or_dash,
+    metavar="PATH",
+    help="Output file for a single photo; otherwise a folder (a slash at its end names a folder). "
+    "- is standard output, and PHOTO - standard input.",
 )
-@OVERWRITE
-@MODEL
+@click.option(
+    "--format",
+    "ending",
+    type=click.Choice(options.FORMATS),
+    help="Format of what is written to standard output; by default the photo's, or PNG.",
+)
+@options.RECURSIVE
+@options.OVERWRITE
+@options.SKIP_EXISTING
+@options.MODEL
+@options.THREADS
 def command(
     paths: tuple[Path, ...],
-    targets: tuple[str, ...],
-    shifts: tuple[str, ...],
+    targets: tuple[Amount, ...],
+    shifts: tuple[Amount, ...],
     keep: tuple[str, ...],
     ask: bool,
     exactly: bool,
     strength: float,
     preset: Path | None,
     learned: tuple[Path, ...],
-    move: str,
+    method: str,
     quality: str,
-    face: str,
-    eyes: str | None,
+    face: Face,
+    eyes: Eyes | None,
     explain: bool,
     strip: bool,
-    out: Path | None,
+    out: Output | None,
+    ending: str | None,
+    recursive: bool,
     overwrite: bool,
+    skip_existing: bool,
     model: str | None,
+    threads: int | None,
 ) -> int:
-    """Change faces in PHOTOs; every other pixel stays what it was."""
-    from facedial import strips
-    from facedial.codes.edit import Edit
+    """Change faces in PHOTOs; pixels outside the edited faces stay as they are."""
     from facedial.editor import Editor
-    from facedial.faces.photo import Photo
 
     tally = Tally()
-    files = tally.expand(paths)
-    if eyes is not None and len(files) > 1:
+    inputs = tally.expand(paths, recursive=recursive, leave_out=out.path if out else None)
+    if eyes is not None and len(inputs.photos) > 1:
         raise click.UsageError("--eyes is for one photo")
-    if ask and (len(files) > 1 or face == "all"):
-        raise click.UsageError("--ask is for one face of one photo")
-    with Editor.open(model) as editor:
+    if ask and (len(inputs.photos) > 1 or face == "all" or DASH in inputs.paths):
+        raise click.UsageError("--ask is for one face of one photo, which cannot be -")
+    asked = EditOptions(targets, shifts, keep, strength, exactly, preset)
+    with Editor.open(model, threads=threads) as editor:
         editor.add_directions(learned)
-        edit = editor.parse(targets, shifts, keep, strength, preset, exactly)
+        edit = asked.edit(editor.directions.names)
+        editor.check(edit)
         if edit.is_zero and not (ask and edit.strength):
             raise click.UsageError(NOTHING)
-        targeted = destinations(files, out, "edited", overwrite=overwrite)
-        ready = editor.portraits(Photo.open(files[0]), face, eyes) if ask and files else []
-        if ready:
-            # A move that is refused, before any question.
-            editor.change(ready[0], Edit(), move, quality)
-            answers = _answers(editor, ready[0], edit, targets)
-            edit = editor.parse((*targets, *answers), shifts, keep, strength, preset, exactly)
-            if edit.is_zero:
-                raise click.UsageError(NOTHING)
-        for target, (path, attempt) in zip(targeted, tally.each(files), strict=True):
+        plan = outputs.plan(inputs, out, "edited", overwrite=overwrite, skip_existing=skip_existing)
+        if ending is not None and DASH not in plan.targets:
+            raise click.UsageError("--format is for -o -; a file's format is its ending's")
+        tally.skip(plan.skipped)
+        work, ready = Work(editor, edit, method, quality, explain, strip), []
+        if ask and plan.photos:
+            ready = editor.portraits(opened(plan.photos[0]), face, eyes)
+            work = dataclasses.replace(work, edit=_with_answers(work, ready[0], asked))
+        for target, (path, attempt) in zip(plan.targets, tally.each(plan.photos), strict=True):
             with attempt:
-                photo = ready[0].photo if ready else Photo.open(path)
+                data = streams.read_picture() if path == DASH else None
+                photo = ready[0].photo if ready else opened(path, data)
                 portraits = ready or editor.portraits(photo, face, eyes)
-                result = photo
-                for portrait in portraits:
-                    change = editor.change(portrait, edit, move, quality)
-                    result = editor.paste(portrait, change, onto=result)
-                    changes = editor.readings(change)
-                    if change.also:
-                        click.echo(asking.also_set(change.also, path.name), err=True)
-                    for name, (first, last) in changes.items():
-                        if explain:
-                            click.echo(f"{path.name}: {name} {first:.2f} -> {last:.2f}", err=True)
-                    if all(first == last for first, last in changes.values()):
-                        names = ", ".join(changes)
-                        click.echo(
-                            f"facedial: {path.name} already has what is asked for ({names}), so it "
-                            "stays as it is; --add goes further",
-                            err=True,
-                        )
-                if strip:
-                    result = strips.of_edit(editor, portraits, result)
-                result.save(target, overwrite=overwrite)
-                click.echo(str(target))
+                result = work.edited(photo, portraits, photo.name)
+                if target == DASH:
+                    streams.write_picture(result.encoded(_ending(path, data, ending)))
+                else:
+                    for note in result.save(target, overwrite=overwrite):
+                        streams.warn(note)
+                    streams.say(str(target))
     return tally.finish()
 
 
-def _answers(
-    editor: "Editor", portrait: "Portrait", edit: "Edit", targets: tuple[str, ...]
-) -> list[str]:
-    """What is answered about a portrait, as `--set` takes it; not asked is what `edit` names."""
-    from facedial.codes.edit import TARGET_RANGE
+def _with_answers(work: Work, portrait: Portrait, asked: EditOptions) -> Edit:
+    """The edit with what is answered about a portrait; what it names already is not asked for."""
+    from facedial.codes.edit import TARGET_RANGE, Edit
 
-    own = editor.read_attributes(portrait)
-    known = asking.questions_about(editor.directions.names, editor.reliability(), own)
+    editor, edit = work.editor, work.edit
+    # A method that is refused is refused before any question.
+    editor.change(portrait, Edit(), work.method, work.quality)
+    probabilities = editor.read_attributes(portrait)
+    names = editor.directions.names
+    questions = asking.questions_about(names, editor.reliability(), probabilities)
     given = {*edit.targets, *edit.shifts, *edit.keep}
-    return asking.in_terminal(known, TARGET_RANGE, given, targets)
+    answers = asking.in_terminal(questions, TARGET_RANGE, given, asked.targets)
+    edit = dataclasses.replace(asked, targets=(*asked.targets, *answers)).edit(names)
+    if edit.is_zero:
+        raise click.UsageError(NOTHING)
+    return edit
+
+
+def _ending(path: Path, data: bytes | None, chosen: str | None) -> str:
+    """Of a file with the format for standard output: the chosen one, the photo's, or PNG."""
+    if chosen is not None:
+        return f".{chosen}"
+    if data is not None:
+        return streams.ending_of(data)
+    return path.suffix if path.suffix.lower() in WRITABLE else ".png"

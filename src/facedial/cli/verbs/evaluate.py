@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from facedial.cli.batch import MODEL, lacking
+from facedial.cli import options, streams
 
 
 @click.command()
@@ -13,7 +13,7 @@ from facedial.cli.batch import MODEL, lacking
     "stores",
     multiple=True,
     required=True,
-    type=click.Path(path_type=Path),
+    type=options.path,
     help="A store; may be given several times.",
 )
 @click.option(
@@ -22,57 +22,55 @@ from facedial.cli.batch import MODEL, lacking
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=options.path,
     default=Path("evaluation"),
     show_default=True,
     help="Folder for figures.json, figures.md and report.html.",
 )
 @click.option(
     "--work",
-    type=click.Path(path_type=Path),
+    type=options.path,
     default=Path("runs/evaluate"),
     show_default=True,
-    help="Folder for baselines that are slow to fit.",
+    help="Folder for fitted baselines, which are reused.",
 )
 @click.option(
     "--most",
     default=4000,
     show_default=True,
     type=click.IntRange(min=8),
-    help="At most so many people's pictures of each group.",
+    help="At most so many pictures of each group.",
 )
 @click.option(
     "--teacher",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="YuNet's ONNX file: measure landmarks against its mean over many looks too.",
+    help="YuNet's ONNX file: measure landmarks against its mean prediction over augmented crops too.",
 )
 @click.option(
     "--models",
     multiple=True,
     metavar="NAME|FOLDER",
-    type=click.Path(path_type=Path),
+    type=options.path,
     help="A bundle to compare with others; may be given several times.",
 )
 @click.option(
     "--judge",
-    type=click.Path(path_type=Path),
+    type=options.path,
     help="The judge's bundle (recipe judge), for comparisons and edits.",
 )
 @click.option(
     "--identity",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A face embedding's ONNX file (112 px): whether edits keep the person.",
+    help="A face embedding's ONNX file (112 px): measure whether edits keep the identity.",
 )
 @click.option(
     "--sets",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Table of smiling and sad photos (CSV: file, set), for the first source's second task.",
 )
-@click.option(
-    "--add", is_flag=True, help="Keep what --out holds of figures that are not measured again."
-)
+@click.option("--add", is_flag=True, help="Keep figures in --out that are not measured again.")
 @click.option("--seed", default=0, show_default=True)
-@MODEL
+@options.MODEL
 def command(
     stores: tuple[Path, ...],
     only: tuple[str, ...],
@@ -88,11 +86,8 @@ def command(
     add: bool,
     model: str | None,
 ) -> None:
-    """Measure the model and its baselines on people it has not seen: table, JSON and a page."""
-    try:
-        from facedial.evaluate import _run
-    except ImportError as error:
-        raise lacking("evaluation", error) from error
+    """Measure the model and its baselines on unseen people: figures as a table, JSON and a page."""
+    from facedial.evaluate import _run
 
     order = _run.Order(
         stores=stores,
@@ -110,4 +105,4 @@ def command(
         add=add,
     )
     for line in _run.run(order):
-        click.echo(line)
+        streams.say(line)

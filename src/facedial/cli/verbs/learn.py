@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 
-from facedial.cli.batch import AS_JSON, MODEL, OVERWRITE, Tally, fresh
+from facedial.cli import options, streams
+from facedial.cli.batch import Tally
+from facedial.cli.outputs import fresh
 
 
 @click.command()
@@ -14,37 +16,34 @@ from facedial.cli.batch import AS_JSON, MODEL, OVERWRITE, Tally, fresh
     "--with",
     "having",
     required=True,
-    type=click.Path(path_type=Path),
-    help="Folder of photos, or a text file with one path a line.",
+    type=options.path,
+    help="Faces with it: a folder of photos, or a text file with one path a line.",
 )
 @click.option(
     "--without",
     "lacking",
     required=True,
-    type=click.Path(path_type=Path),
-    help="The same, without it.",
+    type=options.path,
+    help="The same, of faces without it.",
 )
 @click.option(
     "--balance",
     default="",
     metavar="NAME,NAME",
-    help="Attributes that must not differ between the sets, e.g. Male,Young.",
+    help="Attributes to project out of the direction, e.g. Male,Young.",
 )
-@click.option(
-    "--plain", is_flag=True, help="The plain difference of means, as the first source had it."
-)
-@click.option(
-    "--seed", default=0, show_default=True, help="Seed of the folds of the held-out report."
-)
+@click.option("--plain", is_flag=True, help="Use the plain difference of means.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the cross-validation folds.")
 @click.option(
     "--save",
     "out",
-    type=click.Path(path_type=Path),
-    help="Where to keep the direction (default NAME.npz).",
+    type=options.path,
+    help="Where to save the direction (default NAME.npz).",
 )
-@OVERWRITE
-@AS_JSON
-@MODEL
+@options.OVERWRITE
+@options.AS_JSON
+@options.MODEL
+@options.THREADS
 def command(
     name: str,
     having: Path,
@@ -56,8 +55,9 @@ def command(
     overwrite: bool,
     as_json: bool,
     model: str | None,
+    threads: int | None,
 ) -> int:
-    """Learn the direction NAME from two sets, with a held-out quality report."""
+    """Learn the direction NAME from two sets of photos; report its cross-validated AUC."""
     from facedial import teaching
     from facedial.editor import Editor
 
@@ -68,7 +68,7 @@ def command(
     listings = [teaching.listed(listing) for listing in (having, lacking)]
     balanced = [part.strip() for part in balance.split(",") if part.strip()]
     tally = Tally()
-    with Editor.open(model) as editor:
+    with Editor.open(model, threads=threads) as editor:
         teaching.check_wish(editor, name, balanced)
         sets = []
         for files in listings:
@@ -82,8 +82,8 @@ def command(
     if as_json:
         report = json.loads(learned.report.to_json())
         facts = {"direction": str(target), **report, "failed": tally.failures}
-        click.echo(json.dumps(facts, indent=1))
+        streams.say_json(facts)
     else:
-        click.echo(teaching.described(learned))
-        click.echo(str(target))
+        streams.say_text(teaching.described(learned))
+        streams.say(str(target))
     return tally.finish()

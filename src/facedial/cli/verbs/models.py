@@ -1,20 +1,18 @@
-"""`facedial models`: what is installed, and whether it is whole."""
+"""`facedial models`: which models are installed, and whether they are intact."""
 
 from pathlib import Path
 
 import click
 
-from facedial.cli.batch import AS_JSON
+from facedial.cli import options, streams
 
 
 @click.command()
 @click.argument("action", default="list", metavar="[list|check|card]")
 @click.argument("model", required=False)
-@AS_JSON
+@options.AS_JSON
 def command(action: str, model: str | None, as_json: bool) -> None:
-    """List installed models; `check` verifies hashes and golden numbers; `card` prints a card."""
-    import json
-
+    """List installed models; `check` verifies hashes and reference outputs; `card` prints the card."""
     from facedial.errors import BadBundle
     from facedial.runtime import bundle
 
@@ -27,7 +25,7 @@ def command(action: str, model: str | None, as_json: bool) -> None:
     for name in names:
         with bundle.Bundle.open(name) as opened:
             if action == "card":
-                click.echo((Path(opened.path) / "CARD.md").read_text())
+                streams.say_text((Path(opened.path) / "CARD.md").read_text(encoding="utf-8"))
                 continue
             row = {"name": opened.name, "space": opened.space, "mb": opened.megabytes()}
             row |= {key: opened.facts.get(key) for key in ("licence", "made")}
@@ -35,10 +33,10 @@ def command(action: str, model: str | None, as_json: bool) -> None:
                 row["differences"] = opened.prove()
             rows.append(row)
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        streams.say_json(rows)
     elif action != "card":
         for row in rows:
             state = "  whole, golden numbers agree" if action == "check" else ""
-            click.echo(
+            streams.say(
                 f"{row['name']}  {row['space']}  {row['mb']:.1f} MB  {row['licence']}{state}"
             )

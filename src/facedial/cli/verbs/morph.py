@@ -1,17 +1,19 @@
-"""`facedial morph`: a walk between faces."""
+"""`facedial morph`: latent interpolation between faces."""
 
 from pathlib import Path
 
 import click
 
-from facedial.cli.batch import MODEL, OVERWRITE, fresh
+from facedial.cli import options, streams
+from facedial.cli.batch import opened
+from facedial.cli.outputs import fresh
 
 
 @click.command()
-@click.argument("first", type=click.Path(path_type=Path))
-@click.argument("last", type=click.Path(path_type=Path))
+@click.argument("first", type=options.path)
+@click.argument("last", type=options.path)
 @click.option(
-    "--through", multiple=True, type=click.Path(path_type=Path), help="Photos to pass on the way."
+    "--through", multiple=True, type=options.path, help="A photo between them; may be repeated."
 )
 @click.option(
     "--steps",
@@ -20,11 +22,17 @@ from facedial.cli.batch import MODEL, OVERWRITE, fresh
     type=click.IntRange(2, 1000),
     help="Frames from one face to the next.",
 )
-@click.option("--per-second", default=12.0, show_default=True, type=click.FloatRange(1, 60))
+@click.option(
+    "--per-second",
+    default=12.0,
+    show_default=True,
+    type=click.FloatRange(1, 60),
+    help="Frames a second.",
+)
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=options.path,
     default=Path("morph.webp"),
     show_default=True,
     help=".gif, .webp, .png, .mp4 (extra video), or a folder for frames.",
@@ -32,10 +40,11 @@ from facedial.cli.batch import MODEL, OVERWRITE, fresh
 @click.option(
     "--straight",
     is_flag=True,
-    help="Fade over: straight lines between the codes, also where the model has a flow.",
+    help="Interpolate codes linearly (faces fade into each other), also where the model has a flow.",
 )
-@OVERWRITE
-@MODEL
+@options.OVERWRITE
+@options.MODEL
+@options.THREADS
 def command(
     first: Path,
     last: Path,
@@ -46,17 +55,17 @@ def command(
     straight: bool,
     overwrite: bool,
     model: str | None,
+    threads: int | None,
 ) -> None:
-    """Walk from the face in FIRST to the face in LAST."""
+    """Interpolate from the face in FIRST to the face in LAST, as an animation or as frames."""
     from facedial import strips
     from facedial.editor import Editor
-    from facedial.faces.photo import Photo
 
     if out.suffix:
         fresh(out, overwrite=overwrite)
     strips.check_walk(out, per_second, overwrite=overwrite)
-    with Editor.open(model) as editor:
-        faces = [editor.read(Photo.open(path))[0] for path in (first, *through, last)]
+    with Editor.open(model, threads=threads) as editor:
+        faces = [editor.read(opened(path))[0] for path in (first, *through, last)]
         codes = editor.walk(faces, steps, straight=straight)
         strips.save_walk(editor, codes, out, per_s=per_second, overwrite=overwrite)
-    click.echo(str(out))
+    streams.say(str(out))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from facedial.cli import options, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,29 +41,27 @@ class BundledFaces:
 
 
 @click.command()
-@click.argument(
-    "sources", nargs=-1, required=True, metavar="SOURCE...", type=click.Path(path_type=Path)
-)
-@click.option("-o", "--out", required=True, metavar="STORE", type=click.Path(path_type=Path))
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", type=options.path)
+@click.option("-o", "--out", required=True, metavar="STORE", type=options.path)
 @click.option(
     "--kind",
     default="auto",
     show_default=True,
     metavar="auto|lfw|celeba|shards|folder",
-    help="What SOURCE is; told by its contents unless named.",
+    help="Kind of SOURCE; by default recognized by its contents.",
 )
 @click.option(
     "--frame",
     default="head",
     show_default=True,
     metavar="head|center150|squash128",
-    help="How the crop lies on the face.",
+    help="Alignment of the crops.",
 )
 @click.option("--size", default=128, show_default=True, help="Side of a crop in pixels.")
 @click.option(
     "--labels",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=options.path,
     help="CSV, Parquet or lfw_attributes.txt: attributes, landmarks, person, split by file.",
 )
 @click.option("--ready", is_flag=True, help="The pictures are square crops already: resize only.")
@@ -81,8 +80,8 @@ def command(
 ) -> int:
     """Prepare a store of crops from LFW, CelebA, Parquet shards or any folder of pictures.
 
-    SOURCE is a folder, zip, tar or .parquet; several are put together.  Where the labels name no
-    landmarks, faces are found by the packaged model.  Stopped, the same command goes on.
+    SOURCE is a folder, zip, tar or .parquet; several are combined.  Without landmarks in the labels,
+    faces are detected by the packaged model.  An interrupted run is resumed by the same command.
     """
     from facedial.data.prepare import prepare
     from facedial.data.sources import open_source
@@ -111,13 +110,13 @@ def command(
             "already": report.already,
             "seconds": round(report.seconds, 2),
         }
-        click.echo(json.dumps(facts, indent=1))
+        streams.say_json(facts)
     else:
         parts = ", ".join(f"{count} {name}" for name, count in report.splits.items())
         state = "was complete already" if report.already else f"made in {report.seconds:.1f} s"
         if report.resumed:
             state += f", {report.resumed} pictures of an earlier run kept"
-        click.echo(f"{report.store}: {report.count} {frame} crops ({parts}), {state}")
+        streams.say(f"{report.store}: {report.count} {frame} crops ({parts}), {state}")
     _tell(report.skipped)
     return 1 if report.skipped else 0
 
@@ -126,11 +125,11 @@ def _tell(skipped: tuple[tuple[str, str], ...]) -> None:
     """List what was left out on stderr: the first few and a count."""
     if not skipped:
         return
-    click.echo(f"facedial: {len(skipped)} pictures skipped:", err=True)
+    streams.warn(f"{len(skipped)} pictures skipped:")
     for file, why in skipped[:SHOWN]:
-        click.echo(f"  {file}: {why}", err=True)
+        streams.tell(f"  {file}: {why}")
     if len(skipped) > SHOWN:
-        click.echo(f"  and {len(skipped) - SHOWN} more, all in store.json", err=True)
+        streams.tell(f"  and {len(skipped) - SHOWN} more, all in store.json")
 
 
 @contextmanager

@@ -4,48 +4,56 @@ from pathlib import Path
 
 import click
 
-from facedial.cli.batch import AS_JSON, FACE, INPUTS, MODEL, OVERWRITE, Tally, destinations
+from facedial.cli import options, outputs, streams
+from facedial.cli.batch import Tally, opened
+from facedial.cli.options import Face, Output
 
 
 @click.command()
-@INPUTS
+@options.PHOTOS
 @click.option(
-    "--bytes", "as_bytes", is_flag=True, help="Round the code to one byte a number first."
+    "--bytes", "as_bytes", is_flag=True, help="Quantize the code to one byte a number first."
 )
-@FACE
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="Output file, or folder for several."
-)
-@OVERWRITE
-@AS_JSON
-@MODEL
+@options.FACE
+@options.OUT
+@options.RECURSIVE
+@options.OVERWRITE
+@options.SKIP_EXISTING
+@options.AS_JSON
+@options.MODEL
+@options.THREADS
 def command(
     paths: tuple[Path, ...],
     as_bytes: bool,
-    face: str,
-    out: Path | None,
+    face: Face,
+    out: Output | None,
+    recursive: bool,
     overwrite: bool,
+    skip_existing: bool,
     as_json: bool,
     model: str | None,
+    threads: int | None,
 ) -> int:
-    """Show PHOTOs' faces beside what 1,024 numbers keep of them; PSNR and SSIM of each."""
+    """Save the faces in PHOTOs beside their reconstructions from 1,024 numbers; print PSNR and SSIM."""
     from facedial import strips
     from facedial.editor import Editor
-    from facedial.faces.photo import Photo
 
     tally = Tally()
-    files = tally.expand(paths)
-    targets = destinations(files, out, "reconstructed", overwrite=overwrite)
-    with Editor.open(model) as editor:
-        for target, (path, attempt) in zip(targets, tally.each(files), strict=True):
+    inputs = tally.expand(paths, recursive=recursive, leave_out=out.path if out else None)
+    plan = outputs.plan(
+        inputs, out, "reconstructed", overwrite=overwrite, skip_existing=skip_existing
+    )
+    tally.skip(plan.skipped)
+    with Editor.open(model, threads=threads) as editor:
+        for target, (path, attempt) in zip(plan.targets, tally.each(plan.photos), strict=True):
             with attempt:
-                portraits = editor.portraits(Photo.open(path), face)
+                portraits = editor.portraits(opened(path), face)
                 picture, rows = strips.of_reconstruction(editor, portraits, as_bytes=as_bytes)
                 picture.save(target, overwrite=overwrite)
                 tally.rows += [{"input": str(path), "output": str(target), **row} for row in rows]
                 if not as_json:
                     for row in rows:
-                        click.echo(
+                        streams.say(
                             f"{target}: {row['psnr']:.2f} dB, SSIM {row['ssim']:.3f}, "
                             f"{row['bytes']:.0f} bytes"
                         )

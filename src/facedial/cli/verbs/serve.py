@@ -4,7 +4,7 @@ import secrets
 
 import click
 
-from facedial.cli.batch import MODEL
+from facedial.cli import options, streams
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -24,8 +24,11 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
     show_envvar=True,
     help="What the API asks for; made anew where --host is not this machine alone and none is given.",
 )
-@MODEL
-def command(host: str, port: int, token: str | None, model: str | None) -> None:
+@options.MODEL
+@options.THREADS
+def command(
+    host: str, port: int, token: str | None, model: str | None, threads: int | None
+) -> None:
     """Serve the page and the API; nothing is written to disk and nothing leaves this machine."""
     from facedial.editor import Editor
     from facedial.server import run
@@ -33,5 +36,5 @@ def command(host: str, port: int, token: str | None, model: str | None) -> None:
     alone = host in LOOPBACK
     if token is None and not alone:
         token = secrets.token_urlsafe(24)
-    with Editor.open(model) as editor:
-        run.serve(editor, host, port, token=token, alone=alone, say=click.echo)
+    with Editor.open(model, threads=threads) as editor:
+        run.serve(editor, host, port, token=token, alone=alone, say=streams.say)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from facedial.cli.batch import lacking
+from facedial.cli import options, streams
 
 
 @click.command()
@@ -15,13 +15,13 @@ from facedial.cli.batch import lacking
     "data",
     multiple=True,
     required=True,
-    type=click.Path(path_type=Path),
+    type=options.path,
     help="A store; may be given several times.",
 )
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=options.path,
     help="The run's folder (default runs/RECIPE); an existing run is resumed.",
 )
 @click.option(
@@ -38,15 +38,16 @@ from facedial.cli.batch import lacking
 @click.option(
     "--faithful",
     is_flag=True,
-    help="The source systems: train with their quirks (short for --set faithful=true).",
+    help="Source systems: train exactly as published, defects included (short for --set faithful=true).",
 )
-@click.option("--init", type=click.Path(path_type=Path), help="A bundle to go on from.")
+@click.option("--init", type=options.path, help="A bundle to start from.")
 @click.option(
     "--teacher",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="landmarks: YuNet's ONNX file; its mean over a few looks teaches, not the stores' labels.",
+    help="landmarks: YuNet's ONNX file; its mean prediction over augmented crops replaces the stores' "
+    "labels.",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of weights and batches.")
+@click.option("--seed", default=0, show_default=True, help="Seed of initial weights and batches.")
 @click.option("--save-every", default=180.0, show_default=True, help="Seconds between checkpoints.")
 @click.option("--log-every", default=50, show_default=True, help="Steps between lines of the log.")
 @click.option("--devices", default=1, show_default=True, help="Devices on each node.")
@@ -55,7 +56,7 @@ from facedial.cli.batch import lacking
     "--precision",
     default="auto",
     show_default=True,
-    help="auto measures whether bfloat16 pays here.",
+    help="auto measures whether bfloat16 is faster here.",
 )
 def command(
     recipe: str,
@@ -74,11 +75,8 @@ def command(
     num_nodes: int,
     precision: str,
 ) -> None:
-    """Train RECIPE on stores; curves, sheets and checkpoints lie in the run's folder."""
-    try:
-        from facedial.training import start
-    except ImportError as error:
-        raise lacking("training", error) from error
+    """Train RECIPE on stores; curves, sample sheets and checkpoints are saved in the run's folder."""
+    from facedial.training import start
 
     logging.getLogger("facedial.training").setLevel(logging.INFO)  # scores at every checkpoint
     order = start.Order(
@@ -98,4 +96,4 @@ def command(
         precision=precision,
     )
     if start.run(order):
-        click.echo(str(order.run))
+        streams.say(str(order.run))

@@ -4,28 +4,27 @@ from pathlib import Path
 
 import click
 
-from facedial.cli.batch import AS_JSON, Tally
+from facedial.cli import options, streams
+from facedial.cli.batch import Tally, opened
 
 
 @click.command()
-@click.argument(
-    "paths", nargs=-1, required=True, metavar="PICTURE...", type=click.Path(path_type=Path)
-)
-@AS_JSON
-def command(paths: tuple[Path, ...], as_json: bool) -> int:
-    """Tell whether PICTUREs say of themselves that an algorithm made or changed them.
+@click.argument("paths", nargs=-1, required=True, metavar="PICTURE...", type=options.path)
+@options.RECURSIVE_INPUT
+@options.AS_JSON
+def command(paths: tuple[Path, ...], recursive: bool, as_json: bool) -> int:
+    """Tell whether PICTUREs carry the IPTC mark of pictures that an algorithm made or edited.
 
-    Pictures that facedial saves carry IPTC's mark (not .bmp and .gif, which have no place for it).
-    It is a label, not a seal: a picture without it may have lost it.
+    facedial writes it into every picture that it saves, except .bmp and .gif, which cannot hold it.
+    A picture without it may have lost it: most programs drop it when they save.
     """
     from facedial.faces.mark import MEANINGS
-    from facedial.faces.photo import Photo
 
     tally = Tally()
-    for path, attempt in tally.each(tally.expand(paths)):
+    for path, attempt in tally.each(tally.expand(paths, recursive=recursive).paths):
         with attempt:
-            mark = Photo.open(path).mark
+            mark = opened(path).mark
             tally.rows.append({"input": str(path), "mark": mark})
             if not as_json:
-                click.echo(f"{path}: {MEANINGS[mark] if mark else 'no mark'}")
+                streams.say(f"{path}: {MEANINGS[mark] if mark else 'no mark'}")
     return tally.finish(as_json=as_json)
