@@ -94,7 +94,7 @@ def command(
     except ImportError as error:
         raise lacking("evaluation", error) from error
 
-    order = _run.Order(
+    config = _run.EvaluationConfig(
         stores=stores,
         only=only,
         out=out,
@@ -109,5 +109,5 @@ def command(
         sets=sets,
         add=add,
     )
-    for line in _run.run(order):
+    for line in _run.run(config):
         click.echo(line)
