@@ -278,7 +278,7 @@ def of_calls(editor: "Editor", photo: "Photo", model: str | None, threads: int) 
 def measured(model: str | None, threads: int) -> dict[str, Any]:
     """All rows and what they ran on."""
     from facedial import Editor
-    from facedial.evaluate._figures import RanOn
+    from facedial.evaluate._machine import RanOn
 
     rows = [
         processes("--help", ["-m", "facedial", "--help"]),

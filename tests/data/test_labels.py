@@ -1,4 +1,4 @@
-"""Label tables: which row speaks of which picture, and on what scale."""
+"""Label tables: which row matches which picture, and on what scale."""
 
 from pathlib import Path
 
@@ -112,11 +112,11 @@ def test_tables_that_make_no_sense(tmp_path: Path, text: str, message: str) -> N
         table(tmp_path, text)
 
 
-def test_a_row_speaks_of_one_picture(tmp_path: Path) -> None:
+def test_a_row_matches_one_picture(tmp_path: Path) -> None:
     labels = table(tmp_path, "file,Male\nx.png,1\n")
-    with pytest.raises(BadRequest, match=r"would speak of both a/x\.png and b/x\.png"):
+    with pytest.raises(BadRequest, match=r"matches both a/x\.png and b/x\.png"):
         labels.check(["a/x.png", "b/x.png"])
-    with pytest.raises(BadRequest, match="speaks of any of the pictures"):
+    with pytest.raises(BadRequest, match="matches any of the pictures"):
         labels.check(["y.png"])
 
 

@@ -1,23 +1,27 @@
 """Laws of preparing: what is written is read; stopping, packing and processes change no byte."""
 
 import errno
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from facedial.data import prepare as preparing
-from facedial.data.places import Reader
+from facedial.data.crops import CropMaker
+from facedial.data.pool import Chunk, CropFacts, CropWriter, write_all
 from facedial.data.prepare import Report, prepare
 from facedial.data.sources import open_source
 from facedial.data.store import Store
-from facedial.data.workers import Bench, Chunk, Row
 from facedial.errors import BadRequest, FacedialError, UnknownName
 from facedial.faces.face import Face
 from facedial.faces.geometry import apply
@@ -129,7 +133,7 @@ def test_stopped_while_finishing(
         if step == "rename":
             patch.setattr(Path, "rename", stop)
         else:
-            patch.setattr(preparing._Work if step == "_pack" else preparing, step, stop)
+            patch.setattr(preparing._PartialStore if step == "_pack" else preparing, step, stop)
         with pytest.raises(KeyboardInterrupt):
             make(lfw, lfw_labels, tmp_path / "store")
     report = make(lfw, lfw_labels, tmp_path / "store")
@@ -158,7 +162,8 @@ def test_killed_with_its_workers_at_work(
     script.write_text(KILLED)
     out = tmp_path / "store"
     words = [sys.executable, str(script), str(lfw), str(lfw_labels), str(out)]
-    ended = subprocess.run(words, check=False, timeout=60)  # noqa: S603
+    # The workers hold the pipe of stdout too: this returns only once all of them have ended.
+    ended = subprocess.run(words, check=False, timeout=60, stdout=subprocess.PIPE)  # noqa: S603
     assert ended.returncode == -signal.SIGKILL
     report = make(lfw, lfw_labels, out, processes=2)
     assert report.resumed >= 5
@@ -271,16 +276,16 @@ def test_a_disk_that_fills_up_keeps_what_is_done(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    work, left = Bench.work, [2]
+    write, left = CropWriter.write, [2]
 
-    def fills_up(bench: Bench, chunk: Chunk, reader: Reader) -> list[Row]:
+    def fills_up(writer: CropWriter, chunk: Chunk) -> list[CropFacts]:
         left[0] -= 1
         if left[0] < 0:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return work(bench, chunk, reader)
+        return write(writer, chunk)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Bench, "work", fills_up)
+        patch.setattr(CropWriter, "write", fills_up)
         with pytest.raises(FacedialError, match="No space left on device; the same command goes"):
             make(lfw, lfw_labels, tmp_path / "store")
     assert make(lfw, lfw_labels, tmp_path / "store").resumed == 6
@@ -319,13 +324,73 @@ def test_of_several_faces_a_folder_means_the_largest(lfw: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("locate", "why"), [(None, "no face finder was given"), (no_face, "no face")]
+    ("locate", "why"), [(None, "no face detector was given"), (no_face, "no face")]
 )
 def test_without_a_face_there_is_no_head(
     lfw: Path, tmp_path: Path, locate: object, why: str
 ) -> None:
     with pytest.raises(FacedialError, match=why):
         make(lfw, None, tmp_path / "store", locate=locate)
+
+
+def waits(photo: Photo) -> list[Face]:
+    time.sleep(0.2)
+    return [face_at(26, 25, 0.9)]
+
+
+def test_an_interruption_stops_the_workers_after_the_picture_they_are_at(
+    lfw: Path, tmp_path: Path
+) -> None:
+    """The second chunk would take 40 s."""
+    items = list(open_source([lfw]).items())
+    pixels = tmp_path / "all.u8"
+    pixels.write_bytes(bytes(200 * SIZE * SIZE * 3))
+    chunks = [Chunk(((0, items[0]),)), Chunk(tuple((row, items[1]) for row in range(200)))]
+    writing = write_all(chunks, CropWriter(CropMaker("head", SIZE, waits), pixels), 2)
+    assert isinstance(writing, Generator)
+    assert [facts["row"] for facts in next(writing)] == [0]
+    start = time.monotonic()
+    writing.close()
+    assert time.monotonic() - start < 20
+    assert not multiprocessing.active_children()
+
+
+def test_an_error_in_a_worker_is_raised_here_and_leaves_no_process(
+    lfw: Path, lfw_labels: Path, tmp_path: Path
+) -> None:
+    source = open_source([lfw], labels=lfw_labels)
+    items = list(source.items())
+    writer = CropWriter(CropMaker("head", SIZE), tmp_path / "missing" / "all.u8")
+    chunks = [Chunk(((row, item),)) for row, item in enumerate(items)]
+    with pytest.raises(FileNotFoundError):
+        list(write_all(chunks, writer, 2))
+    assert not multiprocessing.active_children()
+
+
+def test_chunks_are_submitted_as_they_are_needed(
+    lfw: Path, lfw_labels: Path, tmp_path: Path
+) -> None:
+    """At most one chunk more than there are processes is held, however many there are."""
+    items = list(open_source([lfw], labels=lfw_labels).items())
+    pixels = tmp_path / "all.u8"
+    pixels.write_bytes(bytes(len(items) * SIZE * SIZE * 3))
+    taken: list[int] = []
+
+    class Chunks(Sequence[Chunk]):
+        def __len__(self) -> int:
+            return len(items)
+
+        def __getitem__(self, row: Any) -> Any:
+            if row >= len(items):
+                raise IndexError(row)
+            taken.append(row)
+            return Chunk(((row, items[row]),))
+
+    done = 0
+    for facts in write_all(Chunks(), CropWriter(CropMaker("head", SIZE), pixels), 2):
+        done += len(facts)
+        assert len(taken) <= done + 3
+    assert sorted(taken) == list(range(len(items))) and done == len(items)
 
 
 def dies(photo: Photo) -> list[Face]:

@@ -221,7 +221,7 @@ def test_shards_cannot_be_made_into_another_frame(tmp_path: Path) -> None:
     path = shard(tmp_path / "a.parquet", 1, 32, number=[1])
     with pytest.raises(BadRequest, match=r"a\.parquet holds ready head crops; squash128 crops can"):
         prepare(open_source([tmp_path]), tmp_path / "store", frame="squash128")
-    with pytest.raises(BadRequest, match="shards carry their own labels"):
+    with pytest.raises(BadRequest, match="shards have their own labels"):
         open_source([path], labels=tmp_path / "a.parquet")
 
 

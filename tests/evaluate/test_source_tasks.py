@@ -63,7 +63,7 @@ def test_a_table_of_sets_is_read_or_refused(tmp_path: Path) -> None:
     path.write_text("file,set\nA_0001,smile\nB_0001,sad\n")
     assert source_tasks._table(path) == {"A_0001": "smile", "B_0001": "sad"}
     path.write_text("picture,kind\nA,smile\n")
-    with pytest.raises(BadRequest, match="no table of file,set"):
+    with pytest.raises(BadRequest, match="not a table with columns file and set"):
         source_tasks._table(path)
 
 
@@ -82,7 +82,7 @@ def test_the_sources_average_is_the_mean_of_means_of_eight() -> None:
     class Photos:
         pixels = np.arange(20, dtype=np.uint8)[:, None, None, None].repeat(2, 1).repeat(2, 2)
 
-    sets = source_tasks.Sets("x", np.arange(12), np.arange(12, 20))
+    sets = source_tasks.PhotoSets("x", np.arange(12), np.arange(12, 20))
     plain, source = source_tasks._direction(Model(), Photos(), sets)  # type: ignore[arg-type]
     np.testing.assert_allclose(plain, codes[:12].mean(0) - codes[12:].mean(0), atol=1e-6)
     wanted = (codes[:8].mean(0) + codes[8:12].mean(0)) / 2 - codes[12:].mean(0)

@@ -11,7 +11,7 @@ from facedial.cli.entry import main
 from facedial.data.judging import judged
 from facedial.data.store import Store
 from facedial.errors import BadRequest, UnknownName
-from facedial.evaluate import _asked, _run, comparison, edits, generation
+from facedial.evaluate import _conditional, _run, comparison, edits, generation
 from facedial.evaluate._judge import Judge
 from facedial.training import compare, publish, start
 
@@ -40,10 +40,10 @@ def measured(folder: Path) -> list[dict[str, Any]]:
 def test_the_judge_reads_pictures_of_any_part_of_its_size(judge: Path, drawn: np.ndarray) -> None:
     whom = Judge(judge)
     small = np.ascontiguousarray(drawn[:5, ::2, ::2])
-    read = whom.read(small)
+    read = whom.predict(small)
     assert read.shape == (5, 40)
     assert ((read >= 0) & (read <= 1)).all()
-    np.testing.assert_allclose(whom.read(small.repeat(2, 1).repeat(2, 2)), read, atol=1e-6)
+    np.testing.assert_allclose(whom.predict(small.repeat(2, 1).repeat(2, 2)), read, atol=1e-6)
     assert whom.features(drawn[:3]).shape == (3, 8)
     np.testing.assert_allclose(whom.distance(drawn[:3], drawn[:3]), 0, atol=1e-9)
     assert (whom.distance(drawn[:3], drawn[3:6]) > 0).all()
@@ -90,7 +90,7 @@ def test_from_stores_to_the_report(
     assert ("parameters", "ae-bce") in rows
     html = (tmp_path / "all" / "report" / "report.html").read_text()
     assert "codes drawn uniformly" in html
-    assert "wishes" in html
+    assert "targets" in html
     # Once trained they are not trained again.
     before = (tmp_path / "all" / "cvae" / "log.jsonl").read_text()
     again = list(compare.run(order))
@@ -103,7 +103,7 @@ def judged_figures(
     store: Path, judge: Path, folder: Path, metric: str, most: int
 ) -> list[dict[str, Any]]:
     """Rows of an evaluation of one metric with a judge."""
-    order = _run.Order(
+    order = _run.EvaluationConfig(
         stores=(store,),
         out=folder / "figures",
         work=folder,
@@ -118,8 +118,8 @@ def judged_figures(
 def test_new_faces_are_judged(
     labelled_store: Path, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_asked, "ASKED", ("Smiling",))
-    monkeypatch.setattr(generation, "SETS", ({"Male": 1, "Smiling": 1},))
+    monkeypatch.setattr(_conditional, "REQUESTED", ("Smiling",))
+    monkeypatch.setattr(generation, "TARGET_SETS", ({"Male": 1, "Smiling": 1},))
     monkeypatch.setattr(generation, "SHOWN", 4)
     monkeypatch.setattr(generation, "ACROSS", 4)
     monkeypatch.setattr(generation, "DRAWN", 4)
@@ -153,26 +153,26 @@ def test_the_verb_adds_what_is_measured_to_what_was(
         report = json.loads((tmp_path / "figures" / "figures.json").read_text())
         return capsys.readouterr().out, [row for run in report["runs"] for row in run["rows"]]
 
-    _, first = evaluate("--only", "wishes")
-    told, both = evaluate("--only", "walks", "--add")
-    assert {row["metric"] for row in first} == {"wish_holds"}
-    assert {row["metric"] for row in both} == {"wish_holds", "between_sharpness"}
-    assert [row for row in both if row["metric"] == "wish_holds"] == first
-    assert "between_sharpness" in told and "wish_holds" not in told
-    _, alone = evaluate("--only", "wishes")
+    _, first = evaluate("--only", "implied")
+    told, both = evaluate("--only", "interpolation", "--add")
+    assert {row["metric"] for row in first} == {"implied_holds"}
+    assert {row["metric"] for row in both} == {"implied_holds", "midpoint_sharpness"}
+    assert [row for row in both if row["metric"] == "implied_holds"] == first
+    assert "midpoint_sharpness" in told and "implied_holds" not in told
+    _, alone = evaluate("--only", "implied")
     assert alone == first
 
 
-def test_walks_are_measured_beside_straight_lines(
+def test_interpolation_is_measured_beside_linear_interpolation(
     labelled_store: Path, judge: Path, tmp_path: Path
 ) -> None:
-    rows = judged_figures(labelled_store, judge, tmp_path, "walks", 8)
+    rows = judged_figures(labelled_store, judge, tmp_path, "interpolation", 8)
     found = {(row["metric"], row["model"]): row for row in rows}
-    sharp = [found["between_sharpness", model] for model in ("facedial", "straight lines")]
+    sharp = [found["midpoint_sharpness", model] for model in ("facedial", "linear")]
     assert sharp[0]["n"] == sharp[1]["n"] == 4
-    # On these pictures, which are no faces, neither is the sharper one (`evaluate/test_walks` has faces).
+    # On these pictures, which are no faces, neither is the sharper one.
     assert sharp[0]["value"] > 0.9 * sharp[1]["value"] > 0
-    assert found["between_frechet_ratio", "facedial"]["value"] > 0
+    assert found["midpoint_frechet_ratio", "facedial"]["value"] > 0
 
 
 def test_what_a_comparison_needs_is_said(
@@ -191,13 +191,13 @@ def test_what_a_comparison_needs_is_said(
     }
     bundle = Path("facedial")
     with pytest.raises(BadRequest, match="needs a judge"):
-        list(_run.run(_run.Order(**order, models=(bundle,))))  # type: ignore[arg-type]
+        list(_run.run(_run.EvaluationConfig(**order, models=(bundle,))))  # type: ignore[arg-type]
     unlabelled = {**order, "stores": (store,)}
-    with pytest.raises(BadRequest, match="attributes given by people"):
-        list(_run.run(_run.Order(**unlabelled, models=(bundle,), judge=judge)))  # type: ignore[arg-type]
+    with pytest.raises(BadRequest, match="manual attribute labels"):
+        list(_run.run(_run.EvaluationConfig(**unlabelled, models=(bundle,), judge=judge)))  # type: ignore[arg-type]
     with pytest.raises(BadRequest, match="two models are called x"):
         _run.named([tmp_path / "x", tmp_path / "x" / "bundle"])
-    nothing = list(_run.run(_run.Order(**order)))  # type: ignore[arg-type]
+    nothing = list(_run.run(_run.EvaluationConfig(**order)))  # type: ignore[arg-type]
     assert not any("frechet" in line for line in nothing)
 
 
@@ -207,7 +207,7 @@ def test_edits_are_judged_with_their_costs(
     monkeypatch.setattr(edits, "EDITS", {"Smiling": 1.0, "Male": None})
     monkeypatch.setattr(edits, "SHOWN", 2)
     monkeypatch.setattr(edits, "SHOWN_EDITS", ("Smiling", "Eyeglasses", "Blond_Hair"))
-    order = _run.Order(
+    order = _run.EvaluationConfig(
         stores=(labelled_store,),
         out=tmp_path,
         work=tmp_path,
@@ -223,7 +223,7 @@ def test_edits_are_judged_with_their_costs(
     assert ("edit_success", "Male") in found
     assert ("outside_mask_changed", "Male") not in found
     assert np.isfinite(found["edit_success", "judged"])
-    assert "none left out" in (tmp_path / "report.html").read_text()
+    assert "not selected" in (tmp_path / "report.html").read_text()
 
 
 def test_change_outside_a_part_is_counted_where_it_lies() -> None:
@@ -241,6 +241,6 @@ def test_change_outside_a_part_is_counted_where_it_lies() -> None:
 def test_every_wish_of_the_sheet_is_an_attribute() -> None:
     from facedial.codes.attributes import NAMES
 
-    assert set(comparison.ASKED) <= set(NAMES)
-    assert all(set(wish) <= set(NAMES) for wish in comparison.SETS)
-    assert len(comparison.SETS) == 10
+    assert set(comparison.REQUESTED) <= set(NAMES)
+    assert all(set(wish) <= set(NAMES) for wish in comparison.TARGET_SETS)
+    assert len(comparison.TARGET_SETS) == 10

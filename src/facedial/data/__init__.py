@@ -1,6 +1,6 @@
-"""Stores of training crops: one memory-mapped pixel array and a Parquet index.
+"""Stores of training crops: a memory-mapped pixel array and a Parquet index.
 
-Convention: as in `faces`: x right, y down, integer coordinate = pixel centre, RGB uint8 [H, W, 3],
-left and right of landmarks as seen in the image.  An unknown number is NaN, never a guess.
-A person is in one split only.
+Conventions as in `faces`: x right, y down, integer coordinates at pixel centres, RGB uint8 [H, W, 3],
+left and right of landmarks as seen in the image. Unknown numbers are NaN. A person is in one split
+only.
 """

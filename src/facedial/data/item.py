@@ -1,4 +1,4 @@
-"""What a source yields: one picture to be cropped, with all that is known of it."""
+"""Sources of pictures and their items: a picture to be cropped, with its labels."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -8,9 +8,10 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from facedial.data.places import Place
+from facedial.data.locations import ByteLocation
 
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Box = tuple[int, int, int, int]
 
 SPLITS = ("train", "val", "test")
@@ -21,57 +22,57 @@ SPLIT_RULE = "facedial-split-1"
 class Item:
     """One picture of a source.
 
-    `file`: its name in the store; `person`: who it shows, "" when unknown (then `file` stands for
-    the person); `split`: the official one, or "" for the rule.  `landmarks`: [5, 2] in pixels of
-    the picture, None or NaN when unknown.  `attributes`: float32 [40] in 0..1, NaN unknown.
-    `ready`: the picture is a crop already and is only resized; `inside`: share of it inside its
-    photo; `to_photo`: [2, 3], its pixels to photo pixels, where known, and `photo_size` (width,
-    height) of that photo.  `head_box` (x0, y0, x1, y1), half-open: the square of an aligned picture
-    that is its `head` crop as it stands.
+    `file`: name in the store. `location`: where its bytes are. `person`: identity, "" if unknown
+    (then `file` counts as the person). `split`: official split, "" for the rule of `split_of`.
+    `landmarks`: [5, 2] in picture pixels, None or NaN if unknown. `attributes`: float32 [40] in
+    0..1, NaN unknown. `ready`: the picture is a crop and is only resized; `inside`: share of that
+    crop inside its photo; `to_photo`: [2, 3], crop pixel to photo pixel, None if unknown;
+    `photo_size`: width and height of that photo. `head_box` (x0, y0, x1, y1), half-open: square of an
+    aligned picture that is its `head` crop. `extra`: other columns of the labels, as text.
     """
 
     file: str
-    place: Place
+    location: ByteLocation
     person: str = ""
     split: str = ""
-    landmarks: Floats | None = None
-    attributes: npt.NDArray[np.float32] | None = None
+    landmarks: Doubles | None = None
+    attributes: Floats | None = None
     ready: bool = False
     inside: float = 1.0
-    to_photo: Floats | None = None
+    to_photo: Doubles | None = None
     photo_size: tuple[int, int] = (0, 0)
     head_box: Box | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
 class Source(Protocol):
-    """A collection of pictures: which there are, in an order that never changes."""
+    """A collection of pictures in a fixed order."""
 
     @property
     def kind(self) -> str:
-        """Which module of `sources` it is."""
+        """Name of its module in `sources`."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Base names of the files and folders it was opened from."""
+        """Base names of the files and folders that it was opened from."""
 
     @property
     def frame(self) -> str:
-        """Frame of the ready crops it holds; "" when it holds photos."""
+        """Frame of its ready crops; "" if it holds photos."""
 
     @property
     def pick(self) -> Literal["largest", "central"]:
-        """Which face of a photo counts when several are found."""
+        """Which face of a photo is cropped if several are found."""
 
     def items(self) -> Iterator[Item]:
-        """The pictures, lazily."""
+        """Iterate over the pictures."""
 
-    def mark(self) -> str:
-        """Text that changes when a file of the source does; no dates of this machine in it."""
+    def fingerprint(self) -> str:
+        """Text that changes when a file of the source does; independent of the machine."""
 
 
 def split_of(person: str) -> str:
-    """Split of a person by name: 80 % train, 10 % val, 10 % test, the same for ever.
+    """Split by a hash of the person's name: 80 % train, 10 % val, 10 % test.
 
     >>> split_of("AJ_Cook"), split_of("George_W_Bush")
     ('train', 'test')

@@ -1,7 +1,7 @@
-"""Who judges: people kept from every generator and reader, halved between judge and judged.
+"""Splits of a store for the judge, an attribute classifier that evaluates edits and generated faces.
 
-A judge of attributes learns from validation people, by whom models are only looked at, and from one half
-of the test people; what it judges is measured on the other half.
+The judge is trained on validation people and one half of the test people, none of whom any evaluated
+model is trained on. Evaluations with it use the other half of the test people.
 """
 
 import hashlib
@@ -11,20 +11,20 @@ import numpy.typing as npt
 
 from facedial.data.store import Store
 
-HELD_OUT = 8  # of the judge's people, one in so many is kept from it, to see how well it judges
+HELD_OUT = 8  # one in so many of the judge's people is held out, for its own AUC
 
 Rows = npt.NDArray[np.int64]
 
 
 def judging(store: Store) -> tuple[Rows, Rows]:
-    """Rows of a store that a judge learns from, and rows of its people that are held out from it."""
+    """Rows of a store that the judge is trained on, and rows of people held out from it."""
     rows = np.flatnonzero((store.split == "val") | ((store.split == "test") & ~_judged(store)))
     held = np.array([_digest(person) // 2 % HELD_OUT == 0 for person in store.person[rows]], bool)
     return rows[~held].astype(np.int64), rows[held].astype(np.int64)
 
 
 def judged(store: Store) -> Rows:
-    """Rows of the test people whom neither a generator, nor a reader, nor the judge has seen."""
+    """Rows of the test people that neither the evaluated models nor the judge were trained on."""
     return np.flatnonzero((store.split == "test") & _judged(store)).astype(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""A label table and the pictures it speaks of: attributes, landmarks, person, split by file."""
+"""Label tables: attributes, landmarks, person and split of each picture."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from facedial.codes.attributes import NAMES
 from facedial.data import tables
-from facedial.data.item import Floats
+from facedial.data.item import Doubles, Floats
 from facedial.errors import BadRequest
-
-Float32 = npt.NDArray[np.float32]
 
 POINTS = ("eye_imgleft", "eye_imgright", "nose", "mouth_imgleft", "mouth_imgright")
 FILE_COLUMNS = ("file", "filename", "image", "imageid", "path", "name")
@@ -28,18 +25,18 @@ PARTITIONS |= {name: name for name in ("train", "val", "test")}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Label:
-    """What a table says of one picture; fields as in `Item`."""
+    """The labels of one picture; fields as in `Item`."""
 
     person: str
     split: str
-    landmarks: Floats | None
-    attributes: Float32
+    landmarks: Doubles | None
+    attributes: Floats
     extra: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelTable:
-    """Rows of a label table, found by file name (with or without extension) or person and number.
+    """Rows of a label table, looked up by file name (without extension) or person and number.
 
     `attributes`: float32 [R, 40] in 0..1, NaN unknown; `landmarks`: float64 [R, 5, 2] or None.
     """
@@ -49,17 +46,17 @@ class LabelTable:
     by_person: bool
     person: tuple[str, ...]
     split: tuple[str, ...]
-    attributes: Float32
-    landmarks: npt.NDArray[np.float64] | None
+    attributes: Floats
+    landmarks: Doubles | None
     extra: Mapping[str, tuple[str, ...]]
 
     @staticmethod
     def open(path: Path) -> "LabelTable":
-        """Read a Parquet, CSV or tab separated table.
+        """Load a Parquet, CSV or tab separated table.
 
-        Attribute columns are CelebA's names, case, spaces and underscores ignored, with an optional
-        prefix such as `facer_`.  Landmarks are `lm_eye_imgleft_x` to `lm_mouth_imgright_y`.
-        Raises `BadRequest` when no column says which picture a row is of.
+        Attribute columns have CelebA's names (case, spaces and underscores are ignored) with an
+        optional prefix such as `facer_`. Landmarks are `lm_eye_imgleft_x` to `lm_mouth_imgright_y`.
+        Raises `BadRequest` if no column identifies the picture of a row.
         """
         columns = tables.read_table(path)
         plain = {_plain(name): name for name in columns}
@@ -101,31 +98,31 @@ class LabelTable:
         )
 
     def row_of(self, file: str) -> int | None:
-        """Row that speaks of the picture `file`, a path with slashes; None when there is none.
+        """Row of the picture `file`, a path with slashes; None if there is none.
 
-        The whole path is tried first, then the path without its folders.
+        The whole path is looked up first, then the base name.
         """
         stem = _stem(file)
         row = self.rows.get(stem)
         return self.rows.get(stem.rsplit("/", 1)[-1]) if row is None else row
 
     def check(self, files: Iterable[str]) -> None:
-        """Raises `BadRequest` when no row speaks of one of `files`, or one row of two of them."""
+        """Raises `BadRequest` if the table has none of `files`, or one row matches two of them."""
         users: dict[int, str] = {}
         for file in files:
             row = self.row_of(file)
             if row in users:
                 raise BadRequest(
-                    f"row {row + 1} of {self.path} would speak of both {users[row]} and {file}; "
+                    f"row {row + 1} of {self.path} matches both {users[row]} and {file}; "
                     "give their whole paths in the column `file`"
                 )
             if row is not None:
                 users[row] = file
         if not users:
-            raise BadRequest(f"no row of {self.path} speaks of any of the pictures")
+            raise BadRequest(f"no row of {self.path} matches any of the pictures")
 
     def find(self, file: str) -> Label | None:
-        """What the table says of the picture `file`, found as by `row_of`; None when nothing."""
+        """Labels of the picture `file`, looked up as by `row_of`; None if there are none."""
         row = self.row_of(file)
         if row is None:
             return None
@@ -176,7 +173,7 @@ def _partition(cell: Any, path: Path) -> str:
     return PARTITIONS.get(text, "")
 
 
-def _numbers(cells: list[Any]) -> npt.NDArray[np.float64]:
+def _numbers(cells: list[Any]) -> Doubles:
     values = np.full(len(cells), np.nan)
     for row, cell in enumerate(cells):
         if cell is None or cell == "":
@@ -188,10 +185,10 @@ def _numbers(cells: list[Any]) -> npt.NDArray[np.float64]:
     return values
 
 
-def unit_scale(values: npt.NDArray[np.float64]) -> Float32:
-    """Attribute values as 0..1: probabilities as they are, -1/1 halved, scores by the logistic.
+def unit_scale(values: Doubles) -> Floats:
+    """Attribute values in 0..1: probabilities unchanged, -1/1 as 0/1, scores by the logistic function.
 
-    The kind is told from all values together; 0 stays the boundary of a score.
+    Which of the three they are is decided from all values together; a score of 0 becomes 0.5.
     """
     known = values[np.isfinite(values)]
     if known.size and not ((known >= 0) & (known <= 1)).all():
@@ -202,21 +199,21 @@ def unit_scale(values: npt.NDArray[np.float64]) -> Float32:
     return values.astype(np.float32)
 
 
-def _attributes(columns: tables.Columns, plain: Mapping[str, str]) -> tuple[Float32, set[str]]:
+def _attributes(columns: tables.Columns, plain: Mapping[str, str]) -> tuple[Floats, set[str]]:
     count = len(next(iter(columns.values()), []))
     values = np.full((count, len(NAMES)), np.nan)
     used = set()
-    for place, name in enumerate(NAMES):
+    for k, name in enumerate(NAMES):
         column = _first(plain, tuple(_plain(prefix + name) for prefix in PREFIXES))
         if column is not None:
-            values[:, place] = _numbers(columns[column])
+            values[:, k] = _numbers(columns[column])
             used.add(column)
     return unit_scale(values), used
 
 
 def _landmarks(
     columns: tables.Columns, plain: Mapping[str, str]
-) -> tuple[npt.NDArray[np.float64] | None, set[str]]:
+) -> tuple[Doubles | None, set[str]]:
     wanted = [f"lm_{point}_{axis}" for point in POINTS for axis in "xy"]
     found = [_first(plain, (_plain(name),)) for name in wanted]
     names = [name for name in found if name is not None]

@@ -1,4 +1,4 @@
-"""Prepare a store: plan, make the crops in several processes, journal, resume, finish."""
+"""Prepares a store: plans, makes the crops in several processes, journals, resumes, packs."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ import numpy as np
 
 from facedial.codes.attributes import NAMES
 from facedial.data import store
-from facedial.data.crops import Locate, Maker
+from facedial.data.crops import CropMaker, Locate
 from facedial.data.item import SPLIT_RULE, SPLITS, Item, Source, split_of
-from facedial.data.workers import Bench, Chunk, Row, run
+from facedial.data.pool import Chunk, CropFacts, CropWriter, write_all
 from facedial.errors import BadRequest, BadStore, FacedialError, UnknownName
 from facedial.faces.crop import FRAMES
 from facedial.folder import nearest
@@ -31,9 +31,9 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of it: crops in the store, in each split, and (file, reason) of those left out.
+    """Result: number of crops, in all and in each split, and (file, reason) of skipped pictures.
 
-    `resumed`: pictures that an earlier, stopped run had done; `already`: the store was complete.
+    `resumed`: pictures done by an earlier, interrupted call. `already`: the store was complete.
     """
 
     store: Path
@@ -55,54 +55,54 @@ def prepare(
     locate: Locate | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Make the store `out` from `source`; the same call goes on where a stopped one was.
+    """Make the store `out` from `source`; resumes an interrupted call with the same arguments.
 
-    `frame`: how a photo is cropped, a name of `FRAMES`; `size`: pixels of a crop's side.
-    `locate`: finds faces where the labels name no landmarks; with several processes it must be
-    picklable.  `progress(done, total)` is called after each chunk.  The store's bytes depend on the
-    source and these two alone, not on `processes` nor on interruptions.
-    Raises `BadRequest` when `out` is something else, `FacedialError` when nothing can be used.
+    `frame`: how a photo is cropped, a name of `FRAMES`. `size`: side of a crop, px. `locate`: finds
+    faces if the labels have no landmarks; picklable if there are several processes.
+    `progress(done, total)` is called after each chunk. The store's bytes depend on the source, the
+    frame and the size alone, not on `processes` or interruptions.
+    Raises `BadRequest` if `out` is something else, `FacedialError` if no picture can be used.
     """
-    began = time.monotonic()
+    start_time = time.monotonic()
     out = Path(out)
     _check(source, frame, size, processes)
     items, twice = _listed(source)
     finds = locate is not None and FRAMES[frame].needs_face and any(map(_unplaced, items))
     plan = _plan(source, items, frame, size, finds)
     if _is_complete(out, plan):
-        return _report(out, began, resumed=0, already=True)
-    work = _Work.open(out, plan, len(items), size)
-    done = work.read_journal()
+        return _report(out, start_time, resumed=0, already=True)
+    partial = _PartialStore.open(out, plan, len(items), size)
+    done = partial.read_journal()
     resumed = len(done)
-    # as the bytes lie: a compressed tar can only be read forwards
+    # in the order of the bytes: a compressed tar can only be read forwards
     order = sorted(
-        range(len(items)), key=lambda row: (items[row].place.path, items[row].place.start)
+        range(len(items)), key=lambda row: (items[row].location.path, items[row].location.start)
     )
     todo = [row for row in order if row not in done]
     chunks = [
-        Chunk(number, tuple((row, items[row]) for row in todo[start : start + CHUNK]))
-        for number, start in enumerate(range(0, len(todo), CHUNK))
+        Chunk(tuple((row, items[row]) for row in todo[start : start + CHUNK]))
+        for start in range(0, len(todo), CHUNK)
     ]
-    bench = Bench(Maker(frame, size, locate, source.pick), work.folder / RAW)
+    writer = CropWriter(CropMaker(frame, size, locate, source.pick), partial.folder / RAW)
     try:
-        with work.journal() as journal:
-            for _, rows in run(chunks, bench, processes):
+        with partial.journal() as journal:
+            for rows in write_all(chunks, writer, processes):
                 journal.write(json.dumps(rows) + "\n")
                 journal.flush()
                 done |= {row["row"]: row for row in rows}
                 if progress is not None:
                     progress(len(done), len(items))
-        work.finish(items, done, _facts(source, plan, frame, size, twice))
-    except OSError as wrong:
+        partial.finish(items, done, _facts(source, plan, frame, size, twice))
+    except OSError as error:
         raise FacedialError(
-            f"cannot write {out}: {wrong.strerror or wrong}; the same command goes on afterwards"
-        ) from wrong
-    return _report(out, began, resumed=resumed, already=False)
+            f"cannot write {out}: {error.strerror or error}; the same command goes on afterwards"
+        ) from error
+    return _report(out, start_time, resumed=resumed, already=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    """The folder beside `out` in which a store grows; renamed to `out` when it is complete."""
+class _PartialStore:
+    """The folder `out`.partial in which a store is made; renamed to `out` when it is complete."""
 
     out: Path
     folder: Path
@@ -110,9 +110,9 @@ class _Work:
     size: int
 
     @staticmethod
-    def open(out: Path, plan: str, count: int, size: int) -> "_Work":
+    def open(out: Path, plan: str, count: int, size: int) -> "_PartialStore":
         folder = out.with_name(out.name + ".partial")
-        work = _Work(out, folder, count, size)
+        partial = _PartialStore(out, folder, count, size)
         if (folder / PLAN).exists():
             try:
                 same = json.loads((folder / PLAN).read_text(encoding="utf-8"))["plan"] == plan
@@ -120,9 +120,9 @@ class _Work:
                 same = False
             if not same:
                 raise BadRequest(
-                    f"{folder} is left from preparing another source or other options; remove it"
+                    f"{folder} is left from preparing another source or with other options; remove it"
                 )
-            return work
+            return partial
         need = count * size * size * 3
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -131,20 +131,20 @@ class _Work:
                 raise FacedialError(
                     f"{out} needs {need / 1e6:.0f} MB, only {free / 1e6:.0f} MB are free"
                 )
-            folder.mkdir(exist_ok=True)  # without a plan: stopped before anything was done
+            folder.mkdir(exist_ok=True)  # without a plan: interrupted before anything was done
             with (folder / RAW).open("wb") as raw:
                 raw.truncate(need)
-            # last: a folder with a plan is one that can be gone on with
+            # last: a folder with a plan can be resumed
             (folder / PLAN).write_text(json.dumps({"plan": plan}), encoding="utf-8")
-        except OSError as wrong:
-            raise FacedialError(f"cannot write {out}: {wrong.strerror or wrong}") from wrong
-        return work
+        except OSError as error:
+            raise FacedialError(f"cannot write {out}: {error.strerror or error}") from error
+        return partial
 
     def journal(self) -> Any:
         return (self.folder / JOURNAL).open("a", encoding="utf-8")
 
-    def read_journal(self) -> dict[int, Row]:
-        """Rows done so far; a last line cut off by a kill is dropped from the file."""
+    def read_journal(self) -> dict[int, CropFacts]:
+        """Facts of the rows done so far; truncates a last line that is incomplete."""
         path = self.folder / JOURNAL
         if not path.exists():
             return {}
@@ -154,8 +154,8 @@ class _Work:
             os.truncate(path, len(whole))
         return {row["row"]: row for line in whole.splitlines() for row in json.loads(line)}
 
-    def finish(self, items: list[Item], done: dict[int, Row], facts: dict[str, Any]) -> None:
-        """Pack, write index and facts, rename.  Stopped anywhere, it can be called again."""
+    def finish(self, items: list[Item], done: dict[int, CropFacts], facts: dict[str, Any]) -> None:
+        """Pack the pixels, write index and facts, rename; can be called again after an interruption."""
         kept = [row for row in range(self.count) if "skipped" not in done[row]]
         skipped = [
             [item.file, done[row]["skipped"]]
@@ -180,10 +180,10 @@ class _Work:
             (self.out / name).unlink(missing_ok=True)
 
     def _pack(self, kept: list[int]) -> None:
-        """Make `pixels.u8` of the kept rows of the raw file."""
+        """Write the kept rows of the raw file to `pixels.u8`."""
         raw, pixels = self.folder / RAW, self.folder / store.PIXELS
         if not raw.exists():
-            return  # an earlier call came this far
+            return  # done by an earlier call
         if len(kept) == self.count:
             raw.rename(pixels)
             return
@@ -195,18 +195,18 @@ class _Work:
         raw.unlink()
 
 
-def write_columns(folder: Path, items: list[Item], made: list[Row]) -> None:
-    """Write the index of `items`, whose crops turned out as `made`."""
+def write_columns(folder: Path, items: list[Item], crops: list[CropFacts]) -> None:
+    """Write the index of `items`; `crops`: the facts of their crops."""
     unknown = np.full(len(NAMES), np.nan, np.float32)
     attributes = [unknown if item.attributes is None else item.attributes for item in items]
     columns = {
         "file": [item.file for item in items],
         "person": [item.person or item.file for item in items],
         "split": [item.split or split_of(item.person or item.file) for item in items],
-        "landmarks": np.array([row["landmarks"] for row in made], np.float32),
-        "inside": np.array([row["inside"] for row in made], np.float32),
-        "to_photo": np.array([row["to_photo"] for row in made], np.float64),
-        "photo_size": np.array([row["photo_size"] for row in made], np.int32),
+        "landmarks": np.array([row["landmarks"] for row in crops], np.float32),
+        "inside": np.array([row["inside"] for row in crops], np.float32),
+        "to_photo": np.array([row["to_photo"] for row in crops], np.float64),
+        "photo_size": np.array([row["photo_size"] for row in crops], np.int32),
         "attributes": np.array(attributes, np.float32),
     }
     names = dict.fromkeys(name for item in items for name in item.extra)
@@ -233,7 +233,7 @@ def _check(source: Source, frame: str, size: int, processes: int) -> None:
 
 
 def _listed(source: Source) -> tuple[list[Item], list[list[str]]]:
-    """The source's items by name, and those whose name came before."""
+    """The source's items, and (file, reason) of those whose name is not the first of its kind."""
     items: dict[str, Item] = {}
     twice = []
     for item in source.items():
@@ -247,15 +247,15 @@ def _listed(source: Source) -> tuple[list[Item], list[list[str]]]:
 
 
 def _unplaced(item: Item) -> bool:
-    """Whether a face has to be found before a crop of a face can be made."""
+    """Whether the face has to be detected before the picture can be cropped."""
     placed = item.ready or item.head_box is not None
     return not placed and (item.landmarks is None or not np.isfinite(item.landmarks).all())
 
 
 def _plan(source: Source, items: list[Item], frame: str, size: int, finds: bool) -> str:
-    """Digest of all that decides a store's bytes."""
+    """Digest of everything that a store's bytes depend on."""
     digest = hashlib.blake2b(digest_size=16)
-    head = (store.FORMAT, source.kind, source.names, source.mark(), frame, size, finds)
+    head = (store.FORMAT, source.kind, source.names, source.fingerprint(), frame, size, finds)
     digest.update(repr((*head, source.pick, SPLIT_RULE)).encode())
     for item in items:
         facts = (item.file, item.person, item.split, item.ready, item.head_box, item.inside)
@@ -266,15 +266,15 @@ def _plan(source: Source, items: list[Item], frame: str, size: int, finds: bool)
 
 
 def _is_complete(out: Path, plan: str) -> bool:
-    """Whether `out` is this very store; raises `BadRequest` when something else is there."""
+    """Whether `out` is this store, complete; raises `BadRequest` if it is something else."""
     if not out.exists() and not out.is_symlink():
         return False
     if out.is_dir() and not any(out.iterdir()):
         return False
     try:
         same = store.read_facts(out)["plan"] == plan
-    except BadStore as wrong:
-        raise BadRequest(f"{out} exists and is not a store; choose another output") from wrong
+    except BadStore as error:
+        raise BadRequest(f"{out} exists and is not a store; choose another output") from error
     if not same:
         raise BadRequest(
             f"{out} is a store of another source or made with other options; choose another output"
@@ -299,14 +299,14 @@ def _facts(
     }
 
 
-def _report(out: Path, began: float, *, resumed: int, already: bool) -> Report:
-    made = store.Store.open(out)
+def _report(out: Path, start_time: float, *, resumed: int, already: bool) -> Report:
+    complete = store.Store.open(out)
     return Report(
         store=out,
-        count=len(made),
-        splits={name: len(made.where(name)) for name in SPLITS},
-        skipped=made.skipped,
+        count=len(complete),
+        splits={name: len(complete.where(name)) for name in SPLITS},
+        skipped=complete.skipped,
         resumed=resumed,
         already=already,
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - start_time,
     )

@@ -1,4 +1,4 @@
-"""A store: one memory-mapped array of crops and a Parquet index, ready for training."""
+"""A store: a memory-mapped array of crops and a Parquet index, ready for training."""
 
 import json
 from collections.abc import Mapping
@@ -18,20 +18,20 @@ FORMAT = 1
 PIXELS, INDEX, FACTS = "pixels.u8", "index.parquet", "store.json"
 COLUMNS = ("file", "person", "split", "landmarks", "inside", "to_photo", "photo_size", *NAMES)
 
-Float32 = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
 Texts = npt.NDArray[np.str_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Store:
-    """N prepared crops; row i of every array speaks of the same crop.
+    """N prepared crops; row i of every array is the same crop.
 
-    `pixels`: read-only uint8 [N, S, S, 3], mapped, not loaded.  `landmarks`: float32 [N, 5, 2] in
-    crop pixels.  `attributes`: float32 [N, 40] in 0..1, CelebA's order.  `inside`: float32 [N],
-    share of the crop inside its photo.  `to_photo`: float64 [N, 2, 3], crop pixel to photo pixel,
-    and `photo_size`: int32 [N, 2], width and height (0 unknown).  Unknown numbers are NaN.
-    `extra`: other columns of the labels as text.  `skipped`: (file, reason) left out when made.
-    A store pickles as its path, so that data loaders in other processes map it anew.
+    `pixels`: read-only memory-mapped uint8 [N, S, S, 3]. `landmarks`: float32 [N, 5, 2] in crop
+    pixels. `attributes`: float32 [N, 40] in 0..1, in CelebA's order. `inside`: float32 [N], share
+    of the crop inside its photo. `to_photo`: float64 [N, 2, 3], crop pixel to photo pixel.
+    `photo_size`: int32 [N, 2], width and height, 0 unknown. Other unknown numbers are NaN. `extra`:
+    other columns of the labels, as text. `skipped`: (file, reason) of pictures left out.
+    A store is pickled as its path, so that data loaders in other processes map it themselves.
     """
 
     path: Path
@@ -42,9 +42,9 @@ class Store:
     file: list[str]
     person: Texts
     split: Texts
-    landmarks: Float32
-    attributes: Float32
-    inside: Float32
+    landmarks: Floats
+    attributes: Floats
+    inside: Floats
     to_photo: npt.NDArray[np.float64]
     photo_size: npt.NDArray[np.int32]
     extra: Mapping[str, Texts]
@@ -52,7 +52,7 @@ class Store:
 
     @staticmethod
     def open(path: str | Path) -> "Store":
-        """Open the store in folder `path`; raises `BadStore` with what is wrong and what to do."""
+        """Open the store in the folder `path`; raises `BadStore` if it is missing or damaged."""
         path = Path(path)
         facts = read_facts(path)
         count, size = int(facts["count"]), int(facts["size"])
@@ -101,16 +101,16 @@ class Store:
         return np.flatnonzero(self.split == split).astype(np.int64)
 
     def known(self, row: int) -> npt.NDArray[np.bool_]:
-        """Where the crop shows its photo and not the photo's edge repeated: bool [S, S].
+        """Mask bool [S, S] of the crop's pixels inside its photo; outside, the photo's edge is repeated.
 
-        All True when it is not known where in a photo the crop lay.
+        All True if the position of the crop in its photo is unknown.
         """
         matrix = self.to_photo[row]
         if not np.isfinite(matrix).all() or not self.photo_size[row].all():
             return np.ones((self.size, self.size), np.bool_)
-        grid = np.arange(self.size)
-        x = matrix[0, 0] * grid[None, :] + matrix[0, 1] * grid[:, None] + matrix[0, 2]
-        y = matrix[1, 0] * grid[None, :] + matrix[1, 1] * grid[:, None] + matrix[1, 2]
+        index = np.arange(self.size)
+        x = matrix[0, 0] * index[None, :] + matrix[0, 1] * index[:, None] + matrix[0, 2]
+        y = matrix[1, 0] * index[None, :] + matrix[1, 1] * index[:, None] + matrix[1, 2]
         width, height = self.photo_size[row]
         inside: npt.NDArray[np.bool_] = (
             (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
@@ -119,7 +119,7 @@ class Store:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """`store.json` of the store in `path`; raises `BadStore` if there is none that can be read."""
+    """Load `store.json` of the store in `path`; raises `BadStore` if it is missing or damaged."""
     if not path.is_dir():
         raise BadStore(f"there is no store {path}; `facedial prepare` makes one")
     if not (path / FACTS).is_file():
@@ -152,7 +152,7 @@ def write_index(path: Path, columns: Mapping[str, Any], extra: Mapping[str, list
         "inside": pa.array(columns["inside"]),
         "to_photo": fixed(columns["to_photo"], 6),
         "photo_size": fixed(columns["photo_size"], 2),
-        **{name: pa.array(attributes[:, place]) for place, name in enumerate(NAMES)},
+        **{name: pa.array(attributes[:, k]) for k, name in enumerate(NAMES)},
         **{name: pa.array(cells, pa.string()) for name, cells in extra.items()},
     }
     tables.write_parquet(path / INDEX, index)

@@ -1,4 +1,4 @@
-"""Tables on disk: the only file that touches pyarrow, and only when a table is opened."""
+"""Tables on disk; the only module that imports pyarrow, and only when a table is opened."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ def arrow() -> Any:
 
 
 def open_parquet(path: Path) -> Any:
-    """A `pyarrow.parquet.ParquetFile`; raises `BadRequest` when `path` is not one."""
+    """A `pyarrow.parquet.ParquetFile`; raises `BadRequest` if `path` is not one."""
     pa = arrow()
     try:
         return pa.parquet.ParquetFile(path)
@@ -46,8 +46,8 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> Columns:
 def read_text(path: Path) -> Columns:
     """Columns of a comma or tab separated file with a header line, as text.
 
-    Lines that start with # before the header are notes, as in `lfw_attributes.txt`, whose header
-    itself begins with a lone #.  Raises `BadRequest` when a row is longer than the header.
+    Lines before the header that start with # are comments, as in `lfw_attributes.txt`, whose header
+    begins with a separate #. Raises `BadRequest` if a row is longer than the header.
     """
     lines = files.read_text(path, "table").splitlines()
     start = 0
@@ -85,7 +85,7 @@ def read_table(path: Path) -> Columns:
 
 
 def write_parquet(path: Path, columns: Mapping[str, Any]) -> None:
-    """Write pyarrow arrays as a Parquet file; the same columns give the same bytes."""
+    """Write pyarrow arrays as a Parquet file, deterministically."""
     pa = arrow()
     pa.parquet.write_table(pa.table(dict(columns)), path, compression="zstd")
 
@@ -96,5 +96,5 @@ def first_line(error: BaseException) -> str:
 
 
 def _is_note(line: str) -> bool:
-    """Whether a line before the header is blank or a remark."""
+    """Whether a line before the header is blank or a comment."""
     return not line.strip() or (line.startswith("#") and "\t" not in line)

@@ -1,8 +1,9 @@
-"""The teacher of landmarks, asked often: one look of it is off by as much as our network is.
+"""The landmark teacher: YuNet (Wu et al. 2023) with test-time augmentation.
 
-YuNet (Wu et al. 2023) reads points on a coarse grid: the same photo, moved by a few pixels, gives
-points a few percent of the eye distance away. Its mean over moved, mirrored and resized copies is
-steadier and is what a student is taught by and measured against.
+A single prediction of YuNet is as inaccurate as our network: it predicts points on a coarse grid, so
+shifting a photo by a few pixels moves them by a few percent of the eye distance. The mean over
+shifted, mirrored and resized copies has less variance; the landmark network is distilled from it and
+evaluated against it.
 """
 
 from pathlib import Path
@@ -17,7 +18,7 @@ Points = NDArray[np.float64]
 UInt8 = NDArray[np.uint8]
 
 LOOKS = 12
-ENOUGH = 2 / 3  # of the looks must find the face
+MIN_DETECTED = 2 / 3  # of the augmented copies
 MARGIN = 16
 SWAPPED = [1, 0, 2, 4, 3]
 STRIDES = (8, 16, 32)
@@ -25,16 +26,16 @@ CONFIDENT = 0.5
 
 
 class Teacher:
-    """YuNet's ONNX file: finds faces' five landmarks in pixels uint8 [H, W, 3]."""
+    """YuNet's ONNX file: detects the five landmarks of faces in pixels uint8 [H, W, 3]."""
 
     def __init__(self, path: Path) -> None:
         self._session = Session(path, threads=1)
 
     def __call__(self, pixels: UInt8) -> list[Points]:
-        """Landmarks [5, 2] of every face that scores over a half."""
+        """Landmarks [5, 2] of every detection with a score above 0.5, before suppression."""
         height, width = (-(-side // 32) * 32 for side in pixels.shape[:2])
         padded = np.zeros((height, width, 3), np.float32)
-        padded[: pixels.shape[0], : pixels.shape[1]] = pixels[..., ::-1]  # it wants BGR, 0..255
+        padded[: pixels.shape[0], : pixels.shape[1]] = pixels[..., ::-1]  # BGR, 0..255
         maps = self._session.every(padded.transpose(2, 0, 1)[None])
         found = []
         for stride in STRIDES:
@@ -49,7 +50,7 @@ class Teacher:
         return found
 
     def apart(self, pixels: UInt8) -> list[Points]:
-        """One finding of each face: those whose eyes' middles are nearer than an eye distance are one."""
+        """One detection of each face: suppresses those within one eye distance of another one."""
         kept: list[Points] = []
         for points in self(pixels):
             eyes = float(np.linalg.norm(points[1] - points[0]))
@@ -61,9 +62,10 @@ class Teacher:
     def steady(
         self, pixels: UInt8, near: Points, rng: np.random.Generator, looks: int = LOOKS
     ) -> Points | None:
-        """Mean landmarks [5, 2] over looks at one face, the one about `near`; None if often missed.
+        """Mean landmarks [5, 2] over `looks` augmented copies, of the face around `near` [5, 2].
 
-        Looks are enlarged 1.4 to 2.8 times (crops are small), moved by up to 16 px, every other mirrored.
+        Copies are upsampled 1.4 to 2.8 times, shifted by up to 16 px, every other one is mirrored.
+        None if fewer than two thirds of the copies have a detection near `near`.
         """
         eyes = float(np.linalg.norm(near[1] - near[0]))
         seen = []
@@ -85,4 +87,4 @@ class Teacher:
             off = [float(np.linalg.norm(p[:2] - near[:2], axis=1).mean()) for p in candidates]
             if off and min(off) < 0.4 * eyes:
                 seen.append(candidates[int(np.argmin(off))])
-        return np.mean(seen, axis=0) if len(seen) >= ENOUGH * looks else None
+        return np.mean(seen, axis=0) if len(seen) >= MIN_DETECTED * looks else None

@@ -1,5 +1,5 @@
-"""Every figure that facedial states comes from here.
+"""Metrics of a model and its baselines, on people it has not seen; every published figure.
 
-Modules without a leading underscore are metrics: `measure(context)` yields rows, `show(context)`,
-where there is one, yields titled pictures for the report. A new file is a new metric.
+Each module without a leading underscore is a metric: `measure(context)` yields rows and
+`show(context)`, where there is one, titled pictures for the report. A new file is a new metric.
 """

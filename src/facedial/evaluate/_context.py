@@ -1,4 +1,4 @@
-"""What metrics measure: a model, stores of people it has and has not seen, and the baseline."""
+"""Input of every metric: model, stores, and the PCA baseline."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,18 +12,19 @@ from facedial.data.store import Store
 from facedial.editor import FRAME, Editor
 from facedial.errors import BadStore
 
-UInt8 = NDArray[np.uint8]
+Bytes = NDArray[np.uint8]
 UNSEEN, SEEN = "test", "train"
 SPLITS = {"unseen": UNSEEN, "train": SEEN}
 
 
 @dataclass(slots=True)
-class Context:
-    """An evaluation: editor of the model, stores, folder for what is slow to make, seed, counts.
+class EvaluationContext:
+    """Model and stores of an evaluation, and its options.
 
-    `teacher`: YuNet's ONNX file, to measure landmarks against its mean over many looks. `models`:
-    name -> bundle, to compare; `judge`: the bundle of who judges them; `identity`: a face embedding's
-    ONNX file; `sets`: a table of smiling and sad photos (CSV: file, set).
+    `editor`: the opened model. `work`: folder of the fitted baseline. `most`: maximum number of
+    pictures of each group. `teacher`: ONNX file of the YuNet face detector. `models`: name ->
+    bundle, to compare. `judge`: bundle of the independent attribute classifier. `identity`: ONNX
+    file of a face embedding. `sets`: table of smiling and sad photos (CSV: file, set).
     """
 
     editor: Editor
@@ -40,21 +41,21 @@ class Context:
 
     @property
     def head(self) -> list[Store]:
-        """Stores on the head frame at the model's size."""
+        """Stores with crops of the head frame at the model's size."""
         side = self.editor.bundle.side
         return [s for s in self.stores if s.frame == FRAME and s.size == side]
 
     @staticmethod
     def data(store: Store, group: str) -> str:
-        """Name of a store's group of people in the figures, e.g. `celeba-head/unseen`."""
+        """Name of a group of people of a store in `Row.data`, e.g. `celeba-head/unseen`."""
         return f"{store.path.name}-{store.frame}/{group}"
 
     def rows(self, store: Store, group: str) -> NDArray[np.int64]:
-        """At most `most` rows of a group (`unseen`, `train`), evenly spread, the same every time."""
+        """At most `most` evenly spaced rows of a group (`unseen`, `train`)."""
         return evenly(store.where(SPLITS[group]), self.most)
 
     def pca(self) -> Pca:
-        """PCA-1024 fitted on the training people of all head stores, kept in `work`."""
+        """PCA-1024 fitted on the training people of all head stores, cached in `work`."""
         if self._pca is None:
             stores = self.head
             if not stores:
@@ -75,19 +76,19 @@ class Context:
 
 
 def evenly(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """At most `count` of `rows`, evenly spread, the same every time."""
+    """At most `count` of `rows`, evenly spaced, hence the same every time."""
     if len(rows) <= count:
         return rows
     return np.asarray(rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)])
 
 
-def training_blocks(stores: Sequence[Store]) -> Iterator[UInt8]:
-    """Crops of the training people of all stores, in blocks."""
+def training_blocks(stores: Sequence[Store]) -> Iterator[Bytes]:
+    """Crops uint8 [B, S, S, 3] of the training people of all stores."""
     for store in stores:
         yield from blocks(store, store.where(SEEN))
 
 
-def blocks(store: Store, rows: NDArray[np.int64], size: int = BLOCK) -> Iterable[UInt8]:
-    """Pixels of `rows` in blocks."""
+def blocks(store: Store, rows: NDArray[np.int64], size: int = BLOCK) -> Iterable[Bytes]:
+    """Crops uint8 [B, S, S, 3] of `rows`, at most `size` at once."""
     for start in range(0, len(rows), size):
         yield store.pixels[rows[start : start + size]]

@@ -1,4 +1,4 @@
-"""The judge of faces: attributes, features and maps of a network that no generator was trained with."""
+"""The judge: an attribute classifier trained on people that no evaluated model has seen."""
 
 from pathlib import Path
 
@@ -9,13 +9,17 @@ from facedial.codes.attributes import NAMES
 from facedial.runtime.bundle import Bundle, enlarged
 from facedial.runtime.session import Session
 
-UInt8 = NDArray[np.uint8]
+Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 AT_ONCE = 32
 
 
 class Judge:
-    """A bundle of the recipe `judge`, asked about pictures uint8 [N, S, S, 3], S a part of 128."""
+    """A bundle of the recipe `judge`; takes pictures uint8 [N, S, S, 3], 128 a multiple of S.
+
+    `auc`: attribute -> AUC on the people held out from its training (`data.judging`).
+    """
 
     def __init__(self, path: Path) -> None:
         with Bundle.open(path) as bundle:
@@ -23,18 +27,18 @@ class Judge:
             stated = bundle.part("judge")["attributes"]
         self.auc = {name: stated[name]["auc"] for name in NAMES}
 
-    def read(self, pictures: UInt8) -> Floats:
-        """Probabilities of the attributes [N, 40]."""
-        return self._judged(pictures)[:, : len(NAMES)]
+    def predict(self, pictures: Bytes) -> Floats:
+        """Attribute probabilities float32 [N, 40]."""
+        return self._outputs(pictures)[:, : len(NAMES)]
 
-    def features(self, pictures: UInt8) -> NDArray[np.float64]:
-        """Features [N, F] for distances between sets of pictures."""
-        return self._judged(pictures)[:, len(NAMES) :].astype(np.float64)
+    def features(self, pictures: Bytes) -> Doubles:
+        """Features float64 [N, F], for the Frechet distance between sets of pictures."""
+        return self._outputs(pictures)[:, len(NAMES) :].astype(np.float64)
 
-    def distance(self, one: UInt8, other: UInt8) -> NDArray[np.float64]:
-        """How unlike pictures look, [N]: squared difference of two maps, each over that of `other`.
+    def distance(self, one: Bytes, other: Bytes) -> Doubles:
+        """Perceptual distance [N] of picture pairs (Johnson et al. 2016), 0 for equal pictures.
 
-        0 for equal pictures; the perceptual distance (Johnson 2016) on features learnt from faces.
+        Mean over two feature maps of the squared difference over the squared norm of `other`'s map.
         """
         distances = []
         for i in range(0, len(one), AT_ONCE):
@@ -46,7 +50,7 @@ class Judge:
             distances.append(np.mean(shares, axis=0))
         return np.concatenate(distances).astype(np.float64)
 
-    def _judged(self, pictures: UInt8) -> Floats:
+    def _outputs(self, pictures: Bytes) -> Floats:
         parts = [
             self._session(enlarged(pictures[i : i + AT_ONCE]))
             for i in range(0, len(pictures), AT_ONCE)

@@ -1,4 +1,4 @@
-"""One evaluation: every metric in turn, then the table, the JSON and the page."""
+"""One evaluation: runs every metric, then writes the JSON, the table and the report."""
 
 import logging
 import os
@@ -11,8 +11,10 @@ from facedial import folder
 from facedial.data.store import Store
 from facedial.editor import Editor
 from facedial.errors import BadRequest
-from facedial.evaluate._context import Context
-from facedial.evaluate._figures import FILE, Figures, Picture, RanOn, Row
+from facedial.evaluate._context import EvaluationContext
+from facedial.evaluate._machine import RanOn
+from facedial.evaluate._report import JSON_FILE, save
+from facedial.evaluate._rows import Figures, Picture, Row
 from facedial.faces.photo import Photo
 
 log = logging.getLogger(__name__)
@@ -20,8 +22,12 @@ METRICS = "facedial.evaluate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """One call of `facedial evaluate`."""
+class EvaluationConfig:
+    """Options of one `facedial evaluate`; fields as in `EvaluationContext`.
+
+    `only`: names of the metrics to run, all if empty. `model`: bundle, the packaged one if None.
+    `add`: keep the rows of a previous evaluation in `out` that are not measured again.
+    """
 
     stores: tuple[Path, ...]
     out: Path
@@ -39,9 +45,9 @@ class Order:
 
 
 def named(models: Sequence[Path]) -> dict[str, Path]:
-    """Name -> bundle; a bundle in a folder `bundle` is called after what holds it.
+    """Name -> bundle; a bundle in a folder `bundle` has the name of its parent folder.
 
-    Raises `BadRequest` for two of one name.
+    Raises `BadRequest` if two have the same name.
     """
     names: dict[str, Path] = {}
     for path in models:
@@ -52,31 +58,30 @@ def named(models: Sequence[Path]) -> dict[str, Path]:
     return names
 
 
-def run(order: Order) -> Iterator[str]:
-    """Measure as ordered; yields a line for each figure, then the paths written.
+def run(config: EvaluationConfig) -> Iterator[str]:
+    """Run the metrics; yields one line for each row, then the paths of the files written.
 
-    Raises `UnknownName` for a metric that is not there and `BadStore` for a store that cannot be
-    opened, both before anything is measured. With `add`, figures of `out` that are not measured again
-    stay, and say what they ran on.
+    Raises `UnknownName` for an unknown metric and `BadStore` for a store that cannot be opened,
+    both before anything is measured.
     """
-    earlier = Figures.load(order.out / FILE) if order.add else None
-    names = list(order.only) or folder.names(METRICS)
+    earlier = Figures.load(config.out / JSON_FILE) if config.add else None
+    names = list(config.only) or folder.names(METRICS)
     modules = [folder.load(METRICS, name, "metric") for name in names]
-    stores = [Store.open(path) for path in order.stores]
+    stores = [Store.open(path) for path in config.stores]
     rows: list[Row] = []
     pictures: list[Picture] = []
-    with Editor.open(order.model) as editor:
-        context = Context(
+    with Editor.open(config.model) as editor:
+        context = EvaluationContext(
             editor=editor,
             stores=stores,
-            work=order.work,
-            seed=order.seed,
-            most=order.most,
-            teacher=order.teacher,
-            models=named(order.models),
-            judge=order.judge,
-            identity=order.identity,
-            sets=order.sets,
+            work=config.work,
+            seed=config.seed,
+            most=config.most,
+            teacher=config.teacher,
+            models=named(config.models),
+            judge=config.judge,
+            identity=config.identity,
+            sets=config.sets,
         )
         for name, module in zip(names, modules, strict=True):
             start = time.perf_counter()
@@ -90,9 +95,9 @@ def run(order: Order) -> Iterator[str]:
         figures = figures.after(earlier)
         modules = [folder.load(METRICS, name, "metric") for name in folder.names(METRICS)]
     goals = [goal for module in modules for goal in getattr(module, "GOALS", ())]
-    written = figures.save(order.out, goals)
+    written = save(figures, config.out, goals)
     for i, picture in enumerate(pictures):
-        path = order.out / f"sheet-{i}.png"
+        path = config.out / f"sheet-{i}.png"
         Photo(picture.pixels, path.name, None).save(path, overwrite=True)
         written.append(path)
     yield from (str(path) for path in written)

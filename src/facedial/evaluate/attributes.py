@@ -1,4 +1,4 @@
-"""Attributes: AUC and accuracy of the reader on people it has not seen, whose labels people gave."""
+"""Attribute classifier: AUC, accuracy and calibration on unseen people with manual labels."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from facedial import scores
 from facedial.codes.attributes import ATTRIBUTES, NAMES
-from facedial.evaluate._context import Context, blocks
-from facedial.evaluate._figures import Goal, Row
+from facedial.evaluate._context import EvaluationContext, blocks
+from facedial.evaluate._rows import Goal, Row
 
 GOALS = (
     Goal("attribute_auc", must=0.91, aim=0.94),
@@ -15,10 +15,12 @@ GOALS = (
 )
 
 
-def measure(context: Context) -> Iterator[Row]:
+def measure(context: EvaluationContext) -> Iterator[Row]:
     """`attribute_auc`, `attribute_accuracy`, `attribute_calibration` (expected calibration error).
 
-    Means over attributes, then AUC and calibration of each attribute alone.
+    Means over the attributes, then AUC and calibration of each attribute. `facedial`: the
+    classifier on crops; `facedial-linear`: linear prediction from codes. Only of stores whose labels
+    are 0 or 1.
     """
     bundle = context.editor.bundle
     for store in context.head:
@@ -28,10 +30,10 @@ def measure(context: Context) -> Iterator[Row]:
             continue
         data = context.data(store, "unseen")
         crops = list(blocks(store, rows, 64))
-        reader = np.concatenate([bundle.read(block) for block in crops])
+        predicted = np.concatenate([bundle.read(block) for block in crops])
         codes = np.concatenate([bundle.encode(block) for block in crops])
         for model, values in (
-            ("facedial", reader),
+            ("facedial", predicted),
             ("facedial-linear", context.editor.directions.read(codes)[:, : len(ATTRIBUTES)]),
         ):
             aucs = {
@@ -41,16 +43,16 @@ def measure(context: Context) -> Iterator[Row]:
             }
             mean = float(np.mean(list(aucs.values())))
             yield Row("attribute_auc", model, data, mean, f"mean over {len(aucs)}", len(rows))
-            right = float(((values > 0.5) == (labels > 0.5)).mean())
-            yield Row("attribute_accuracy", model, data, right, "share", len(rows))
+            accuracy = float(((values > 0.5) == (labels > 0.5)).mean())
+            yield Row("attribute_accuracy", model, data, accuracy, "share", len(rows))
             if model != "facedial":
                 continue
             errors = {
                 name: scores.calibration_error(values[:, k], labels[:, k] > 0.5)
                 for k, name in enumerate(NAMES)
             }
-            off = float(np.mean(list(errors.values())))
-            yield Row("attribute_calibration", model, data, off, "mean error", len(rows))
+            error = float(np.mean(list(errors.values())))
+            yield Row("attribute_calibration", model, data, error, "mean error", len(rows))
             for metric, table in (("attribute_auc", aucs), ("attribute_calibration", errors)):
                 for name, value in table.items():
                     yield Row(metric, model, f"{data}/{name}", float(value), "", len(rows))

@@ -1,4 +1,4 @@
-"""Several models side by side: the same photos, the same wishes, one judge whom none of them knows."""
+"""Comparison of several models on the same photos and the same targets, with one judge."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,14 +13,19 @@ from facedial.data.judging import judged
 from facedial.data.store import Store
 from facedial.editor import FRAME, Editor
 from facedial.errors import BadRequest
-from facedial.evaluate._asked import ASKED, SETS, asked_and_found
-from facedial.evaluate._context import UNSEEN, Context, evenly
-from facedial.evaluate._figures import Goal, Picture, Row
+from facedial.evaluate._conditional import (
+    REQUESTED,
+    TARGET_SETS,
+    conditional_success,
+    targets_text,
+)
+from facedial.evaluate._context import UNSEEN, EvaluationContext, evenly
 from facedial.evaluate._judge import Judge
+from facedial.evaluate._rows import Goal, Picture, Row
 from facedial.faces import sheet
 from facedial.runtime.bundle import BORROWED
 
-UInt8 = NDArray[np.uint8]
+Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
 
 SHOWN = 10
@@ -30,11 +35,12 @@ SIDE = 64
 GOALS = (Goal("conditional_success", must=0.88, aim=0.95, model="cvae"),)
 
 
-def measure(context: Context) -> Iterator[Row]:
-    """Reconstruction, new faces, wishes and costs of every model in `context.models`; nothing without.
+def measure(context: EvaluationContext) -> Iterator[Row]:
+    """Reconstruction, generation, conditional generation and costs of each of `context.models`.
 
-    All pictures are compared at `SIDE` pixels, larger ones shrunk to it. `perceptual`, `frechet_ratio`,
-    `diversity` and `conditional_success` are the judge's; counts of real and new faces are equal.
+    Without `context.models` there are no rows. Pictures are compared at `SIDE` px, larger ones are
+    downsampled. `perceptual`, `frechet_ratio`, `diversity` (total variance of features over that of
+    real faces) and `conditional_success` use the judge; real and generated sets have equal counts.
     """
     if not context.models:
         return
@@ -42,24 +48,24 @@ def measure(context: Context) -> Iterator[Row]:
     store = next((s for s in stores if np.isin(s.attributes[judged(s)], (0.0, 1.0)).all()), None)
     if store is None or len(judged(store)) == 0:
         raise BadRequest(
-            "a comparison needs a store on the head frame whose test people have attributes given by "
-            "people (CelebA)"
+            "a comparison needs a store of the head frame with manual attribute labels (CelebA) of its "
+            "test people; add one"
         )
     if context.judge is None:
         raise BadRequest(
-            "a comparison needs a judge: train the recipe judge, then --judge its bundle"
+            "a comparison needs a judge; train the recipe judge and name its bundle as the judge"
         )
     judge = Judge(context.judge)
-    yield from _of_judge(judge, store, context)
+    yield from _judge_accuracy(judge, store, context)
     rows = evenly(judged(store), context.most)
     crops, data = store.pixels[rows], f"{store.path.name}-{store.frame}/judged"
     count = min(context.most, len(store.where("train")) // 2)
     train = store.where("train")
     real = [_at(store.pixels[evenly(part, count)], SIDE) for part in (train[::2], train[1::2])]
     real_features = [judge.features(part) for part in real]
-    floor = scores.frechet(*real_features)
-    yield Row("frechet_floor", "photos", data, floor, "", count)
-    spread_real = float(np.trace(np.cov(real_features[0], rowvar=False)))
+    baseline = scores.frechet(*real_features)
+    yield Row("frechet_floor", "photos", data, baseline, "", count)
+    real_variance = float(np.trace(np.cov(real_features[0], rowvar=False)))
     sharp = float(scores.sharpness(_at(crops, SIDE)).mean())
     for name, path in context.models.items():
         with Editor.open(path) as editor:
@@ -67,48 +73,48 @@ def measure(context: Context) -> Iterator[Row]:
             codes = editor.generate(count, seed=context.seed)
             drawn = _at(editor.decode(codes), SIDE)
             features = judge.features(drawn)
-            ratio = scores.frechet(features, real_features[0]) / floor
+            ratio = scores.frechet(features, real_features[0]) / baseline
             yield Row("frechet_ratio", name, "random", ratio, "of real against real", count)
-            own = float(np.trace(np.cov(features, rowvar=False))) / spread_real
-            yield Row("diversity", name, "random", own, "of real faces' spread", count)
-            blur = scores.sharpness(drawn) / sharp
-            yield Row.of("sharpness_ratio", name, "random", blur, "of real crops")
-            yield from asked_and_found(editor, name, judge, context, "new/faces", SIDE)
+            share = float(np.trace(np.cov(features, rowvar=False))) / real_variance
+            yield Row("diversity", name, "random", share, "of real faces' variance", count)
+            ratios = scores.sharpness(drawn) / sharp
+            yield Row.of("sharpness_ratio", name, "random", ratios, "of real crops")
+            yield from conditional_success(editor, name, judge, context, "new/faces", SIDE)
             yield from _costs(editor, name)
 
 
-def _of_judge(judge: Judge, store: Store, context: Context) -> Iterator[Row]:
-    """How well the judge judges photos of people it has not seen."""
+def _judge_accuracy(judge: Judge, store: Store, context: EvaluationContext) -> Iterator[Row]:
+    """Balanced accuracy of the judge on photos of people it has not seen."""
     rows = evenly(judged(store), context.most)
-    read, truth = judge.read(_at(store.pixels[rows], SIDE)), store.attributes[rows] > 0.5
+    predicted, truth = judge.predict(_at(store.pixels[rows], SIDE)), store.attributes[rows] > 0.5
     data = f"{store.path.name}-{store.frame}/judged"
-    right = (read > 0.5) == truth
+    right = (predicted > 0.5) == truth
     balanced = []
-    for name in ASKED:
+    for name in REQUESTED:
         k = NAMES.index(name)
         sides = [float(right[truth[:, k] == side, k].mean()) for side in (True, False)]
         balanced.append(float(np.mean(sides)))
         yield Row("judge_accuracy", "photos", f"{data}/{name}", balanced[-1], "balanced", len(rows))
     mean = float(np.mean(balanced))
-    yield Row("judge_accuracy", "photos", data, mean, "balanced, mean over those asked", len(rows))
+    yield Row("judge_accuracy", "photos", data, mean, "balanced, mean over attributes", len(rows))
 
 
 def _reconstruction(
     editor: Editor,
     name: str,
     data: str,
-    crops: UInt8,
+    crops: Bytes,
     judge: Judge,
     sharp: float,
     people: NDArray[np.str_],
 ) -> Iterator[Row]:
-    drawn = _again(editor, crops)
+    drawn = _reconstructed(editor, crops)
     small = _at(crops, SIDE)
     yield Row.of("psnr", name, data, scores.psnr(small, drawn), "dB", people)
     yield Row.of("ssim", name, data, scores.ssim(small, drawn), "", people)
     yield Row.of("perceptual", name, data, judge.distance(drawn, small), "", people)
-    blur = scores.sharpness(drawn) / sharp
-    yield Row.of("sharpness_ratio", name, data, blur, "of real crops", people)
+    ratios = scores.sharpness(drawn) / sharp
+    yield Row.of("sharpness_ratio", name, data, ratios, "of real crops", people)
 
 
 def _costs(editor: Editor, name: str) -> Iterator[Row]:
@@ -142,58 +148,60 @@ def _costs(editor: Editor, name: str) -> Iterator[Row]:
     yield Row("decode_per_s", name, "one by one", per_s, "pictures/s", TIMED)
 
 
-def show(context: Context) -> Iterator[Picture]:
-    """The same photos, random codes and ten sets of wishes through every model; codes beside U[0, 1)."""
+def show(context: EvaluationContext) -> Iterator[Picture]:
+    """Reconstructions, random faces, ten sets of targets and uniform codes, one row for each model."""
     if not context.models:
         return
     store = next(s for s in context.stores if s.frame == FRAME)
     rows = evenly(judged(store), SHOWN) if len(judged(store)) else store.where(UNSEEN)[:SHOWN]
     crops = store.pixels[rows]
-    again, fresh, uniform, wished = [list(_at(crops, SIDE))], [], [], []
+    reconstructed, random, uniform, targeted = [list(_at(crops, SIDE))], [], [], []
     names, conditional, plain = [], [], []
     for name, path in context.models.items():
         with Editor.open(path) as editor:
             names.append(name)
-            again.append(list(_again(editor, crops)))
-            fresh.append(list(_drawn(editor, context.seed)))
+            reconstructed.append(list(_reconstructed(editor, crops)))
+            random.append(list(_drawn(editor, context.seed)))
             if RAW in editor.bundle.facts["files"]:
                 plain.append(name)
                 codes = editor.generate(SHOWN, seed=context.seed, prior="uniform")
                 uniform.append(list(_at(editor.decode(codes), SIDE)))
             if "latent" in next(iter(editor.bundle.facts["parts"].values())):
                 conditional.append(name)
-                wished.append(
-                    [_drawn(editor, context.seed + i, wish, 1)[0] for i, wish in enumerate(SETS)]
+                targeted.append(
+                    [
+                        _drawn(editor, context.seed + i, targets, 1)[0]
+                        for i, targets in enumerate(TARGET_SETS)
+                    ]
                 )
-    yield Picture("photos; reconstructions of " + ", ".join(names), _sheet(again))
-    yield Picture("new faces, fitted priors: " + ", ".join(names), _sheet(fresh))
+    yield Picture("photos; reconstructions of " + ", ".join(names), _sheet(reconstructed))
+    yield Picture("new faces, fitted priors: " + ", ".join(names), _sheet(random))
     if uniform:
-        title = "codes drawn uniformly from 0..1, as the first source draws them: "
+        title = "codes drawn uniformly from [0, 1), as the first source draws them: "
         yield Picture(title + ", ".join(plain), _sheet(uniform))
-    if wished:
-        asked = "; ".join(", ".join(f"{n}={v:g}" for n, v in wish.items()) for wish in SETS)
-        yield Picture(f"wishes ({asked}): " + ", ".join(conditional), _sheet(wished))
+    if targeted:
+        yield Picture(f"targets ({targets_text()}): " + ", ".join(conditional), _sheet(targeted))
 
 
 def _drawn(
-    editor: Editor, seed: int, wish: Mapping[str, float] | None = None, count: int = SHOWN
-) -> UInt8:
+    editor: Editor, seed: int, targets: Mapping[str, float] | None = None, count: int = SHOWN
+) -> Bytes:
     known = editor.prior().names
-    wanted = {name: value for name, value in (wish or {}).items() if name in known}
-    return _at(editor.decode(editor.generate(count, seed=seed, wanted=wanted)), SIDE)
+    used = {name: value for name, value in (targets or {}).items() if name in known}
+    return _at(editor.decode(editor.generate(count, seed=seed, wanted=used)), SIDE)
 
 
-def _again(editor: Editor, crops: UInt8) -> UInt8:
-    """Reconstructions of crops [N, S, S, 3], at `SIDE`."""
+def _reconstructed(editor: Editor, crops: Bytes) -> Bytes:
+    """Reconstructions uint8 [N, SIDE, SIDE, 3] of crops uint8 [N, S, S, 3]."""
     bundle = editor.bundle
     given = _at(crops, bundle.side)
-    # What a crop has is read at full size, whatever the model's.
-    own = bundle.read(crops) if bundle.wants_attributes else None
-    drawn = bundle.decode(bundle.encode(given, own))
+    # Attributes are predicted at full size, whatever the model's size.
+    attributes = bundle.read(crops) if bundle.wants_attributes else None
+    drawn = bundle.decode(bundle.encode(given, attributes))
     return _at(sheet.as_bytes(drawn), SIDE)
 
 
-def _sheet(lines: Sequence[Sequence[UInt8]]) -> UInt8:
+def _sheet(lines: Sequence[Sequence[Bytes]]) -> Bytes:
     pictures = [sheet.resized(picture, (96, 96)) for line in lines for picture in line]
     return sheet.grid(pictures, len(lines[0]))
 

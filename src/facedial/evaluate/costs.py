@@ -1,4 +1,4 @@
-"""What using costs: seconds and milliseconds of verbs and calls, megabytes of weights."""
+"""Costs of use: seconds of verbs, milliseconds of calls, megabytes of weights."""
 
 import dataclasses
 import statistics
@@ -15,37 +15,41 @@ from facedial.codes.edit import Edit
 from facedial.codes.flow import Memory
 from facedial.codes.moves import FAST
 from facedial.editor import Editor
-from facedial.evaluate._context import Context
-from facedial.evaluate._figures import Goal, Row
+from facedial.evaluate._context import EvaluationContext
+from facedial.evaluate._rows import Goal, Row
 from facedial.faces import sheet
 from facedial.faces.photo import Photo
+from facedial.runtime.bundle import Bundle, installed
 
 SIDE = 1000
-# A shift: a target that the face has reached already would move, and cost, nothing.
+# A shift: a target that the face has already reached would change, and cost, nothing.
 EDIT = Edit(shifts={"Smiling": 1.0})
 CALL = [sys.executable, "-m", "facedial"]
+# All packaged bundles together; the one place that states the limit.
+MAX_PACKAGED_MB = 40
 
 GOALS = (
-    Goal("weights_mb", must=25, aim=20, lower=True),
+    Goal("weights_mb", must=MAX_PACKAGED_MB, lower=True, data="all bundles"),
     Goal("import_s", must=0.3, aim=0.1, lower=True),
     Goal("help_s", must=0.3, aim=0.1, lower=True),
     Goal("edit_cold_s", must=2, aim=0.8, lower=True),
     Goal("edit_warm_ms", must=250, aim=80, lower=True),
     Goal("first_render_ms", must=60, aim=25, lower=True),
-    Goal("draw_ms", must=40, aim=15, lower=True),
+    Goal("gan_decode_ms", must=40, aim=15, lower=True),
     Goal("generate_100_s", must=30, aim=5, lower=True),
 )
 
 
-def measure(context: Context) -> Iterator[Row]:
+def measure(context: EvaluationContext) -> Iterator[Row]:
     """Median seconds of five processes, median milliseconds of twenty calls; sizes in MB.
 
-    `render_ms`: a step of a slider. `first_render_ms`: the first one, of a face of which nothing is
-    remembered, by the student where there is one. Both, `decode_ms` (faithful) and `draw_ms` (sharp) on
-    one thread.
+    `render_ms`: one slider step. `first_render_ms`: the first step with an empty cache, by the
+    distilled editor if there is one. `decode_ms`: MSE decoder; `gan_decode_ms`: GAN decoder. These
+    four on one thread.
     """
     bundle = context.editor.bundle
     yield Row("weights_mb", "facedial", "bundle", bundle.megabytes(), "MB", 1)
+    yield Row("weights_mb", "facedial", "all bundles", packaged_mb(), "MB", len(installed()))
     yield _seconds("import_s", [sys.executable, "-c", "import facedial"])
     yield _seconds("help_s", [*CALL, "--help"])
     crop = sheet.resized(_face(context), (SIDE // 2, SIDE // 2))
@@ -68,7 +72,7 @@ def measure(context: Context) -> Iterator[Row]:
         )
         codes = portrait.code.values[None]
         yield _milliseconds("decode_ms", lambda: single.bundle.decode(codes))
-        yield _milliseconds("draw_ms", lambda: single.bundle.draw(codes))
+        yield _milliseconds("gan_decode_ms", lambda: single.bundle.draw(codes))
     pixels = np.repeat(portrait.crop.pixels[None], 32, 0)
     batch = _milliseconds("encode_per_s", lambda: bundle.encode(pixels))
     yield Row("encode_per_s", "facedial", "head crops", 32_000 / batch.value, "crops/s", 20)
@@ -77,14 +81,23 @@ def measure(context: Context) -> Iterator[Row]:
     yield Row("generate_100_s", "facedial", "", time.perf_counter() - start, "s", 1)
 
 
-def _face(context: Context) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """A crop in which the finder finds a face: of the first store's unseen people."""
+def packaged_mb() -> float:
+    """Size of all packaged bundles, MB."""
+    sizes = []
+    for name in installed():
+        with Bundle.open(name) as bundle:
+            sizes.append(bundle.megabytes())
+    return sum(sizes)
+
+
+def _face(context: EvaluationContext) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """A crop of the first store's unseen people, in which the detector finds a face."""
     store = context.head[0]
     return np.asarray(store.pixels[context.rows(store, "unseen")[0]])
 
 
 def _edit(editor: Editor, source: Path, result: Path) -> None:
-    """All of `facedial edit` but the opening of the model: read, find, encode, render, write."""
+    """`facedial edit` without opening the model: load, detect, encode, render, save."""
     photo = Photo.open(source)
     editor.render(editor.read(photo)[0], EDIT).save(result, overwrite=True)
 
@@ -95,7 +108,7 @@ def _seconds(metric: str, arguments: list[str]) -> Row:
         start = time.perf_counter()
         subprocess.run(arguments, check=True, capture_output=True)  # noqa: S603
         times.append(time.perf_counter() - start)
-    # The first process warms the disk's cache; it is not what a user meets the second time.
+    # The first process fills the disk cache, so it is left out.
     return Row(metric, "facedial", "process", statistics.median(times[1:]), "s", 5)
 
 

@@ -1,4 +1,4 @@
-"""Edits of people nobody has seen: found by the judge, and what they cost beside what was asked."""
+"""Edits of unseen people: success by the judge, collateral change, identity, sharpness, locality."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -16,19 +16,20 @@ from facedial.codes.wishes import companions
 from facedial.data.judging import judged
 from facedial.data.store import Store
 from facedial.editor import FRAME, Editor
-from facedial.evaluate._context import SEEN, Context, evenly
-from facedial.evaluate._figures import Goal, Picture, Row
+from facedial.evaluate._context import SEEN, EvaluationContext, evenly
 from facedial.evaluate._judge import Judge
+from facedial.evaluate._rows import Goal, Picture, Row
 from facedial.faces import sheet
 from facedial.faces.crop import head_template
 from facedial.faces.geometry import fit_similarity, warp
 from facedial.faces.paste import changed_places
 from facedial.runtime.session import Session
 
-UInt8 = NDArray[np.uint8]
+Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 
-# Attribute -> the label it is to have; None: the other one than it has.
+# Attribute -> target; None: the opposite of the photo's label.
 EDITS: Mapping[str, float | None] = {
     "Smiling": 1.0,
     "Eyeglasses": 1.0,
@@ -39,20 +40,20 @@ EDITS: Mapping[str, float | None] = {
     "Young": 0.0,
     "Male": None,
 }
-# What the sheets show: all that must be good, each the other way than it is.
+# Edits of the sheets, each to the opposite of the photo's label.
 SHOWN_EDITS = (
     "Smiling", "Mouth_Slightly_Open", "Eyeglasses", "Bangs", "Bald", "Black_Hair", "Blond_Hair",
     "Brown_Hair", "Gray_Hair", "Male", "Young", "Mustache", "No_Beard", "Heavy_Makeup", "Pale_Skin",
     "Bushy_Eyebrows",
 )  # fmt: skip
-MOST = 120  # people for each edit
-FEWEST = 16  # for a Frechet distance
+MAX_PEOPLE = 120  # for each edit
+MIN_FRECHET = 16  # pictures for a Frechet distance
 SHOWN = 12
 SIDE = 128
-SAME_PERSON = 0.31  # cosine of embeddings above which two photos are taken for one person's
-EMBEDDED_SIDE = 112
-# Where the embedding network wants eyes, nose and mouth.
-EMBEDDED = np.array(
+SAME_PERSON = 0.31  # cosine similarity of embeddings above which two photos count as one person's
+EMBEDDING_SIDE = 112
+# Positions of eyes, nose and mouth corners that the embedding network expects, px.
+EMBEDDING_LANDMARKS = np.array(
     [
         [38.2946, 51.6963],
         [73.5318, 51.5014],
@@ -61,7 +62,8 @@ EMBEDDED = np.array(
         [70.7299, 92.2041],
     ]
 )
-# Parts of a head crop of 128 px, x0, y0, x1, y1: what an edit may change. Hair is all but the face.
+# Boxes x0, y0, x1, y1 in a head crop of 128 px, and whether the edit may change the inside (True)
+# or the outside: hair is everything but the face.
 LOWER, EYES, FACE = (36, 72, 92, 114), (26, 50, 102, 86), (44, 62, 84, 112)
 PARTS: Mapping[str, tuple[tuple[int, int, int, int], bool]] = {
     "Smiling": (LOWER, True),
@@ -95,8 +97,8 @@ GOALS = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Mover:
-    """A model and a way to move and its quality: `name` in the figures."""
+class _EditModel:
+    """A bundle with an edit method: `move` and `quality` of `Editor.render`; `name` in the figures."""
 
     name: str
     path: Path | None
@@ -105,170 +107,173 @@ class _Mover:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Bench:
-    """What all edits are measured on and with; `spread` [40]: s.d. of the judge's findings in photos."""
+class _TestSet:
+    """Photos and networks that edits are evaluated with.
+
+    `rows`: photos of people unseen by every model; `std` float32 [40]: s.d. of the judge's
+    probabilities over photos; `most`: maximum number of photos of each edit.
+    """
 
     store: Store
     rows: NDArray[np.int64]
     judge: Judge
     embedding: Session | None
-    spread: Floats
+    std: Floats
     most: int
 
     @staticmethod
-    def of(store: Store, context: Context) -> "_Bench":
-        """The bench of a store."""
+    def of(store: Store, context: EvaluationContext) -> "_TestSet":
+        """The test set of a store."""
         assert context.judge is not None
         judge, rows = Judge(context.judge), judged(store)
-        found = judge.read(store.pixels[evenly(rows, 1000)])
-        return _Bench(
+        predicted = judge.predict(store.pixels[evenly(rows, 1000)])
+        return _TestSet(
             store=store,
             rows=rows,
             judge=judge,
             embedding=None if context.identity is None else Session(context.identity),
-            spread=np.maximum(found.std(0), 1e-3),
-            most=min(MOST, max(4, context.most // 16)),
+            std=np.maximum(predicted.std(0), 1e-3),
+            most=min(MAX_PEOPLE, max(4, context.most // 16)),
         )
 
 
-def measure(context: Context) -> Iterator[Row]:
-    """`edit_success`, `collateral`, `identity_kept`, `edit_sharpness`, `outside_mask_changed`.
+def measure(context: EvaluationContext) -> Iterator[Row]:
+    """Rows of every edit in `EDITS` and their means, for every model and edit method.
 
-    And `edit_frechet_ratio`: edited faces against training people who have what was asked.
+    Needs a judge and a head store with manual attribute labels of its test people; else no rows.
+    Only photos without the target, by label and by judge, are edited.
 
-    Needs a judge and a head store whose test people have attributes given by people; nothing without.
-    Of people who have not what is asked, by label and by the judge: in how many the judge finds it
-    afterwards. Collateral: mean movement of the judge's other findings, in s.d. over photos, in edits
-    that succeed; what goes with the wish (`codes.wishes`) is no collateral. Identity: the share whose
-    embeddings before and after are one person's, where a network is given (`--identity`). Outside:
-    the share of squared change that lies beyond the part of the face the attribute is of. Sharpness:
-    mean Laplacian variance where much has changed, over that of the photos in the same places.
+    `edit_success`: share of edited photos in which the judge finds the target. `collateral`: mean
+    absolute change of the judge's other probabilities, in s.d. over photos, of successful edits;
+    implied attributes (`codes.wishes`) are left out. `identity_kept`: share whose embeddings before
+    and after count as one person's, if `context.identity` is given. `edit_sharpness`: Laplacian
+    variance of edited photos over that of photos, where much has changed. `outside_mask_changed`:
+    share of squared change outside the attribute's part of the face. `edit_frechet_ratio`: Frechet
+    distance of edited photos to training people with the target, over that between two sets of those.
     """
     store = _store(context)
     if store is None or context.judge is None:
         return
-    bench = _Bench.of(store, context)
+    test_set = _TestSet.of(store, context)
     data = f"{store.path.name}-{store.frame}/judged"
     measured: dict[tuple[Path | None, str, str, str], list[Row]] = {}
-    for mover in _movers(context):
+    for model in _edit_models(context):
         every: dict[str, list[float]] = {}
-        with Editor.open(mover.path) as editor:
+        with Editor.open(model.path) as editor:
             for name, target in EDITS.items():
                 if name not in editor.directions.names:
                     continue
                 sign = {1.0: "+", 0.0: "-", None: ""}[target]
-                # The best move is one of the others, and need not be measured twice.
-                move = editor.manners.move(name, mover.move)
-                made = editor.manners.quality(name, mover.move, mover.quality)
+                # The best method of an attribute is one of the others: do not measure it twice.
+                move = editor.manners.move(name, model.move)
+                made = editor.manners.quality(name, model.move, model.quality)
                 quality = made if move == FLOW and editor.bundle.has_student else ""
-                key = (mover.path, name, move, quality)
+                key = (model.path, name, move, quality)
                 if key not in measured:
-                    measured[key] = list(_of_edit(bench, editor, mover, name, target))
+                    measured[key] = list(_edit_rows(test_set, editor, model, name, target))
                 for row in measured[key]:
                     every.setdefault(row.metric, []).append(row.value)
-                    yield dataclasses.replace(row, model=mover.name, data=f"{data}/{name}{sign}")
+                    yield dataclasses.replace(row, model=model.name, data=f"{data}/{name}{sign}")
         for metric, values in every.items():
             unit = f"mean over {len(values)} edits"
-            yield Row(metric, mover.name, data, float(np.mean(values)), unit, len(values))
+            yield Row(metric, model.name, data, float(np.mean(values)), unit, len(values))
 
 
-def _of_edit(
-    bench: _Bench, editor: Editor, mover: _Mover, name: str, target: float | None
+def _edit_rows(
+    test_set: _TestSet, editor: Editor, model: _EditModel, name: str, target: float | None
 ) -> Iterator[Row]:
-    """Figures of one edit by one mover; `data` is left to the caller."""
+    """Rows of one edit by one model, with an empty `data`."""
     k = NAMES.index(name)
-    store, judge = bench.store, bench.judge
-    labels = store.attributes[bench.rows, k] > 0.5
-    lacking = np.ones(len(labels), bool) if target is None else labels != (target > 0.5)
-    chosen = evenly(bench.rows[lacking], 2 * bench.most)
+    store, judge = test_set.store, test_set.judge
+    labels = store.attributes[test_set.rows, k] > 0.5
+    without = np.ones(len(labels), bool) if target is None else labels != (target > 0.5)
+    chosen = evenly(test_set.rows[without], 2 * test_set.most)
     own = store.attributes[chosen, k] > 0.5
-    wished = ~own if target is None else np.full(len(chosen), target > 0.5)
-    read = judge.read(store.pixels[chosen])
-    # A photo in which the judge finds it already says nothing of the edit.
-    able = np.flatnonzero((read[:, k] > 0.5) != wished)[: bench.most]
-    if not len(able):
+    targets = ~own if target is None else np.full(len(chosen), target > 0.5)
+    predicted = judge.predict(store.pixels[chosen])
+    # A photo in which the judge finds the target already says nothing about the edit.
+    usable = np.flatnonzero((predicted[:, k] > 0.5) != targets)[: test_set.most]
+    if not len(usable):
         return
-    read, wished, people = read[able], wished[able], store.person[chosen[able]]
-    before = store.pixels[chosen[able]]
+    predicted, targets = predicted[usable], targets[usable]
+    before, people = store.pixels[chosen[usable]], store.person[chosen[usable]]
     after = np.stack(
         [
-            _edited(editor, pixels, name, float(want), mover)
-            for pixels, want in zip(before, wished, strict=True)
+            _edited(editor, pixels, name, float(value), model)
+            for pixels, value in zip(before, targets, strict=True)
         ]
     )
-    then = judge.read(after)
-    success = (then[:, k] > 0.5) == wished
-    yield Row.of("edit_success", mover.name, "", success, "share", people)
-    along = companions({name: 1.0 if target is None else target}, NAMES)
-    others = [i for i, n in enumerate(NAMES) if n != name and n not in along]
-    moved = (np.abs(then - read) / bench.spread)[:, others].mean(1)
+    predicted_after = judge.predict(after)
+    success = (predicted_after[:, k] > 0.5) == targets
+    yield Row.of("edit_success", model.name, "", success, "share", people)
+    implied = companions({name: 1.0 if target is None else target}, NAMES)
+    others = [i for i, n in enumerate(NAMES) if n != name and n not in implied]
+    change = (np.abs(predicted_after - predicted) / test_set.std)[:, others].mean(1)
     if success.any():
-        yield Row.of("collateral", mover.name, "", moved[success], "s.d.", people[success])
-    if bench.embedding is not None and name != "Male":
-        one, two = (_embedded(bench.embedding, pictures) for pictures in (before, after))
+        yield Row.of("collateral", model.name, "", change[success], "s.d.", people[success])
+    if test_set.embedding is not None and name != "Male":
+        one, two = (_embedded(test_set.embedding, pictures) for pictures in (before, after))
         kept = (one * two).sum(1) > SAME_PERSON
-        yield Row.of("identity_kept", mover.name, "", kept, "share", people)
-    places = np.stack(
+        yield Row.of("identity_kept", model.name, "", kept, "share", people)
+    masks = np.stack(
         [changed_places(b.astype(np.float32) - a) for a, b in zip(before, after, strict=True)]
     )
-    real, own = (scores.sharpness(part, places) for part in (before, after))
-    seen = ~np.isnan(real)
-    if seen.any():
-        # Means first: a smooth cheek is sharpened endlessly by a moustache.
-        ratio = float(own[seen].mean() / real[seen].mean())
-        yield Row("edit_sharpness", mover.name, "", ratio, "of photos' there", int(seen.sum()))
+    sharpness, sharpness_after = (scores.sharpness(part, masks) for part in (before, after))
+    known = ~np.isnan(sharpness)
+    if known.any():
+        # A ratio of means: the ratio of a moustache on a smooth cheek has no upper bound.
+        ratio = float(sharpness_after[known].mean() / sharpness[known].mean())
+        yield Row("edit_sharpness", model.name, "", ratio, "of the photos'", int(known.sum()))
     if name in PARTS:
         outside = _outside(before, after, *PARTS[name])
-        yield Row.of("outside_mask_changed", mover.name, "", outside, "of squared change", people)
+        yield Row.of("outside_mask_changed", model.name, "", outside, "of squared change", people)
     if target is not None:
-        away = _frechet_ratio(judge, store, k, target, after)
-        if away is not None:
+        distance = _frechet_ratio(judge, store, k, target, after)
+        if distance is not None:
             unit = "of real against real"
-            yield Row("edit_frechet_ratio", mover.name, "", away, unit, len(after))
+            yield Row("edit_frechet_ratio", model.name, "", distance, unit, len(after))
 
 
-def _outside(
-    before: UInt8, after: UInt8, part: tuple[int, int, int, int], within: bool
-) -> NDArray[np.float64]:
-    """Share of squared change [N] that lies outside a part, or, where not `within`, inside it."""
+def _outside(before: Bytes, after: Bytes, part: tuple[int, int, int, int], within: bool) -> Doubles:
+    """Share [N] of squared change outside the box `part`; inside it, if not `within`."""
     square = np.square(after.astype(np.float64) - before).sum(3)
     x0, y0, x1, y1 = part
     share = square[:, y0:y1, x0:x1].sum((1, 2)) / np.maximum(square.sum((1, 2)), 1e-9)
     return np.asarray(1 - share if within else share)
 
 
-def _frechet_ratio(judge: Judge, store: Store, k: int, target: float, after: UInt8) -> float | None:
-    """Edited faces against training people who have the attribute, over two sets of those."""
+def _frechet_ratio(judge: Judge, store: Store, k: int, target: float, after: Bytes) -> float | None:
+    """`edit_frechet_ratio`; None if there are too few training people with the target."""
     train = store.where(SEEN)
-    have = train[(store.attributes[train, k] > 0.5) == (target > 0.5)]
-    count = min(len(after), len(have) // 2)
-    if count < FEWEST:
+    real = train[(store.attributes[train, k] > 0.5) == (target > 0.5)]
+    count = min(len(after), len(real) // 2)
+    if count < MIN_FRECHET:
         return None
-    halves = [evenly(part, count) for part in (have[::2], have[1::2])]
-    real = [judge.features(store.pixels[part]) for part in halves]
-    return scores.frechet(judge.features(after[:count]), real[0]) / scores.frechet(*real)
+    halves = [evenly(part, count) for part in (real[::2], real[1::2])]
+    features = [judge.features(store.pixels[part]) for part in halves]
+    return scores.frechet(judge.features(after[:count]), features[0]) / scores.frechet(*features)
 
 
-def _edited(editor: Editor, pixels: UInt8, name: str, target: float, mover: _Mover) -> UInt8:
-    """A crop after an edit, as a photo of nothing but that crop would be."""
+def _edited(editor: Editor, pixels: Bytes, name: str, target: float, model: _EditModel) -> Bytes:
+    """The crop after an edit, rendered as a photo that is nothing but the crop."""
     portrait = editor.portrait_of_crop(pixels)
     edit = Edit({name: target})
-    return editor.render(portrait, edit, move=mover.move, quality=mover.quality).pixels
+    return editor.render(portrait, edit, move=model.move, quality=model.quality).pixels
 
 
-def _embedded(session: Session, pictures: UInt8) -> NDArray[np.float64]:
-    """Embeddings [N, D] of length 1 of head crops, whose landmarks lie where the frame puts them."""
-    to_crop = fit_similarity(EMBEDDED, head_template(pictures.shape[1]))
-    rows = []
+def _embedded(session: Session, pictures: Bytes) -> Doubles:
+    """Unit embeddings [N, D] of head crops, aligned by the landmarks of the frame."""
+    to_crop = fit_similarity(EMBEDDING_LANDMARKS, head_template(pictures.shape[1]))
+    embeddings = []
     for picture in pictures:
-        aligned = warp(picture, to_crop, EMBEDDED_SIDE)
+        aligned = warp(picture, to_crop, EMBEDDING_SIDE)
         planes = (aligned.astype(np.float32).transpose(2, 0, 1)[None] - 127.5) / 127.5
-        rows.append(session(planes)[0].astype(np.float64))
-    found = np.stack(rows)
-    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True))
+        embeddings.append(session(planes)[0].astype(np.float64))
+    values = np.stack(embeddings)
+    return np.asarray(values / np.linalg.norm(values, axis=1, keepdims=True))
 
 
-def _store(context: Context) -> Store | None:
+def _store(context: EvaluationContext) -> Store | None:
     for store in context.stores:
         rows = judged(store) if store.frame == FRAME and store.size == SIDE else np.empty(0, int)
         if len(rows) and np.isin(store.attributes[rows], (0.0, 1.0)).all():
@@ -276,7 +281,7 @@ def _store(context: Context) -> Store | None:
     return None
 
 
-def _movers(context: Context) -> list[_Mover]:
+def _edit_models(context: EvaluationContext) -> list[_EditModel]:
     paths: Mapping[str, Path | None] = context.models or {"facedial": context.editor.bundle.path}
     found = []
     for name, path in paths.items():
@@ -284,34 +289,34 @@ def _movers(context: Context) -> list[_Mover]:
             if editor.bundle.frame != FRAME or editor.bundle.side != SIDE:
                 continue
             flow, student = editor.bundle.has_flow, editor.bundle.has_student
-        found.append(_Mover(name, path, BEST))  # as `facedial edit` does it
+        found.append(_EditModel(name, path, BEST))  # as `facedial edit`
         if student:
-            found.append(_Mover(f"{name} student", path, BEST, FAST))
+            found.append(_EditModel(f"{name} distilled", path, BEST, FAST))
         if flow:
-            found.append(_Mover(f"{name} flow", path, FLOW))
-            found.append(_Mover(f"{name} direction", path, DIRECTION))
+            found.append(_EditModel(f"{name} flow", path, FLOW))
+            found.append(_EditModel(f"{name} direction", path, DIRECTION))
     return found
 
 
-def show(context: Context) -> Iterator[Picture]:
-    """The same people, a row each: photo, then every edit; each model's best moves, and directions."""
+def show(context: EvaluationContext) -> Iterator[Picture]:
+    """The same people, a row each: photo, then every edit, by every method but the flow alone."""
     store = _store(context)
     if store is None or context.judge is None:
         return
     rows = evenly(judged(store), SHOWN)
-    for mover in _movers(context):
-        if mover.move == FLOW:
+    for model in _edit_models(context):
+        if model.move == FLOW:
             continue
         tiles = []
-        with Editor.open(mover.path) as editor:
+        with Editor.open(model.path) as editor:
             edits = [name for name in SHOWN_EDITS if name in editor.directions.names]
             for row in rows:
                 pixels = store.pixels[row]
                 tiles.append(pixels)
                 for name in edits:
                     own = store.attributes[row, NAMES.index(name)]
-                    tiles.append(_edited(editor, pixels, name, float(1 - own), mover))
+                    tiles.append(_edited(editor, pixels, name, float(1 - own), model))
         yield Picture(
-            f"{mover.name}: photo, then the other side of {', '.join(edits)}; none left out",
+            f"{model.name}: photo, then the opposite of {', '.join(edits)}; not selected",
             sheet.grid(tiles, len(edits) + 1),
         )

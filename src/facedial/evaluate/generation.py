@@ -1,4 +1,4 @@
-"""New faces: in how many a detector finds exactly one face, and how sharp they are beside real ones."""
+"""Generation: share of new faces with exactly one detected face, sharpness, copies, Frechet ratio."""
 
 from collections.abc import Iterator
 
@@ -7,18 +7,19 @@ from numpy.typing import NDArray
 
 from facedial import scores
 from facedial.data.teacher import Teacher
-from facedial.evaluate._asked import SETS, asked_and_found
-from facedial.evaluate._context import SEEN, Context, evenly
-from facedial.evaluate._figures import Goal, Picture, Row
+from facedial.evaluate._conditional import TARGET_SETS, conditional_success, targets_text
+from facedial.evaluate._context import SEEN, EvaluationContext, evenly
 from facedial.evaluate._judge import Judge
+from facedial.evaluate._rows import Goal, Picture, Row
 from facedial.faces import sheet
 
-UInt8 = NDArray[np.uint8]
+Bytes = NDArray[np.uint8]
+Doubles = NDArray[np.float64]
 DRAWN = 400
 SHOWN, ACROSS = 64, 8
 DATA = "random"
-COMPARED = 32  # pixels of the side at which pictures are taken for the same
-ENLARGED, MARGIN = 2, 16  # a crop of 128 px is small for a detector
+COPY_SIDE = 32  # px at which nearest neighbours are searched
+UPSCALE, MARGIN = 2, 16  # a crop of 128 px is small for a detector
 MOST = 2000  # faces for a Frechet distance
 GOALS = (
     Goal("one_face_rate", must=0.99, aim=0.995, model="facedial"),
@@ -29,18 +30,16 @@ GOALS = (
 )
 
 
-def measure(context: Context) -> Iterator[Row]:
-    """`sharpness_ratio` (mean Laplacian variance, of real crops' own) of new and of coded faces.
+def measure(context: EvaluationContext) -> Iterator[Row]:
+    """`one_face_rate`, `sharpness_ratio`, `copy_rate`, `frechet_ratio`, `conditional_success`.
 
-    `copy_rate`: the share of new faces that lie nearer to some training face than that one lies to its
-    nearest neighbour (as grey pictures of 32x32), beside that of photos of unseen people: blurred faces
-    lie near to everyone. `one_face_rate`, where the teacher's file is given: the share of new faces in
-    which it finds exactly one face, beside that of real crops. Faces are drawn as `facedial generate`
-    draws them.
-
-    With a judge: `frechet_ratio` of at most 2,000 new faces against training people's photos, over that
-    of other photos of training people, on the judge's features; and `conditional_success` (`_asked`). Of
-    the closed-form prior too, where there is a learned one.
+    `one_face_rate`: share of new faces in which the detector `context.teacher` finds exactly one
+    face, beside that of real crops. `sharpness_ratio`: Laplacian variance over the mean of real
+    crops, of new faces and of reconstructions. `copy_rate`: share of new faces whose nearest
+    training face (grey, 32x32 px) is nearer than that one's own nearest neighbour, beside that of
+    photos of unseen people, because blurred faces are near to every face. With a judge,
+    `frechet_ratio`: Frechet distance of at most 2,000 new faces to photos of training people, over
+    that of other photos of training people; of the closed-form prior too if there is a learned one.
     """
     count = min(context.most, DRAWN)
     drawn = _drawn(context, count)
@@ -61,23 +60,23 @@ def measure(context: Context) -> Iterator[Row]:
             ):
                 copies = _copies(pictures, store.pixels, train)
                 yield Row.of("copy_rate", model, on, copies, "share")
-        own = float(scores.sharpness(real).mean())
+        sharpness_of_real = float(scores.sharpness(real).mean())
         bundle = context.editor.bundle
         coded = sheet.as_bytes(bundle.decode(bundle.encode(real)))
         for model, pictures, on in (
             ("facedial", drawn, f"{DATA} against {data}"),
             ("facedial", coded, data),
         ):
-            ratio = scores.sharpness(pictures) / own
+            ratio = scores.sharpness(pictures) / sharpness_of_real
             yield Row.of("sharpness_ratio", model, on, ratio, "of real crops")
         if teacher is not None:
             yield Row.of("one_face_rate", "photos", data, _one_face(teacher, real), "share")
     if context.judge is not None:
-        yield from _of_judge(context, Judge(context.judge), drawn)
+        yield from _judged(context, Judge(context.judge), drawn)
 
 
-def _of_judge(context: Context, judge: Judge, drawn: UInt8) -> Iterator[Row]:
-    """How the judge sees new faces, beside photos of the first store on the head frame.
+def _judged(context: EvaluationContext, judge: Judge, drawn: Bytes) -> Iterator[Row]:
+    """Rows that need the judge, against photos of the first store of the head frame.
 
     `drawn`: the first of the new faces.
     """
@@ -87,65 +86,70 @@ def _of_judge(context: Context, judge: Judge, drawn: UInt8) -> Iterator[Row]:
         count = min(context.most, MOST, len(train) // 2)
         photos = [store.pixels[evenly(half, count)] for half in (train[::2], train[1::2])]
         real = [judge.features(part) for part in photos]
-        floor = scores.frechet(*real)
+        baseline = scores.frechet(*real)
         on = f"{DATA} against {context.data(store, 'train')}"
-        usual = editor.prior().name
-        for name in dict.fromkeys((usual, "gaussian")):
-            known = drawn[:count] if name == usual else drawn[:0]
+        default = editor.prior().name
+        for name in dict.fromkeys((default, "gaussian")):
+            known = drawn[:count] if name == default else drawn[:0]
             more = _drawn(context, count - len(known), len(known), name)
-            ratio = scores.frechet(judge.features(np.concatenate([known, more])), real[0]) / floor
-            model = "facedial" if name == usual else f"facedial {name}"
+            ratio = (
+                scores.frechet(judge.features(np.concatenate([known, more])), real[0]) / baseline
+            )
+            model = "facedial" if name == default else f"facedial {name}"
             yield Row("frechet_ratio", model, on, ratio, "of real against real", count)
     data = f"{DATA}/faces"
-    yield from asked_and_found(editor, "facedial", judge, context, data, editor.bundle.side)
+    yield from conditional_success(editor, "facedial", judge, context, data, editor.bundle.side)
 
 
-def show(context: Context) -> Iterator[Picture]:
-    """The first new faces, and rows of ten sets of wishes; none left out."""
+def show(context: EvaluationContext) -> Iterator[Picture]:
+    """The first new faces, and rows of ten sets of targets; no selection."""
     editor = context.editor
     name = editor.prior().name
     yield Picture(
-        f"new faces of seed {context.seed}, {name} prior, none left out",
+        f"new faces of seed {context.seed}, {name} prior, not selected",
         sheet.grid(list(_drawn(context, SHOWN)), ACROSS),
     )
-    tiles: list[UInt8] = []
-    for wish in SETS:
-        tiles.extend(editor.decode(editor.generate(ACROSS, seed=context.seed, wanted=wish)))
-    asked = "; ".join(", ".join(f"{n}={v:g}" for n, v in wish.items()) for wish in SETS)
-    yield Picture(f"wishes, a row each ({asked}); none left out", sheet.grid(tiles, ACROSS))
+    tiles: list[Bytes] = []
+    for targets in TARGET_SETS:
+        tiles.extend(editor.decode(editor.generate(ACROSS, seed=context.seed, wanted=targets)))
+    yield Picture(
+        f"targets, a row each ({targets_text()}); not selected", sheet.grid(tiles, ACROSS)
+    )
 
 
-def _drawn(context: Context, count: int, first: int = 0, prior: str | None = None) -> UInt8:
-    """So many new faces from the first on, drawn sharp."""
+def _drawn(
+    context: EvaluationContext, count: int, first: int = 0, prior: str | None = None
+) -> Bytes:
+    """`count` new faces from number `first` on, uint8 [count, S, S, 3], as `generate` draws them."""
     editor = context.editor
     if count == 0:
         return np.empty((0, editor.bundle.side, editor.bundle.side, 3), np.uint8)
     return editor.decode(editor.generate(count, seed=context.seed, prior=prior, first=first))
 
 
-def _copies(drawn: UInt8, pixels: UInt8, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """1 for each picture that lies nearer to a training face than that lies to any other, else 0."""
+def _copies(drawn: Bytes, pixels: Bytes, rows: NDArray[np.int64]) -> Doubles:
+    """1 for each picture that is nearer to a training face than that is to any other one, else 0."""
     small = np.concatenate([_small(pixels[rows[i : i + 512]]) for i in range(0, len(rows), 512)])
     squares = np.square(small).sum(1)
-    own = _small(drawn)
-    away = np.square(own).sum(1)[:, None] + squares - 2 * own @ small.T
-    nearest = away.argmin(1)
-    theirs = squares[nearest][:, None] + squares - 2 * small[nearest] @ small.T
-    theirs[np.arange(len(nearest)), nearest] = np.inf
-    return np.asarray(away.min(1) < theirs.min(1), np.float64)
+    queries = _small(drawn)
+    distances = np.square(queries).sum(1)[:, None] + squares - 2 * queries @ small.T
+    nearest = distances.argmin(1)
+    among_training = squares[nearest][:, None] + squares - 2 * small[nearest] @ small.T
+    among_training[np.arange(len(nearest)), nearest] = np.inf
+    return np.asarray(distances.min(1) < among_training.min(1), np.float64)
 
 
-def _small(pictures: UInt8) -> NDArray[np.float32]:
-    """Grey pictures of 32x32 about their mean, [N, 1024]."""
-    grey = sheet.shrunk(pictures, COMPARED).astype(np.float32).mean(3).reshape(len(pictures), -1)
+def _small(pictures: Bytes) -> NDArray[np.float32]:
+    """Grey pictures of 32x32 px minus their mean, float32 [N, 1024]."""
+    grey = sheet.shrunk(pictures, COPY_SIDE).astype(np.float32).mean(3).reshape(len(pictures), -1)
     return np.asarray(grey - grey.mean(1, keepdims=True))
 
 
-def _one_face(teacher: Teacher, pictures: UInt8) -> NDArray[np.float64]:
-    """1 for each picture in which the teacher finds exactly one face, else 0."""
+def _one_face(teacher: Teacher, pictures: Bytes) -> Doubles:
+    """1 for each picture in which the detector finds exactly one face, else 0."""
     found = []
     for picture in pictures:
-        side = ENLARGED * len(picture)
+        side = UPSCALE * len(picture)
         canvas = np.zeros((side + 2 * MARGIN, side + 2 * MARGIN, 3), np.uint8)
         canvas[MARGIN : MARGIN + side, MARGIN : MARGIN + side] = sheet.resized(
             picture, (side, side)

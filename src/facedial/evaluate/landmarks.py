@@ -1,4 +1,4 @@
-"""Landmarks against the teacher's: the network on disturbed boxes, and the whole finder on pictures."""
+"""Landmark error: of the network on perturbed boxes, and of detector and network on whole pictures."""
 
 from collections.abc import Iterator
 
@@ -8,76 +8,75 @@ from numpy.typing import NDArray
 from facedial.data.store import Store
 from facedial.data.teacher import Points, Teacher
 from facedial.errors import NoFaceFound
-from facedial.evaluate._context import Context
-from facedial.evaluate._figures import Goal, Row
+from facedial.evaluate._context import EvaluationContext, evenly
+from facedial.evaluate._rows import Goal, Row
 from facedial.faces.find import BOX_BELOW_EYES, BOX_SIDE
 from facedial.faces.landmarks import locate
 from facedial.faces.photo import Photo
 
-MOST_FOUND = 800
-MOST_TAUGHT = 240
+MAX_ROWS = 800
+MAX_TTA_ROWS = 240
 WHOLE = "squash128"
 UNIT = "% of eye distance"
+
+Doubles = NDArray[np.float64]
 
 GOALS = (
     Goal("landmark_median", must=3, aim=2, lower=True),
     Goal("landmark_p95", must=7, aim=5, lower=True),
-    Goal("landmark_steady_median", must=3, aim=2, lower=True),
-    Goal("landmark_steady_p95", must=7, aim=5, lower=True),
+    Goal("landmark_tta_median", must=3, aim=2, lower=True),
+    Goal("landmark_tta_p95", must=7, aim=5, lower=True),
 )
 
 
-def measure(context: Context) -> Iterator[Row]:
-    """Median and 95th percentile of the eye error, in percent of the eye distance; recall.
+def measure(context: EvaluationContext) -> Iterator[Row]:
+    """`landmark_median`, `landmark_p95`: error of the eyes, % of the eye distance; `detector_recall`.
 
-    `landmark_*` against the labels, one look of the teacher; `landmark_steady_*` against its mean over
-    many looks, where its file is given, beside what one look of the teacher is off by (`teacher`).
+    `landmark_*` against the stores' labels, single predictions of the teacher (YuNet).
+    `landmark_tta_*`, if the teacher's file is given: against its mean over augmented copies
+    (test-time augmentation), beside the error of the labels themselves (`teacher`).
     """
     for store in context.stores:
         rows = context.rows(store, "unseen")
         rows = rows[~np.isnan(store.landmarks[rows]).any((1, 2))]
         if len(rows) == 0:
             continue
-        rows = _spread(rows, MOST_FOUND)
+        rows = evenly(rows, MAX_ROWS)
         data = context.data(store, "unseen")
         labels = store.landmarks[rows].astype(np.float64)
         if store.frame == WHOLE:
-            found = _by_finder(context, store, rows, labels)
+            found = _by_detector(context, store, rows, labels)
             errors = np.array([_error(p, t) for p, t in zip(found, labels, strict=True)])
-            # Farther off than an eye distance is another face: the teacher's was not found.
+            # An error above the eye distance means another face; the labelled one was not found.
             seen = errors < 100
             yield Row(
-                "finder_recall", "facedial-finder", data, float(seen.mean()), "share", len(rows)
+                "detector_recall", "facedial-detector", data, float(seen.mean()), "share", len(rows)
             )
-            yield from _rows("landmark", "facedial-finder", data, errors[seen])
+            yield from _rows("landmark", "facedial-detector", data, errors[seen])
             continue
         found = _by_network(context, store, rows, labels)
         errors = np.array([_error(p, t) for p, t in zip(found, labels, strict=True)])
         yield from _rows("landmark", "facedial", data, errors)
         if context.teacher is not None:
             teacher, rng = Teacher(context.teacher), np.random.default_rng(context.seed)
-            chosen = _spread(np.arange(len(rows)), MOST_TAUGHT)
-            asked = [teacher.steady(store.pixels[rows[i]], labels[i], rng) for i in chosen]
-            pairs = [(i, mean) for i, mean in zip(chosen, asked, strict=True) if mean is not None]
+            chosen = evenly(np.arange(len(rows)), MAX_TTA_ROWS)
+            means = [teacher.steady(store.pixels[rows[i]], labels[i], rng) for i in chosen]
+            pairs = [(i, mean) for i, mean in zip(chosen, means, strict=True) if mean is not None]
             for model, points in (("facedial", found), ("teacher", labels)):
                 off = np.array([_error(points[i], mean) for i, mean in pairs])
-                yield from _rows("landmark_steady", model, data, off)
+                yield from _rows("landmark_tta", model, data, off)
 
 
-def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)]
-
-
-def _rows(metric: str, model: str, data: str, errors: NDArray[np.float64]) -> Iterator[Row]:
+def _rows(metric: str, model: str, data: str, errors: Doubles) -> Iterator[Row]:
     for name, share in (("median", 50), ("p95", 95)):
         value = float(np.percentile(errors, share))
         yield Row(f"{metric}_{name}", model, data, value, UNIT, len(errors))
 
 
 def _by_network(
-    context: Context, store: Store, rows: NDArray[np.int64], labels: Points
+    context: EvaluationContext, store: Store, rows: NDArray[np.int64], labels: Points
 ) -> list[Points]:
-    """Points found from boxes as a detector draws them: off by 10 % in place and in size."""
+    """Landmarks from boxes with 10 % noise (s.d.) in position and size, as a detector's have."""
     rng = np.random.default_rng(context.seed)
     found = []
     for row, truth in zip(rows, labels, strict=True):
@@ -89,10 +88,10 @@ def _by_network(
     return found
 
 
-def _by_finder(
-    context: Context, store: Store, rows: NDArray[np.int64], labels: Points
+def _by_detector(
+    context: EvaluationContext, store: Store, rows: NDArray[np.int64], labels: Points
 ) -> list[Points]:
-    """Points of detector and network together on whole pictures; far away where no face was found."""
+    """Landmarks of detector and network on whole pictures; 1e9 where no face was found."""
     found = []
     for row, truth in zip(rows, labels, strict=True):
         photo = Photo(store.pixels[row], store.file[row], None)
@@ -106,7 +105,7 @@ def _by_finder(
 
 
 def _error(points: Points, truth: Points) -> float:
-    """Mean distance of the two eyes, in percent of the eye distance."""
+    """Mean error of the two eyes, in percent of the eye distance."""
     eyes = np.linalg.norm(truth[1] - truth[0])
     off = np.linalg.norm(points[:2] - truth[:2], axis=1).mean()
     return float(off / eyes * 100)

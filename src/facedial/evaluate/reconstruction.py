@@ -1,4 +1,4 @@
-"""Reconstruction from a code: PSNR (mean of dB over pictures) and SSIM, ours and PCA's."""
+"""Reconstruction from codes: PSNR (mean of dB over pictures) and SSIM, beside PCA."""
 
 from collections.abc import Iterator
 
@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from facedial import scores
 from facedial.codes.code import Code
 from facedial.data.store import Store
-from facedial.evaluate._context import SPLITS, Context, blocks, evenly
-from facedial.evaluate._figures import Goal, Picture, Row
+from facedial.evaluate._context import SPLITS, EvaluationContext, blocks, evenly
+from facedial.evaluate._rows import Goal, Picture, Row
 from facedial.faces import sheet
 from facedial.strips import in_bytes
 
-UInt8 = NDArray[np.uint8]
+Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
 SHOWN = 12
-PREFIXES = (64, 256, 512)  # numbers of a code that are a coarser code
-FEW = 500  # people for those
+PREFIXES = (64, 256, 512)  # leading numbers of a code that are kept
+PREFIX_ROWS = 500
 
 GOALS = (
     Goal("psnr_gain", must=2.0, aim=3.0, data="celeba-head/unseen"),
@@ -26,8 +26,8 @@ GOALS = (
 )
 
 
-def drawn_again(context: Context, crops: UInt8) -> dict[str, UInt8]:
-    """Model name -> reconstruction of crops uint8 [N, S, S, 3] from their codes, uint8."""
+def _reconstructions(context: EvaluationContext, crops: Bytes) -> dict[str, Bytes]:
+    """Model name -> reconstruction uint8 [N, S, S, 3] of crops uint8 [N, S, S, 3]."""
     bundle, pca = context.editor.bundle, context.pca()
     codes = bundle.encode(crops)
     rounded = np.stack([in_bytes(Code(row, bundle.space)).values for row in codes])
@@ -38,10 +38,12 @@ def drawn_again(context: Context, crops: UInt8) -> dict[str, UInt8]:
     }
 
 
-def measure(context: Context) -> Iterator[Row]:
-    """`psnr`, `ssim` for each model, store and group; `psnr_gain` over PCA, `byte_loss_db`,
-    and by how much training people are drawn better than unseen ones. `prefix_gain`: how far the first
-    64, 256 or 512 numbers alone, the rest zero, are above so many principal components.
+def measure(context: EvaluationContext) -> Iterator[Row]:
+    """`psnr`, `ssim`, `psnr_gain`, `byte_loss_db`, `psnr_drop_to_unseen`, `prefix_gain`.
+
+    `psnr_gain`: over PCA of as many components. `byte_loss_db`: loss by rounding codes to 8 bits a
+    number. `psnr_drop_to_unseen`: training people minus unseen people. `prefix_gain`: gain over
+    PCA of 64, 256 or 512 components if only as many leading numbers of a code are kept.
     """
     for store in context.head:
         means: dict[str, float] = {}
@@ -52,7 +54,7 @@ def measure(context: Context) -> Iterator[Row]:
             people = store.person[rows]
             found: dict[str, list[tuple[Doubles, Doubles]]] = {}
             for block in blocks(store, rows, 64):
-                for name, drawn in drawn_again(context, block).items():
+                for name, drawn in _reconstructions(context, block).items():
                     pair = scores.psnr(block, drawn), scores.ssim(block, drawn)
                     found.setdefault(name, []).append(pair)
             psnr: dict[str, Doubles] = {}
@@ -66,7 +68,7 @@ def measure(context: Context) -> Iterator[Row]:
             yield Row.of("byte_loss_db", "facedial", data, loss, "dB", people)
             means[group] = float(psnr["facedial"].mean())
             if group == "unseen":
-                yield from _prefixes(context, store, evenly(rows, FEW), data)
+                yield from _prefixes(context, store, evenly(rows, PREFIX_ROWS), data)
         if len(means) == len(SPLITS):
             drop = means["train"] - means["unseen"]
             yield Row(
@@ -74,7 +76,9 @@ def measure(context: Context) -> Iterator[Row]:
             )
 
 
-def _prefixes(context: Context, store: Store, rows: NDArray[np.int64], data: str) -> Iterator[Row]:
+def _prefixes(
+    context: EvaluationContext, store: Store, rows: NDArray[np.int64], data: str
+) -> Iterator[Row]:
     bundle, pca = context.editor.bundle, context.pca()
     gains: dict[int, list[Doubles]] = {kept: [] for kept in PREFIXES}
     for block in blocks(store, rows, 64):
@@ -93,15 +97,15 @@ def _prefixes(context: Context, store: Store, rows: NDArray[np.int64], data: str
         yield Row.of("prefix_gain", "facedial", f"{data}/{kept}", gain, unit, store.person[rows])
 
 
-def show(context: Context) -> Iterator[Picture]:
-    """Unseen people of each store: crop, PCA-1024, facedial."""
+def show(context: EvaluationContext) -> Iterator[Picture]:
+    """Crop, PCA-1024 and facedial, a row each, of unseen people of each store."""
     for store in context.head:
         rows = context.rows(store, "unseen")
         if len(rows) == 0:
             continue
-        chosen = rows[np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(np.int64)]
+        chosen = evenly(rows, SHOWN)
         crops = store.pixels[chosen]
-        drawn = drawn_again(context, crops)
+        drawn = _reconstructions(context, crops)
         lines = [*crops, *drawn["pca-1024"], *drawn["facedial"]]
         title = f"{context.data(store, 'unseen')}: crop, PCA-1024, facedial"
         yield Picture(title, sheet.grid(lines, len(crops)))

@@ -1,7 +1,7 @@
-"""The first source's two tasks with its own models: random codes, and a smile or glasses by arithmetic.
+"""The first source's two tasks with its models `ae-mse` and `ae-bce`, on stores of their frame.
 
-Its codes are those of `ae-mse` and `ae-bce`, on stores of their frame. Task 1 draws codes uniformly from
-0..1. Task 2 adds the difference of two sets' mean codes, at strength 1.
+Task 1: faces of codes drawn uniformly from [0, 1). Task 2: add the difference of two sets' mean codes
+(smiling and sad photos, with and without glasses) to a code.
 """
 
 import io
@@ -18,49 +18,50 @@ from facedial.codes.prior import RAW, UniformPrior, spread
 from facedial.data.store import Store
 from facedial.editor import Editor
 from facedial.errors import BadRequest
-from facedial.evaluate._context import UNSEEN, Context, evenly
-from facedial.evaluate._figures import Picture, Row
+from facedial.evaluate._context import UNSEEN, EvaluationContext, evenly
+from facedial.evaluate._rows import Picture, Row
 from facedial.faces import sheet
 from facedial.files import read_text
 
-UInt8 = NDArray[np.uint8]
+Bytes = NDArray[np.uint8]
+Doubles = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-MOST = 1000  # photos whose codes are looked at
+MAX_PHOTOS = 1000
 SHOWN = 8
-BATCH = 8  # over which the source takes means before it takes their mean
-EACH = 70  # photos in a balanced set at most
+BATCH = 8  # the source takes the mean of means of batches
+EACH = 70  # maximum number of photos in a balanced set
 BALANCED_BY = ("Male", "Young")
 EMPTY = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Sets:
-    """Rows of a store that have something and rows that have not."""
+class PhotoSets:
+    """Rows of a store with an attribute and rows without it."""
 
     name: str
     having: Rows
     lacking: Rows
 
 
-def measure(context: Context) -> Iterator[Row]:
-    """How own codes of photos lie beside uniform ones, and who is in the sets of task 2.
+def measure(context: EvaluationContext) -> Iterator[Row]:
+    """Distribution of photos' codes beside uniform ones, and composition of the sets of task 2.
 
-    `code_in_unit`: share of numbers in [0, 1); `code_zero`: share that are 0; `uniform_spread`: root mean
-    square of uniform codes in units of photos' own (1 = as far out as photos). `set_share`: of men and
-    of young people in each set; `mean_of_means`: cosine of the source's way of averaging with the plain
-    mean.
+    `code_in_unit`: share of code values in [0, 1). `code_zero`: share that are 0. `uniform_rms`: root
+    mean square of whitened uniform codes over that of photos' codes. `set_share`: share of men and of
+    young people in each set. `mean_of_means`: cosine similarity of the direction by the source's
+    mean of batch means to the direction by plain means.
     """
     for name, store, editor in _models(context):
         with editor:
-            white = _encoded(editor, store, _shown(store, MOST))
-            raw, uniform = _raw(editor, white), _uniform(editor, MOST)
+            white = _encoded(editor, store, _shown(store, MAX_PHOTOS))
+            raw, uniform = _raw(editor, white), _uniform(editor, MAX_PHOTOS)
             data, n = f"{store.path.name}-{store.frame}/unseen", len(white)
             share = float(((raw >= 0) & (raw < 1)).mean())
             yield Row("code_in_unit", name, data, share, "share", n)
             yield Row("code_zero", name, data, float((np.abs(raw) < EMPTY).mean()), "share", n)
             far = float(np.sqrt(np.square(uniform).mean() / np.square(white).mean()))
-            yield Row("uniform_spread", name, data, far, "of photos' codes", MOST)
+            yield Row("uniform_rms", name, data, far, "of photos' codes", MAX_PHOTOS)
             for sets in _sets(context, store):
                 for part, rows in (("with", sets.having), ("without", sets.lacking)):
                     for attribute in BALANCED_BY:
@@ -74,13 +75,13 @@ def measure(context: Context) -> Iterator[Row]:
                 yield Row("mean_of_means", name, on, float(cosine), "cosine", len(sets.having))
 
 
-def show(context: Context) -> Iterator[Picture]:
-    """Where codes lie, faces of uniform codes, and strips: photo, reconstruction, result."""
+def show(context: EvaluationContext) -> Iterator[Picture]:
+    """Histograms of codes, faces of uniform codes, and photo, reconstruction and edit."""
     for name, store, editor in _models(context):
         with editor:
-            rows = _shown(store, MOST)
+            rows = _shown(store, MAX_PHOTOS)
             raw = _raw(editor, _encoded(editor, store, rows))
-            yield Picture(f"{name}: numbers of codes of unseen photos, beside U[0, 1)", _plot(raw))
+            yield Picture(f"{name}: code values of unseen photos, beside U[0, 1)", _histograms(raw))
             drawn = sheet.as_bytes(editor.bundle.decode(_uniform(editor, 2 * SHOWN)))
             yield Picture(f"{name}: task 1, sixteen uniform codes", sheet.grid([*drawn], SHOWN))
             for sets in _sets(context, store):
@@ -94,8 +95,8 @@ def show(context: Context) -> Iterator[Picture]:
                 yield Picture(title, sheet.grid([*photos, *again, *moved], len(photos)))
 
 
-def _models(context: Context) -> Iterator[tuple[str, Store, Editor]]:
-    """The compared models whose own codes are kept, each with the first store on its frame."""
+def _models(context: EvaluationContext) -> Iterator[tuple[str, Store, Editor]]:
+    """The compared models that keep raw codes, each with the first store of its frame."""
     for name, path in context.models.items():
         editor = Editor.open(path)
         stores = [s for s in context.stores if s.frame == editor.bundle.frame]
@@ -113,8 +114,8 @@ def _encoded(editor: Editor, store: Store, rows: Rows) -> Floats:
     return editor.bundle.encode(sheet.shrunk(store.pixels[rows], editor.bundle.side))
 
 
-def _raw(editor: Editor, white: Floats) -> NDArray[np.float64]:
-    """The network's own numbers [N, D] of white codes."""
+def _raw(editor: Editor, white: Floats) -> Doubles:
+    """Raw codes float64 [N, D] of whitened codes: undoes the bundle's whitening."""
     mean, forth = UniformPrior.whitening(editor.bundle.file(RAW))
     return np.asarray(white @ np.linalg.inv(forth.astype(np.float64)) + mean)
 
@@ -123,8 +124,8 @@ def _uniform(editor: Editor, count: int) -> Floats:
     return editor.prior("uniform").sample(spread(0, count), {})
 
 
-def _sets(context: Context, store: Store) -> Iterator[Sets]:
-    """The source's smiling and sad photos, where its table is given; our balanced sets of glasses."""
+def _sets(context: EvaluationContext, store: Store) -> Iterator[PhotoSets]:
+    """The source's smiling and sad photos if its table is given, and balanced sets of glasses."""
     if context.sets is not None:
         table = _table(context.sets)
         stems = {Path(file).stem: row for row, file in enumerate(store.file)}
@@ -133,14 +134,14 @@ def _sets(context: Context, store: Store) -> Iterator[Sets]:
             for kind in ("smile", "sad")
         }
         if all(len(found) for found in rows.values()):
-            yield Sets("Smiling", rows["smile"], rows["sad"])
+            yield PhotoSets("Smiling", rows["smile"], rows["sad"])
     sets = balanced(store, "Eyeglasses")
     if sets is not None:
         yield sets
 
 
-def balanced(store: Store, attribute: str, each: int = EACH) -> Sets | None:
-    """Training photos with and without `attribute`, as many of each sex and age; None without labels."""
+def balanced(store: Store, attribute: str, each: int = EACH) -> PhotoSets | None:
+    """Training photos with and without `attribute`, balanced by sex and age; None without labels."""
     labels = store.attributes
     rows = store.where("train")
     columns = [NAMES.index(name) for name in (attribute, *BALANCED_BY)]
@@ -155,7 +156,7 @@ def balanced(store: Store, attribute: str, each: int = EACH) -> Sets | None:
             count = min(int(own.sum()), int((~own).sum()), each // 4)
             for group, side in ((having, own), (lacking, ~own)):
                 group.append(evenly(cell[side], count))
-    sets = Sets(attribute, np.concatenate(having), np.concatenate(lacking))
+    sets = PhotoSets(attribute, np.concatenate(having), np.concatenate(lacking))
     return sets if len(sets.having) else None
 
 
@@ -167,11 +168,13 @@ def _table(path: Path) -> dict[str, str]:
     try:
         return {row["file"]: row["set"] for row in csv.DictReader(lines)}
     except KeyError as error:
-        raise BadRequest(f"{path} is no table of file,set with smile and sad: {error}") from error
+        raise BadRequest(
+            f"{path} is not a table with columns file and set (smile or sad): {error}"
+        ) from error
 
 
-def _direction(editor: Editor, store: Store, sets: Sets) -> tuple[Floats, Floats]:
-    """Difference of mean codes [D], plainly and as the source takes it: the mean of batches' means."""
+def _direction(editor: Editor, store: Store, sets: PhotoSets) -> tuple[Floats, Floats]:
+    """Difference of mean codes [D], by plain means and by means of batch means (the source's)."""
     codes = [_encoded(editor, store, rows) for rows in (sets.having, sets.lacking)]
     plain = codes[0].mean(0) - codes[1].mean(0)
     means = [np.mean([c[i : i + BATCH].mean(0) for i in range(0, len(c), BATCH)], 0) for c in codes]
@@ -179,13 +182,13 @@ def _direction(editor: Editor, store: Store, sets: Sets) -> tuple[Floats, Floats
 
 
 def _lacking(store: Store, attribute: str, rows: Rows) -> Rows:
-    """The first unseen people without an attribute, as they are labelled."""
+    """At most `SHOWN` unseen people labelled as without the attribute."""
     without = rows[store.attributes[rows, NAMES.index(attribute)] < 0.5]
     return evenly(without if len(without) else rows, SHOWN)
 
 
-def _plot(raw: NDArray[np.float64]) -> UInt8:
-    """Histogram of all numbers, and of each number's mean, beside the uniform distribution."""
+def _histograms(raw: Doubles) -> Bytes:
+    """Histograms of all code values and of each dimension's s.d., beside U[0, 1)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL import Image
@@ -198,10 +201,10 @@ def _plot(raw: NDArray[np.float64]) -> UInt8:
     left.hist(raw.ravel(), bins, density=True, label="photos")
     left.step([0, 0, 1, 1], [0, 1, 1, 0], color="black", label="U[0, 1)")
     left.set_yscale("log")
-    left.set_title("all numbers (log)")
+    left.set_title("all values (log)")
     right.hist(raw.std(0), 60, label="photos")
     right.axvline(12**-0.5, color="black", label="U[0, 1)")
-    right.set_title("standard deviation of each number")
+    right.set_title("standard deviation of each dimension")
     for axis in (left, right):
         axis.legend()
     file = io.BytesIO()

@@ -84,7 +84,7 @@ def run(order: Order) -> Iterator[str]:
         return
     bundles = [order.out / name / "bundle" for name in known]
     yield from _run.run(
-        _run.Order(
+        _run.EvaluationConfig(
             stores=order.stores,
             out=order.out / "report",
             work=order.out,

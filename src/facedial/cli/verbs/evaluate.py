@@ -89,7 +89,7 @@ def command(
     """Measure the model and its baselines on unseen people: figures as a table, JSON and a page."""
     from facedial.evaluate import _run
 
-    order = _run.Order(
+    config = _run.EvaluationConfig(
         stores=stores,
         only=only,
         out=out,
@@ -104,5 +104,5 @@ def command(
         sets=sets,
         add=add,
     )
-    for line in _run.run(order):
+    for line in _run.run(config):
         streams.say(line)

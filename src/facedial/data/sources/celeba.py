@@ -1,4 +1,4 @@
-"""CelebA's official layout: aligned 178x218 pictures and lists, in a folder, a zip or a tar."""
+"""CelebA in its official layout: aligned 178x218 pictures and lists, in a folder, zip or tar."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from facedial.codes.attributes import NAMES, find
 from facedial.data.item import Box, Item
 from facedial.data.labels import PARTITIONS, LabelTable
-from facedial.data.places import Entry, Place, Reader, entries, is_archive
+from facedial.data.locations import ByteLocation, ByteReader, Entry, entries, is_archive
 from facedial.errors import BadRequest
 from facedial.files import decode_text, is_picture
 
@@ -21,8 +21,8 @@ PERSON_LIST = "identity_CelebA"
 SPLIT_LIST = "list_eval_partition"
 LANDMARK_LIST = "list_landmarks_align_celeba"
 LISTS = (ATTRIBUTE_LIST, PERSON_LIST, SPLIT_LIST, LANDMARK_LIST)
-# the square of the 178x218 picture in which the face lies as `head` wants it: median eyes at 0.51
-# of the height, 0.22 of the side apart
+# the square of the 178x218 picture that matches the `head` frame: median eyes at 0.51 of the height,
+# 0.22 of the side apart
 HEAD_BOX: Box = (0, 20, 178, 198)
 
 Words = dict[str, list[str]]
@@ -30,27 +30,27 @@ Words = dict[str, list[str]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Celeba:
-    """CelebA as it is handed out; its pictures are aligned already.
+    """CelebA as distributed; its pictures are already aligned.
 
-    So the `head` crop is rows 20 to 198 of a picture, resized by Lanczos: aligning again by five
-    landmarks would resample twice.  For the other frames a picture is a photo like any other.
+    The `head` crop is therefore rows 20 to 198 of a picture, resized by Lanczos; aligning again by
+    five landmarks would resample twice. For other frames a picture is treated as a photo.
     """
 
     found: tuple[Entry, ...]
-    lists: Mapping[str, Place]
+    lists: Mapping[str, ByteLocation]
     names: tuple[str, ...]
     kind: str = "celeba"
     frame: str = ""
     pick: Literal["largest", "central"] = "central"
 
-    def mark(self) -> str:
-        """Sizes or checksums of the pictures; the lists count by what they say."""
-        return ",".join(entry.mark for entry in self.found)
+    def fingerprint(self) -> str:
+        """Sizes or checksums of the pictures; the contents of the lists are in the items."""
+        return ",".join(entry.fingerprint for entry in self.found)
 
     def items(self) -> Iterator[Item]:
-        """The pictures by name; split and person official, attributes 0 or 1."""
-        with Reader() as reader:
-            read = {name: _words(reader, place, name) for name, place in self.lists.items()}
+        """The pictures by name, with the official split and identity, attributes 0 or 1."""
+        with ByteReader() as reader:
+            read = {name: _words(reader, location, name) for name, location in self.lists.items()}
         people, splits = read.get(PERSON_LIST, {}), read.get(SPLIT_LIST, {})
         marks, points = read.get(ATTRIBUTE_LIST, {}), read.get(LANDMARK_LIST, {})
         columns = [NAMES.index(find(name).name) for name in marks.get("", [])]
@@ -58,7 +58,7 @@ class Celeba:
             file = _base(entry.name)
             yield Item(
                 file,
-                entry.place,
+                entry.location,
                 person=_one(people, file, PERSON_LIST),
                 split=_split(_one(splits, file, SPLIT_LIST)),
                 landmarks=_points(points.get(file), file),
@@ -77,22 +77,21 @@ def is_one(paths: Sequence[Path]) -> bool:
 
 
 def open_source(paths: Sequence[Path], labels: LabelTable | None, *, ready: bool) -> Celeba:
-    """Open CelebA: pictures, or `img_align_celeba.zip` with them, and lists as .txt or .csv.
+    """Open CelebA: pictures, or `img_align_celeba.zip`, and lists as .txt or .csv.
 
-    Raises `BadRequest` when there are no pictures, when nothing tells people apart, and for labels
-    besides its lists.
+    Raises `BadRequest` without pictures, without identities or splits, and for other labels.
     """
     if labels is not None or ready:
-        raise BadRequest("CelebA's own lists are its labels; leave --labels and --ready away")
+        raise BadRequest("CelebA has its own lists as labels; give no label table, nor ready crops")
     found: list[Entry] = []
-    lists: dict[str, Place] = {}
+    lists: dict[str, ByteLocation] = {}
     for path in paths:
         inside = entries(path)
         if path.is_dir():
             packed = [entry for entry in inside if _base(entry.name) == f"{PICTURES}.zip"]
-            inside += [one for entry in packed for one in entries(Path(entry.place.path))]
+            inside += [one for entry in packed for one in entries(Path(entry.location.path))]
         found += [entry for entry in inside if is_picture(entry.name)]
-        lists |= {name: entry.place for entry in inside if (name := _list(entry.name))}
+        lists |= {name: entry.location for entry in inside if (name := _list(entry.name))}
     where = ", ".join(map(str, paths))
     if not found:
         raise BadRequest(f"no pictures in {where}")
@@ -110,14 +109,14 @@ def _base(name: str) -> str:
 
 
 def _list(name: str) -> str:
-    """Which of CelebA's lists a file is, "" when none."""
+    """Which of CelebA's lists a file is, "" if none."""
     stem, _, kind = _base(name).rpartition(".")
     return stem if stem in LISTS and kind in ("txt", "csv") else ""
 
 
-def _words(reader: Reader, place: Place, name: str) -> Words:
+def _words(reader: ByteReader, location: ByteLocation, name: str) -> Words:
     """Words of each picture's line, by the picture; those of the header under ""."""
-    text = decode_text(reader.read(place), f"CelebA's list {name}", "plain text")
+    text = decode_text(reader.read(location), f"CelebA's list {name}", "plain text")
     if not text.isascii():
         raise BadRequest(f"CelebA's list {name} is no plain text: it has letters beyond ASCII")
     words: Words = {}

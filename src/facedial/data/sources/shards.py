@@ -1,4 +1,4 @@
-"""Parquet shards of ready crops, one encoded picture a row in the column `webp`."""
+"""Parquet shards of ready crops: one encoded picture in each row, in the column `webp`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from facedial.codes.attributes import NAMES
 from facedial.data import tables
 from facedial.data.item import Item
 from facedial.data.labels import LabelTable, unit_scale
-from facedial.data.places import Place
+from facedial.data.locations import ByteLocation
 from facedial.errors import BadRequest
 
 PICTURE = "webp"
@@ -38,12 +38,12 @@ class Shards:
         """Base names of the shards."""
         return tuple(path.name for path in self.paths)
 
-    def mark(self) -> str:
+    def fingerprint(self) -> str:
         """Sizes of the shards."""
         return ",".join(str(path.stat().st_size) for path in self.paths)
 
     def items(self) -> Iterator[Item]:
-        """Every row of every shard; a name that comes again gets a number after a #."""
+        """Every row of every shard; a repeated name gets the suffix #2, #3, ..."""
         seen: dict[str, int] = {}
         for path in self.paths:
             names = [name for name in tables.column_names(path) if name != PICTURE]
@@ -57,16 +57,16 @@ class Shards:
 
 
 def is_one(paths: Sequence[Path]) -> bool:
-    """Whether these are Parquet files, or a folder of nothing else, with a picture column."""
+    """Whether these are Parquet files with a picture column, or folders of them."""
     found = _files(paths)
     return bool(found) and all(PICTURE in tables.column_names(path) for path in found)
 
 
 def open_source(paths: Sequence[Path], labels: LabelTable | None, *, ready: bool) -> Shards:
-    """Open shards; raises `BadRequest` for other files, and for labels: shards carry their own."""
+    """Open shards; raises `BadRequest` for other files, and for labels: shards have their own."""
     found = _files(paths)
     if labels is not None:
-        raise BadRequest("shards carry their own labels; leave --labels away")
+        raise BadRequest("shards have their own labels; give no label table")
     for path in found:
         if PICTURE not in tables.column_names(path):
             raise BadRequest(f"{path} has no column `{PICTURE}`, so it is not a shard of crops")
@@ -90,9 +90,9 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 def _attributes(columns: tables.Columns) -> Any:
     count = len(next(iter(columns.values())))
     values = np.full((count, len(NAMES)), np.nan)
-    for place, name in enumerate(NAMES):
+    for k, name in enumerate(NAMES):
         if name in columns:
-            values[:, place] = [np.nan if cell is None else cell for cell in columns[name]]
+            values[:, k] = [np.nan if cell is None else cell for cell in columns[name]]
     return unit_scale(values)
 
 
@@ -105,8 +105,8 @@ def _item(path: Path, row: int, cells: dict[str, Any]) -> Item:
     matrix = cells.get("to_crop")
     return Item(
         file=str(file),
-        place=Place(str(path), PICTURE, row),
-        # one name is one picture or copies of it: copies must not fall into two splits
+        location=ByteLocation(str(path), PICTURE, row),
+        # pictures of one name are copies, which must not be in two splits
         person=str(file) if person is None else str(person),
         split=cells.get("split") or "",
         landmarks=None if points is None else np.array(points, float).reshape(5, 2),

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from facedial.errors import BadRequest, FacedialError
-from facedial.evaluate._figures import Figures, Goal, Picture, RanOn, Row, number
-from facedial.evaluate._page import page
+from facedial.evaluate._machine import RanOn
+from facedial.evaluate._report import report, save
+from facedial.evaluate._rows import Figures, Goal, Picture, Row, number
 
 RAN_ON = RanOn(
     "A <fast> processor",
@@ -78,7 +79,7 @@ def test_what_is_measured_again_takes_the_place_of_what_was(tmp_path: Path) -> N
     assert [row.value for row in both.by_metric()["psnr"]][:2] == [27.09, math.inf]
     assert both.by_metric()["psnr"][2] == sharper
     assert len(both.every) == len(figures().rows) + 1
-    for path in both.save(tmp_path, GOALS):
+    for path in save(both, tmp_path, GOALS):
         text = path.read_text(encoding="utf-8")
         assert "0123abc" in text and "beef" in text  # each says what it ran on
     loaded = Figures.load(tmp_path / "figures.json")
@@ -187,7 +188,7 @@ def read(html: str) -> Reader:
 
 
 def test_the_page_is_whole_and_fetches_nothing() -> None:
-    html = page(figures(), GOALS)
+    html = report(figures(), GOALS)
     reader = read(html)
     assert all(source.startswith("data:image/webp;base64,") for source in reader.sources)
     assert len(reader.sources) == 1
@@ -200,19 +201,19 @@ def test_the_page_is_whole_and_fetches_nothing() -> None:
     assert "Missed: help_s." in text
 
 
-def test_a_page_of_nothing_is_a_page() -> None:
-    assert "Figures of facedial" in "".join(read(page(Figures(RAN_ON))).text)
+def test_a_page_of_nothing_is_a_report() -> None:
+    assert "Figures of facedial" in "".join(read(report(Figures(RAN_ON))).text)
 
 
 def test_save_writes_three_files_and_no_halves(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
-    written = figures().save(folder, GOALS)
+    written = save(figures(), folder, GOALS)
     assert [p.name for p in written] == ["figures.json", "figures.md", "report.html"]
     assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in written)
     assert Figures.load(written[0]).ran_on == RAN_ON
     (tmp_path / "file").write_text("")
     with pytest.raises(FacedialError, match="cannot write"):
-        figures().save(tmp_path / "file")
+        save(figures(), tmp_path / "file")
 
 
 def test_a_row_of_values_has_their_mean_and_interval() -> None:

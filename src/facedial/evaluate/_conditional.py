@@ -1,4 +1,4 @@
-"""New faces asked for with and without attributes: in how many the judge finds what was asked."""
+"""Conditional generation: share of new faces in which the judge finds the requested attribute."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,19 +6,19 @@ import numpy as np
 
 from facedial.codes.attributes import NAMES
 from facedial.editor import Editor
-from facedial.evaluate._context import Context
-from facedial.evaluate._figures import Row
+from facedial.evaluate._context import EvaluationContext
 from facedial.evaluate._judge import Judge
+from facedial.evaluate._rows import Row
 from facedial.faces import sheet
 
-# Each is asked for and asked away.
-ASKED = (
+# Requested at 1 and at 0.
+REQUESTED = (
     "Smiling", "Eyeglasses", "Male", "Blond_Hair", "Black_Hair", "Bangs", "Wearing_Hat",
     "Mouth_Slightly_Open", "Young", "Heavy_Makeup",
 )  # fmt: skip
 
-# Ten sets of wishes for sheets.
-SETS: tuple[Mapping[str, float], ...] = (
+# Ten sets of targets, drawn as a sheet.
+TARGET_SETS: tuple[Mapping[str, float], ...] = (
     {"Male": 0, "Blond_Hair": 1, "Smiling": 1},
     {"Male": 0, "Black_Hair": 1, "Bangs": 1},
     {"Male": 1, "Eyeglasses": 1},
@@ -32,21 +32,25 @@ SETS: tuple[Mapping[str, float], ...] = (
 )
 
 
-def asked_and_found(
-    editor: Editor, name: str, judge: Judge, context: Context, data: str, side: int
+def conditional_success(
+    editor: Editor, name: str, judge: Judge, context: EvaluationContext, data: str, side: int
 ) -> Iterator[Row]:
-    """`conditional_success` of model `name`, looked at with `side` pixels; nothing of the others."""
+    """`conditional_success` of model `name` for every requested attribute and their mean.
+
+    Half of the faces are requested with the attribute and half without. Pictures are classified at
+    `side` px. Attributes that the model's prior does not know are left out.
+    """
     known = editor.prior().names
     each = max(4, context.most // 40)
     found = []
-    for number, attribute in enumerate(a for a in ASKED if a in known):
+    for number, attribute in enumerate(a for a in REQUESTED if a in known):
         right = []
         for value in (0.0, 1.0):
             seed = context.seed + 1000 + 2 * number + int(value)
             codes = editor.generate(each, seed=seed, wanted={attribute: value})
             pictures = sheet.shrunk(editor.decode(codes), side)
-            read = judge.read(pictures)[:, NAMES.index(attribute)]
-            right.append((read > 0.5) == (value > 0.5))
+            predicted = judge.predict(pictures)[:, NAMES.index(attribute)]
+            right.append((predicted > 0.5) == (value > 0.5))
         both = np.concatenate(right)
         for sign, part in zip("-+", right, strict=True):
             share = float(part.mean())
@@ -58,3 +62,8 @@ def asked_and_found(
         mean, count = float(np.mean(found)), 2 * each * len(found)
         whole = data.partition("/")[0]
         yield Row("conditional_success", name, whole, mean, f"mean over {len(found)}", count)
+
+
+def targets_text() -> str:
+    """`TARGET_SETS` as text, for the title of a sheet."""
+    return "; ".join(", ".join(f"{n}={v:g}" for n, v in each.items()) for each in TARGET_SETS)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from facedial.data.places import Place, Reader, entries
+from facedial.data.locations import ByteLocation, ByteReader, entries
 from facedial.errors import BadPhoto, BadRequest
 from facedial.files import is_picture
 
@@ -23,8 +23,8 @@ def test_entries_are_sorted_and_readable_in_any_order(archive: Path, tmp_path: P
     (tmp_path / "plain.png").write_bytes(b"333")
     found = entries(archive)
     assert [entry.name for entry in found] == ["a.png", "b/two.png"]
-    with Reader() as reader:
-        places = [found[1].place, Place(str(tmp_path / "plain.png")), found[0].place]
+    with ByteReader() as reader:
+        places = [found[1].location, ByteLocation(str(tmp_path / "plain.png")), found[0].location]
         assert [reader.read(place) for place in places] == [b"22", b"333", b"1" * 50]
 
 
@@ -33,15 +33,15 @@ def test_damage_inside_an_archive_is_that_files_alone(archive: Path) -> None:
     data = bytearray(archive.read_bytes())
     data[data.index(b"1" * 50)] ^= 1
     archive.write_bytes(data)
-    with Reader() as reader:
+    with ByteReader() as reader:
         with pytest.raises(BadPhoto, match="cannot be read: Bad CRC-32"):
-            reader.read(found[0].place)
-        assert reader.read(found[1].place) == b"22"
+            reader.read(found[0].location)
+        assert reader.read(found[1].location) == b"22"
 
 
 def test_a_file_that_went_away(tmp_path: Path) -> None:
-    with Reader() as reader, pytest.raises(BadPhoto, match="cannot be read"):
-        reader.read(Place(str(tmp_path / "gone.png")))
+    with ByteReader() as reader, pytest.raises(BadPhoto, match="cannot be read"):
+        reader.read(ByteLocation(str(tmp_path / "gone.png")))
     with pytest.raises(BadRequest, match="there is no"):
         entries(tmp_path / "gone")
 

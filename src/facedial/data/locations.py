@@ -1,4 +1,4 @@
-"""Where a picture's bytes lie (folder, zip, tar, Parquet row) and how a worker reads them."""
+"""Locations of pictures' bytes: in a folder, a zip, a tar or a Parquet file; and their reader."""
 
 import gzip
 import os
@@ -13,16 +13,17 @@ from facedial.data import tables
 from facedial.errors import BadPhoto, BadRequest
 
 TARS = (".tar", ".tar.gz", ".tgz")
-# what the readers of archives raise for damaged, encrypted or vanished files
+# raised by archive readers for damaged, encrypted or missing files
 DAMAGE = (OSError, EOFError, LookupError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Address of one file's bytes.
+class ByteLocation:
+    """Where the bytes of one file are.
 
-    `path`: a plain file (with `member` empty), an archive, or a Parquet file.  `start`: byte offset
-    in a tar's (decompressed) stream, or the row of a Parquet file; `length`: bytes.
+    `path`: a plain file (`member` is empty), an archive, or a Parquet file. `member`: name in the
+    archive, or column of the Parquet file. `start`: byte offset in the decompressed tar, or row of
+    the Parquet file. `length`: bytes, of a tar member.
     """
 
     path: str
@@ -33,20 +34,23 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file in a folder or archive: its name there (slashes forward), place, and a change mark."""
+    """A file in a folder or archive: relative name (with /), location, size or checksum."""
 
     name: str
-    place: Place
-    mark: str
+    location: ByteLocation
+    fingerprint: str
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the name says zip or tar."""
+    """Whether the file name is that of a zip or tar."""
     return path.suffix.lower() == ".zip" or path.name.lower().endswith(TARS)
 
 
 def entries(path: Path) -> list[Entry]:
-    """All files below a folder or in a zip or tar, sorted by name; raises `BadRequest`."""
+    """All files below a folder or in a zip or tar, sorted by name.
+
+    Raises `BadRequest` if it is none of these or cannot be read.
+    """
     try:
         if path.is_dir():
             found = _in_folder(path)
@@ -68,41 +72,43 @@ def entries(path: Path) -> list[Entry]:
 
 
 @dataclass(slots=True)
-class Reader:
-    """Reads places and keeps the last archive open; one for each worker, closed by `with`."""
+class ByteReader:
+    """Reads locations; keeps the last archive open, so there is one reader for each process."""
 
     _path: str = ""
     _open: Any = None
     _group: int = -1
     _rows: list[bytes | None] = field(default_factory=list)
 
-    def __enter__(self) -> "Reader":
+    def __enter__(self) -> "ByteReader":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the open archive."""
         if self._open is not None:
             self._open.close()
         self._path, self._open, self._group, self._rows = "", None, -1, []
 
-    def read(self, place: Place) -> bytes:
-        """The bytes at `place`; raises `BadPhoto` when they cannot be had."""
-        path = Path(place.path)
+    def read(self, location: ByteLocation) -> bytes:
+        """The bytes at `location`; raises `BadPhoto` if they cannot be read."""
+        path = Path(location.path)
         try:
-            if not place.member:
+            if not location.member:
                 return path.read_bytes()
             if path.suffix.lower() == ".zip":
-                archive = self._opened(place.path, zipfile.ZipFile)
-                return bytes(archive.read(place.member))
+                archive = self._opened(location.path, zipfile.ZipFile)
+                return bytes(archive.read(location.member))
             if path.name.lower().endswith(TARS):
                 packed = path.suffix.lower() != ".tar"
-                stream: IO[bytes] = self._opened(place.path, gzip.open if packed else open_binary)
-                stream.seek(place.start)
-                return stream.read(place.length)
-            return self._row(place)
+                stream: IO[bytes] = self._opened(
+                    location.path, gzip.open if packed else open_binary
+                )
+                stream.seek(location.start)
+                return stream.read(location.length)
+            return self._row(location)
         except DAMAGE as wrong:
             self.close()
             raise BadPhoto(f"cannot be read: {tables.first_line(wrong)}") from wrong
@@ -113,15 +119,15 @@ class Reader:
             self._open, self._path = opener(path), path
         return self._open
 
-    def _row(self, place: Place) -> bytes:
-        parquet = self._opened(place.path, lambda path: tables.open_parquet(Path(path)))
-        group, row = 0, place.start
+    def _row(self, location: ByteLocation) -> bytes:
+        parquet = self._opened(location.path, lambda path: tables.open_parquet(Path(path)))
+        group, row = 0, location.start
         while row >= parquet.metadata.row_group(group).num_rows:
             row -= parquet.metadata.row_group(group).num_rows
             group += 1
         if group != self._group:
-            batch = parquet.read_row_group(group, columns=[place.member])
-            self._rows, self._group = batch.column(place.member).to_pylist(), group
+            batch = parquet.read_row_group(group, columns=[location.member])
+            self._rows, self._group = batch.column(location.member).to_pylist(), group
         data = self._rows[row]
         if data is None:
             raise BadPhoto("the row has no picture")
@@ -139,19 +145,19 @@ def _in_folder(path: Path) -> list[Entry]:
         for file in files:
             full = Path(folder) / file
             name = full.relative_to(path).as_posix()
-            found.append(Entry(name, Place(str(full)), str(full.stat().st_size)))
+            found.append(Entry(name, ByteLocation(str(full)), str(full.stat().st_size)))
     return found
 
 
 def _refuse(wrong: OSError) -> None:
-    # os.walk leaves out what it may not read unless told otherwise
+    # by default os.walk skips folders that it may not read
     raise wrong
 
 
 def _in_zip(path: Path) -> list[Entry]:
     with zipfile.ZipFile(path) as archive:
         return [
-            Entry(info.filename, Place(str(path), info.filename), str(info.CRC))
+            Entry(info.filename, ByteLocation(str(path), info.filename), str(info.CRC))
             for info in archive.infolist()
             if not info.is_dir()
         ]
@@ -162,7 +168,7 @@ def _in_tar(path: Path) -> list[Entry]:
         return [
             Entry(
                 member.name.removeprefix("./"),
-                Place(str(path), member.name, member.offset_data, member.size),
+                ByteLocation(str(path), member.name, member.offset_data, member.size),
                 f"{member.size}:{member.mtime}",
             )
             for member in archive

@@ -1,0 +1,37 @@
+"""Implied attributes (`codes.wishes`): share of people with an attribute for whom the rule holds."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from facedial.codes.attributes import NAMES
+from facedial.codes.wishes import WITH, WITHOUT
+from facedial.evaluate._context import EvaluationContext
+from facedial.evaluate._rows import Row
+
+MIN_PHOTOS = 30  # with the attribute; a share of fewer is too noisy
+
+
+def measure(context: EvaluationContext) -> Iterator[Row]:
+    """`implied_holds`: share of labelled training photos with `cause` in which `implied` is so too.
+
+    One row for each rule, `cause=1, implied=0`, the lowest share first. Only of stores whose labels
+    are 0 or 1.
+    """
+    for store in context.stores:
+        labels = store.attributes[store.where("train")]
+        if len(labels) == 0 or not np.isin(labels, (0.0, 1.0)).all():
+            continue
+        shares = []
+        for table, value in ((WITH, 1.0), (WITHOUT, 0.0)):
+            for name, implied in table.items():
+                chosen = labels[:, NAMES.index(name)] == value
+                if chosen.sum() < MIN_PHOTOS:
+                    continue
+                for other, target in implied.items():
+                    share = float((labels[chosen, NAMES.index(other)] == target).mean())
+                    rule = f"{name}={value:g}, {other}={target:g}"
+                    shares.append((share, rule, int(chosen.sum())))
+        data = context.data(store, "train")
+        for share, rule, count in sorted(shares):
+            yield Row("implied_holds", "labels", f"{data}/{rule}", share, "share", count)
