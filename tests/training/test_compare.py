@@ -15,14 +15,14 @@ from facedial.evaluate import _asked, _run, comparison, edits, generation
 from facedial.evaluate._judge import Judge
 from facedial.training import compare, publish, start
 
-TINY_JUDGE = ("judged=4", "pace.batch=8", "model.widths=[8,8,8,8]")
+TINY_JUDGE = ("val_images=4", "optim.batch=8", "model.widths=[8,8,8,8]")
 
 
 @pytest.fixture(scope="module")
 def judge(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("judge") / "run"
     start.run(
-        start.Order(
+        start.RunConfig(
             recipe="judge", stores=(labelled_store,), run=run, steps=3, assignments=TINY_JUDGE
         )
     )
@@ -52,9 +52,11 @@ def test_the_judge_reads_pictures_of_any_part_of_its_size(judge: Path, drawn: np
 
 
 def test_a_judge_begins_from_nothing(labelled_store: Path, judge: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="leave out --init"):
+    with pytest.raises(BadRequest, match="trained from random weights"):
         start.run(
-            start.Order(recipe="judge", stores=(labelled_store,), run=tmp_path, steps=1, init=judge)
+            start.RunConfig(
+                recipe="judge", stores=(labelled_store,), run=tmp_path, steps=1, init=judge
+            )
         )
 
 
@@ -65,15 +67,15 @@ def test_from_stores_to_the_report(
         compare.Contender(name, recipe, given)
         for name, recipe, given in (
             ("pca", "pca", ("side=64", "dimensions=12")),
-            ("ae-bce", "ae-bce", ("side=64", "width=0.15", "dimensions=12", "pace.rate=1e-2")),
+            ("ae-bce", "ae-bce", ("side=64", "width=0.15", "dimensions=12", "optim.lr=1e-2")),
             (
                 "cvae", "cvae",
-                ("model.side=64", "model.width=8", "model.latent=6", "pace.batch=8", "judged=4"),
+                ("model.side=64", "model.width=8", "model.latent=6", "optim.batch=8", "val_images=4"),
             ),
         )
     )  # fmt: skip
     monkeypatch.setattr(compare, "CONTENDERS", few)
-    order = compare.Order(
+    order = compare.CompareConfig(
         stores=(labelled_store,), out=tmp_path / "all", minutes=0.06, judge=judge, most=80
     )
     lines = list(compare.run(order))
@@ -179,7 +181,7 @@ def test_what_a_comparison_needs_is_said(
     store: Path, labelled_store: Path, judge: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UnknownName, match="did you mean ae-mse"):
-        wrong = compare.Order(
+        wrong = compare.CompareConfig(
             stores=(store,), out=tmp_path, minutes=1, judge=None, only=("ae_mse_",)
         )
         list(compare.run(wrong))

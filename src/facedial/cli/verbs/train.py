@@ -33,7 +33,7 @@ from facedial.cli.batch import lacking
     "assignments",
     multiple=True,
     metavar="PATH=VALUE",
-    help="Change a setting of the recipe, e.g. pace.rate=5e-4.",
+    help="Change a setting of the recipe, e.g. optim.lr=5e-4.",
 )
 @click.option(
     "--faithful",
@@ -81,7 +81,7 @@ def command(
         raise lacking("training", error) from error
 
     logging.getLogger("facedial.training").setLevel(logging.INFO)  # scores at every checkpoint
-    order = start.Order(
+    config = start.RunConfig(
         recipe=recipe,
         stores=data,
         run=out or Path("runs") / recipe,
@@ -97,5 +97,5 @@ def command(
         num_nodes=num_nodes,
         precision=precision,
     )
-    if start.run(order):
-        click.echo(str(order.run))
+    if start.run(config):
+        click.echo(str(config.run))
