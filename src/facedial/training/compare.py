@@ -57,8 +57,9 @@ class CompareConfig:
     """One call of `facedial compare`.
 
     `minutes`: of each training; None: nothing is trained. `runs`: finished runs, or bundles, that are
-    measured too, under the names of their folders. `features`: name and file of the perceptual losses' network, or none. `teacher`: bundle
-    of the classifier that trains our conditional VAE; its own minutes do not count.
+    measured too, under the names of their folders. `features`, `features_file`: the perceptual losses'
+    network and its weights, or none. `teacher`: bundle of the classifier that trains our conditional
+    VAE; its own minutes do not count.
     """
 
     stores: tuple[Path, ...]
