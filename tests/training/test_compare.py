@@ -10,19 +10,19 @@ import pytest
 from facedial.cli.entry import main
 from facedial.data.judging import judged
 from facedial.data.store import Store
-from facedial.errors import BadRequest, UnknownName
+from facedial.errors import BadRequest, BadRun, UnknownName
 from facedial.evaluate import _conditional, _run, comparison, edits, generation
 from facedial.evaluate._judge import Judge
 from facedial.training import compare, publish, start
 
-TINY_JUDGE = ("judged=4", "pace.batch=8", "model.widths=[8,8,8,8]")
+TINY_JUDGE = ("val_images=4", "optim.batch=8", "model.widths=[8,8,8,8]")
 
 
 @pytest.fixture(scope="module")
 def judge(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("judge") / "run"
     start.run(
-        start.Order(
+        start.RunConfig(
             recipe="judge", stores=(labelled_store,), run=run, steps=3, assignments=TINY_JUDGE
         )
     )
@@ -52,9 +52,11 @@ def test_the_judge_reads_pictures_of_any_part_of_its_size(judge: Path, drawn: np
 
 
 def test_a_judge_begins_from_nothing(labelled_store: Path, judge: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="leave out --init"):
+    with pytest.raises(BadRequest, match="trained from random weights"):
         start.run(
-            start.Order(recipe="judge", stores=(labelled_store,), run=tmp_path, steps=1, init=judge)
+            start.RunConfig(
+                recipe="judge", stores=(labelled_store,), run=tmp_path, steps=1, init=judge
+            )
         )
 
 
@@ -65,15 +67,15 @@ def test_from_stores_to_the_report(
         compare.Contender(name, recipe, given)
         for name, recipe, given in (
             ("pca", "pca", ("side=64", "dimensions=12")),
-            ("ae-bce", "ae-bce", ("side=64", "width=0.15", "dimensions=12", "pace.rate=1e-2")),
+            ("ae-bce", "ae-bce", ("side=64", "width=0.15", "dimensions=12", "optim.lr=1e-2")),
             (
                 "cvae", "cvae",
-                ("model.side=64", "model.width=8", "model.latent=6", "pace.batch=8", "judged=4"),
+                ("model.side=64", "model.width=8", "model.latent=6", "optim.batch=8", "val_images=4"),
             ),
         )
     )  # fmt: skip
     monkeypatch.setattr(compare, "CONTENDERS", few)
-    order = compare.Order(
+    order = compare.CompareConfig(
         stores=(labelled_store,), out=tmp_path / "all", minutes=0.06, judge=judge, most=80
     )
     lines = list(compare.run(order))
@@ -97,6 +99,78 @@ def test_from_stores_to_the_report(
     assert (tmp_path / "all" / "cvae" / "log.jsonl").read_text() == before
     assert not any("training" in line for line in again)
     assert any("training" in line for line in lines)
+
+
+def test_finished_runs_are_measured_in_the_same_table(
+    labelled_store: Path,
+    finished: Path,
+    judge: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Runs and bundles as they are, beside what is trained; a run is never written to."""
+    few = (compare.Contender("pca", "pca", ("side=64", "dimensions=12")),)
+    monkeypatch.setattr(compare, "CONTENDERS", few)
+    own = tmp_path / "pca"
+    start.run(
+        start.RunConfig(
+            recipe="pca", stores=(labelled_store,), run=own, assignments=("dimensions=6",)
+        )
+    )
+    before = sorted((path, path.stat().st_mtime_ns) for path in finished.rglob("*"))
+    out = tmp_path / "all"
+    arguments = [
+        "compare", "--data", str(labelled_store), "--judge", str(judge), "--most", "80",
+        "-o", str(out), "--runs", str(finished), "--runs", str(own),
+    ]  # fmt: skip
+
+    def told(*more: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, *more])
+        assert ended.value.code == 0
+        return capsys.readouterr().out
+
+    assert "training" not in told()
+    names = {row["model"] for row in measured(out / "report") if row["metric"] == "psnr"}
+    assert names == {finished.name, "pca"}  # alone, as no minutes were given
+    assert "pca: training" in told("--minutes", "0.01")
+    names = {row["model"] for row in measured(out / "report") if row["metric"] == "psnr"}
+    assert names == {finished.name, "pca", "pca-finished"}
+    assert sorted((path, path.stat().st_mtime_ns) for path in finished.rglob("*")) == before
+
+
+def test_runs_that_cannot_be_compared_are_refused(
+    store: Path, labelled_store: Path, finished: Path, judge: Path, tmp_path: Path
+) -> None:
+    def compared(*given: Path, **more: Any) -> None:
+        facts: dict[str, Any] = {
+            "stores": (labelled_store,), "out": tmp_path / "all", "minutes": None, "judge": None,
+        }  # fmt: skip
+        list(compare.run(compare.CompareConfig(**{**facts, "runs": given, **more})))
+
+    with pytest.raises(BadRequest, match="nothing to compare"):
+        compared()
+    with pytest.raises(BadRequest, match="no minutes to train pca"):
+        compared(finished, only=("pca",))
+    with pytest.raises(BadRequest, match=f"two runs are called {finished.name}"):
+        compared(finished, finished)
+    with pytest.raises(BadRun, match=r"has no run\.json"):
+        compared(tmp_path)
+    with pytest.raises(BadRun, match="trains no codes of faces"):
+        compared(judge)
+    unsaved = tmp_path / "unsaved"
+    unsaved.mkdir()
+    (unsaved / "run.json").write_text((finished / "run.json").read_text())
+    with pytest.raises(BadRun, match=r"no best\.safetensors yet"):
+        compared(unsaved)
+    with pytest.raises(BadRun, match="export the autoencoder first"):
+        table = tmp_path / "table"
+        table.mkdir()
+        recipe = {"recipe": "edit-table", "settings": {}, "seed": 0, "stores": []}
+        (table / "run.json").write_text(json.dumps(recipe))
+        (table / "moves.json").write_text(json.dumps({"space": "fd", "table": {}}))
+        compared(table)
 
 
 def judged_figures(
@@ -179,7 +253,7 @@ def test_what_a_comparison_needs_is_said(
     store: Path, labelled_store: Path, judge: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UnknownName, match="did you mean ae-mse"):
-        wrong = compare.Order(
+        wrong = compare.CompareConfig(
             stores=(store,), out=tmp_path, minutes=1, judge=None, only=("ae_mse_",)
         )
         list(compare.run(wrong))

@@ -9,7 +9,7 @@ from facedial.errors import BadRequest
 from facedial.runtime.bundle import Bundle
 from facedial.training import publish, start, tensors
 from facedial.training.mattes import matte
-from facedial.training.recipes.matte import TAUGHT
+from facedial.training.recipes.matte import MATTES
 
 from .tiny import order
 
@@ -17,11 +17,11 @@ SMALL = (
     "model.width=8",
     "model.below=1",
     "model.up=1",
-    "taught=12",
-    "judged=8",
-    "pace.batch=8",
-    "pace.memory=1",
-    "pace.rate=0.01",
+    "train_images=12",
+    "val_images=8",
+    "optim.batch=8",
+    "optim.ema_steps=1",
+    "optim.lr=0.01",
 )
 
 
@@ -56,7 +56,7 @@ def test_a_network_learns_them_and_ships(
     publish.publish([finished], out)
     given = {"recipe": "matte", "assignments": SMALL}
     start.run(order(store, run, steps=60, **given))
-    known, _ = tensors.load(run / TAUGHT)
+    known, _ = tensors.load(run / MATTES)
     assert {name: v.shape for name, v in known.items()} == {
         "train": (12, 64, 64),
         "val": known["val"].shape,
@@ -74,4 +74,6 @@ def test_a_network_learns_them_and_ships(
 
 def test_nothing_to_learn_from_is_refused(store: Path, tmp_path: Path):
     with pytest.raises(BadRequest, match="at least 1"):
-        start.run(order(store, tmp_path / "m", recipe="matte", assignments=("taught=0",), steps=1))
+        start.run(
+            order(store, tmp_path / "m", recipe="matte", assignments=("train_images=0",), steps=1)
+        )

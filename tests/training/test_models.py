@@ -8,8 +8,15 @@ from torch.testing import assert_close
 
 from facedial.errors import BadRun
 from facedial.training import losses
-from facedial.training.models import flow, landmarks, reader, refiner, renderer, small_picture
-from facedial.training.recipes import autoencoder
+from facedial.training.models import (
+    autoencoder,
+    classifier,
+    decoder,
+    flow,
+    landmarks,
+    latents,
+    refiner,
+)
 
 
 def pictures(count: int, seed: int = 0) -> torch.Tensor:
@@ -18,10 +25,10 @@ def pictures(count: int, seed: int = 0) -> torch.Tensor:
     return torch.nn.functional.interpolate(coarse, size=(128, 128), mode="bilinear")
 
 
-def fitted(dimensions: int = 6, count: int = 12) -> small_picture.LinearMap:
-    moments = small_picture.Moments(torch.device("cpu"))
+def fitted(dimensions: int = 6, count: int = 12) -> latents.LinearMap:
+    moments = latents.Moments(torch.device("cpu"))
     moments.add(pictures(count))
-    linear = small_picture.LinearMap(dimensions)
+    linear = latents.LinearMap(dimensions)
     for buffer, value in zip(
         (linear.mean, linear.basis, linear.deviation), moments.solve(dimensions), strict=True
     ):
@@ -29,16 +36,16 @@ def fitted(dimensions: int = 6, count: int = 12) -> small_picture.LinearMap:
     return linear
 
 
-def test_small_picture_error_is_picture_error() -> None:
+def test_latents_error_is_picture_error() -> None:
     """On flat pictures, where nothing is lost, squared errors agree number by number of RGB."""
     one, other = torch.rand(2, 1, 3, 1, 1).expand(2, 1, 3, 128, 128)
-    small = (small_picture.shrink(one) - small_picture.shrink(other)).square().sum()
+    small = (latents.ycc420(one) - latents.ycc420(other)).square().sum()
     # A flat YCbCr error has cross terms between Cb and Cr in RGB; weights hold for each alone.
     for axis in range(3):
         ycc = torch.zeros(3)
         ycc[axis] = 0.1
-        rgb = (small_picture.TO_RGB @ ycc)[None, :, None, None]
-        moved = small_picture.shrink(one + rgb) - small_picture.shrink(one)
+        rgb = (latents.TO_RGB @ ycc)[None, :, None, None]
+        moved = latents.ycc420(one + rgb) - latents.ycc420(one)
         # 6,144 numbers stand for 3 * 128 * 128: a luma number for four pixels of three colours.
         assert_close(moved.square().sum() * 12, rgb.square().sum() * 128 * 128, rtol=1e-3, atol=0)
     assert torch.isfinite(small)
@@ -47,11 +54,9 @@ def test_small_picture_error_is_picture_error() -> None:
 def test_linear_map_is_exact_on_its_range() -> None:
     linear = fitted()
     codes = torch.randn(5, 6)
-    luma, chroma = linear.planes(codes)
-    weight = torch.tensor(small_picture.CHROMA_WEIGHT)[:, None, None]
-    flat = torch.cat(
-        [(luma * small_picture.LUMA_WEIGHT).flatten(1), (chroma * weight).flatten(1)], 1
-    )
+    luma, chroma = linear.luma_chroma(codes)
+    weight = torch.tensor(latents.CHROMA_WEIGHT)[:, None, None]
+    flat = torch.cat([(luma * latents.LUMA_WEIGHT).flatten(1), (chroma * weight).flatten(1)], 1)
     assert_close((flat - linear.mean) @ linear.basis / linear.deviation, codes, atol=1e-3, rtol=0)
 
 
@@ -66,12 +71,12 @@ def test_codes_of_the_fitted_pictures_are_white() -> None:
 def test_few_and_many_pictures_give_the_same_components(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decomposing pictures and decomposing their covariance agree (a small stand-in for 6,144)."""
     few = fitted()
-    monkeypatch.setattr(small_picture, "MANY", 5)
-    moments = small_picture.Moments(torch.device("cpu"))
+    monkeypatch.setattr(latents, "MANY", 5)
+    moments = latents.Moments(torch.device("cpu"))
     moments.add(pictures(12))
     assert moments.products is not None
     # eigh of 6144 x 6144 takes a minute; its action on the found basis says as much.
-    order = small_picture.mirror_order()
+    order = latents.mirror_order()
     mean = (moments.sum / 12).float()
     shifted = mean - 0.3
     covariance = moments.products / 12 - torch.outer(shifted, shifted)
@@ -81,10 +86,10 @@ def test_few_and_many_pictures_give_the_same_components(monkeypatch: pytest.Monk
     assert_close(covariance @ few.basis, few.basis * few.deviation**2, atol=2e-3, rtol=1e-2)
 
 
-def test_mirroring_a_crop_is_reordering_its_small_picture() -> None:
+def test_mirroring_a_crop_is_reordering_its_latents() -> None:
     x = pictures(2)
-    order = small_picture.mirror_order()
-    assert_close(small_picture.shrink(x.flip(3)), small_picture.shrink(x)[:, order])
+    order = latents.mirror_order()
+    assert_close(latents.ycc420(x.flip(3)), latents.ycc420(x)[:, order])
 
 
 def test_too_many_dimensions_are_refused() -> None:
@@ -93,15 +98,15 @@ def test_too_many_dimensions_are_refused() -> None:
 
 
 def test_haar_planes_are_orthonormal() -> None:
-    kernel = renderer.haar_kernel().reshape(48, 48)
+    kernel = decoder.haar_kernel().reshape(48, 48)
     assert_close(kernel @ kernel.T, torch.eye(48))
-    network = renderer.Renderer(renderer.Config(width=8))
+    network = decoder.Decoder(decoder.Config(width=8))
     x = torch.rand(2, 3, 128, 128)
     assert_close(network.unpack(network.pack(x)), x)
 
 
 def test_a_new_renderer_draws_the_base() -> None:
-    network = renderer.Renderer(renderer.Config(width=8))
+    network = decoder.Decoder(decoder.Config(width=8))
     x = torch.rand(2, 3, 128, 128)
     assert_close(network(x), x)
 
@@ -109,10 +114,10 @@ def test_a_new_renderer_draws_the_base() -> None:
 @pytest.mark.parametrize(
     ("network", "shape"),
     [
-        (renderer.Renderer(renderer.Config(width=8)), (2, 3, 128, 128)),
+        (decoder.Decoder(decoder.Config(width=8)), (2, 3, 128, 128)),
         (refiner.Refiner(refiner.Config(width=8)), (2, 144, 32, 32)),
         (landmarks.Landmarks(landmarks.Config()), (4, 3, 64, 64)),
-        (reader.Reader(reader.Config()), (4, 3, 128, 128)),
+        (classifier.Classifier(classifier.Config()), (4, 3, 128, 128)),
     ],
 )
 def test_every_parameter_gets_gradient(network: torch.nn.Module, shape: tuple[int, ...]) -> None:
@@ -128,8 +133,8 @@ def test_every_parameter_gets_gradient(network: torch.nn.Module, shape: tuple[in
 
 
 def small_autoencoder() -> autoencoder.Autoencoder:
-    settings = autoencoder.Settings(
-        dimensions=6, drawing=renderer.Config(width=8), refining=refiner.Config(width=8)
+    settings = autoencoder.Config(
+        dimensions=6, decoder=decoder.Config(width=8), refiner=refiner.Config(width=8)
     )
     network = autoencoder.Autoencoder(settings)
     for mine, theirs in zip(network.linear.buffers(), fitted().buffers(), strict=True):
@@ -199,23 +204,23 @@ def test_a_new_flow_predicts_nothing_and_a_row_does_not_mind_the_others() -> Non
 
 
 def test_codes_become_white_planes_and_come_back() -> None:
-    planes = flow.Planes(fitted())
+    planes = latents.Latents(fitted())
     codes = torch.randn(64, 6)
     planes.fit(codes)
-    white = planes.white(codes)
+    white = planes.encode(codes)
     assert_close(planes(white), codes, atol=1e-3, rtol=0)
     assert_close(white.mean((0, 2, 3)), torch.zeros(6), atol=1e-4, rtol=0)
-    assert_close(white.std((0, 2, 3)), torch.tensor(flow.SPREAD), atol=1e-3, rtol=0)
+    assert_close(white.std((0, 2, 3)), torch.tensor(latents.DEVIATIONS), atol=1e-3, rtol=0)
 
 
 def test_mirrored_planes_are_those_of_the_mirrored_crop() -> None:
-    planes = flow.Planes(fitted())
+    planes = latents.Latents(fitted())
     x = pictures(4)
     one, other = (planes.raw(planes.linear.encode(p)) for p in (x, x.flip(3)))
     # The fitted pictures and their mirrors span few dimensions, so both are exact.
     # Components are found to about 1e-4; a wrong sign or order would be off by about 1.
-    assert_close(flow.mirror(one), other, atol=1e-3, rtol=0)
-    assert_close(flow.mirror(flow.mirror(one)), one)
+    assert_close(latents.mirror(one), other, atol=1e-3, rtol=0)
+    assert_close(latents.mirror(latents.mirror(one)), one)
 
 
 def test_landmarks_lie_in_the_patch_at_first() -> None:

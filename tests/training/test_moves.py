@@ -15,18 +15,18 @@ from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
 from facedial.faces.paste import enlarged
 from facedial.training import publish, start
-from facedial.training.recipes import moves
+from facedial.training.recipes import edit_table
 
 from .tiny import TINY_FLOW, order
 
-FLOW_STEPS = (*TINY_FLOW, "judged=4", "steps=2")
+FLOW_STEPS = (*TINY_FLOW, "val_images=4", "steps=2")
 FEW = (
     "people=8",
-    "steps=1",
-    "turnings=[0.2]",
+    "flow_steps=1",
+    "t_starts=[0.2]",
     "guidances=[2]",
     "gains=[1, 1.5]",
-    "places=[0, 0.5]",
+    "mask_thresholds=[0, 0.5]",
     'attributes=["Smiling", "Male"]',
 )
 
@@ -49,7 +49,7 @@ def flowing(flowed: Path, tmp_path: Path) -> Path:
 
 
 def measure(store: Path, run: Path, init: Path, *more: str) -> None:
-    start.run(order(store, run, recipe="moves", assignments=(*FEW, *more), init=init))
+    start.run(order(store, run, recipe="edit-table", assignments=(*FEW, *more), init=init))
 
 
 def test_what_is_measured_best_is_what_an_edit_does(
@@ -57,24 +57,26 @@ def test_what_is_measured_best_is_what_an_edit_does(
 ) -> None:
     run = tmp_path / "moves"
     measure(store, run, flowing)
-    table = json.loads((run / moves.TABLE).read_text())["table"]
+    table = json.loads((run / edit_table.TABLE).read_text())["table"]
     assert set(table) == {"Smiling", "Male"}
     for row in table.values():
-        assert row["merit"] >= row["direction"]["merit"]  # the best of all, this one among them
-        assert row["merit"] == pytest.approx(row["likely"] - row["collateral"])
-        assert 0 <= row["likely"] <= 1
+        assert row["score"] >= row["direction"]["score"]  # the best of all, this one among them
+        assert row["score"] == pytest.approx(row["target_probability"] - row["collateral"])
+        assert 0 <= row["target_probability"] <= 1
         assert 0 <= row["success"] <= 1 and row["collateral"] >= 0
         assert row["direction"]["collateral"] > 0
-    measured = (run / moves.TABLE).stat().st_mtime_ns
+    measured = (run / edit_table.TABLE).stat().st_mtime_ns
     measure(store, run, flowing)
-    assert (run / moves.TABLE).stat().st_mtime_ns == measured  # done once
+    assert (run / edit_table.TABLE).stat().st_mtime_ns == measured  # done once
 
     table["Smiling"] |= {
         "move": FLOW, "turning": 0.3, "fresh": 1.0, "place": 0.5, "gain": 1.5,
     }  # fmt: skip
     table["Male"] |= {"move": "direction"}
-    (run / moves.TABLE).write_text(
-        json.dumps({"space": json.loads((run / moves.TABLE).read_text())["space"], "table": table})
+    (run / edit_table.TABLE).write_text(
+        json.dumps(
+            {"space": json.loads((run / edit_table.TABLE).read_text())["space"], "table": table}
+        )
     )
     publish.publish([run], flowing)
     with Editor.open(flowing) as editor:
@@ -117,12 +119,12 @@ def test_what_is_not_measured_again_stays_as_the_bundle_has_it(
     publish.publish([first], flowing)
     measure(store, second, flowing, 'attributes=["Male"]', "collateral=2")
     before, after = (
-        json.loads((run / moves.TABLE).read_text())["table"] for run in (first, second)
+        json.loads((run / edit_table.TABLE).read_text())["table"] for run in (first, second)
     )
     assert set(after) == {"Smiling", "Male"}
     assert after["Smiling"] == before["Smiling"]
     male = after["Male"]
-    assert male["merit"] == pytest.approx(male["likely"] - 2 * male["collateral"])
+    assert male["score"] == pytest.approx(male["target_probability"] - 2 * male["collateral"])
     # A map beside no other attribute's would be another one.
     one, other = (Places.load(run / PLACES).maps for run in (first, second))
     assert set(one) == set(other)
@@ -135,11 +137,13 @@ def test_what_cannot_be_measured_is_refused(store: Path, finished: Path, tmp_pat
     with pytest.raises(BadBundle, match="has no flow"):
         measure(store, tmp_path / "none", plain)
     with pytest.raises(BadRequest, match="no such attribute"):
-        moves.Settings(attributes=("Grinning",))
+        edit_table.Settings(attributes=("Grinning",))
     with pytest.raises(BadRequest, match="2 people or more"):
-        moves.Settings(people=1)
+        edit_table.Settings(people=1)
     with pytest.raises(BadRun, match=r"has no moves\.json"):
         publish.publish([tmp_path / "none"], plain)
-    (tmp_path / "none" / moves.TABLE).write_text(json.dumps({"space": "fd-other", "table": {}}))
+    (tmp_path / "none" / edit_table.TABLE).write_text(
+        json.dumps({"space": "fd-other", "table": {}})
+    )
     with pytest.raises(BadRun, match="measured edits of codes of fd-other"):
         publish.publish([tmp_path / "none"], plain)

@@ -10,7 +10,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
-from facedial.training import export, loop, packing
+from facedial.training import export, loop, networks, packing
 
 
 def weight(seed: int, shape: tuple[int, ...] = (64, 96, 3, 3), size: float = 0.02) -> Tensor:
@@ -21,11 +21,11 @@ def weight(seed: int, shape: tuple[int, ...] = (64, 96, 3, 3), size: float = 0.0
 @pytest.mark.parametrize("size", [1e-4, 0.02, 3.0])
 def test_what_is_packed_is_near_and_is_packed_again_without_loss(bits: int, size: float) -> None:
     given = weight(0, size=size)
-    found = packing.rounded(given, bits)
+    found = packing.quantized(given, bits)
     error = float((found - given).square().mean() / given.square().mean())
     # A uniform quantiser of a normal variable: about 6 dB a bit, and half a decibel for the scales.
     assert error < {5: 2.6e-3, 6: 6.5e-4}[bits]
-    assert torch.equal(packing.rounded(found, bits), found)
+    assert torch.equal(packing.quantized(found, bits), found)
     kept = packing.packed(given, bits)
     assert np.array_equal(kept.values.reshape(given.shape), found.numpy())
 
@@ -57,7 +57,7 @@ def test_a_graph_makes_the_same_weight(bits: int) -> None:
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    assert np.array_equal(session.run(None, {})[0], packing.rounded(given, bits).numpy())
+    assert np.array_equal(session.run(None, {})[0], packing.quantized(given, bits).numpy())
 
 
 class Two(nn.Module):
@@ -76,7 +76,7 @@ class Two(nn.Module):
 def test_a_packed_graph_is_the_rounded_network_and_can_be_gone_on_from(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = Two()
-    axes = export.round_network(network, {}, 5)
+    axes = export.quantize(network, {}, 5)
     assert axes == {"large.weight": export.Blocks(5), "small.weight": 0}
     given = torch.randn(3, 256)
     export.write_one(network, (given,), (["x"], ["y"]), tmp_path / "two.onnx", axes)
@@ -90,7 +90,7 @@ def test_a_packed_graph_is_the_rounded_network_and_can_be_gone_on_from(tmp_path:
     assert np.allclose(session.run(None, {"x": given.numpy()})[0], wanted, atol=1e-5)
     (tmp_path / "bundle.json").write_text('{"space": "fd"}')
     fresh = Two()
-    assert export.take_weights(fresh, tmp_path, "two") == "fd"
+    assert networks.load_part(fresh, tmp_path, "two") == "fd"
     for name, value in network.state_dict().items():
         assert torch.equal(fresh.state_dict()[name], value), name
 
@@ -99,8 +99,8 @@ def test_a_loss_sees_rounded_weights_and_a_step_is_made_from_exact_ones() -> Non
     torch.manual_seed(0)
     network = Two()
     exact = {name: value.clone() for name, value in network.state_dict().items()}
-    with loop._rounded(network, 5):
-        assert torch.equal(network.large.weight, packing.rounded(exact["large.weight"], 5))
+    with loop._quantized(network, 5):
+        assert torch.equal(network.large.weight, packing.quantized(exact["large.weight"], 5))
         assert torch.equal(network.small.weight, exact["small.weight"])
         network(torch.randn(2, 256)).square().mean().backward()
     for name, value in network.state_dict().items():

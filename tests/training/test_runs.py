@@ -24,13 +24,25 @@ from facedial.faces.crop import Crop
 from facedial.faces.face import Face
 from facedial.faces.photo import Photo
 from facedial.runtime.bundle import Bundle
-from facedial.training import export, loop, precision, publish, start, tensors
-from facedial.training.recipe import Context, Pace, Terms, from_json, with_settings
+from facedial.training import (
+    export,
+    loop,
+    lr_schedule,
+    networks,
+    precision,
+    publish,
+    runs,
+    start,
+    tensors,
+)
+from facedial.training.models.autoencoder import Autoencoder
+from facedial.training.recipe import OptimConfig, RunContext, Terms, from_json, with_settings
 from facedial.training.recipes import autoencoder, flow
+from facedial.training.tasks import flow as flow_task
 
 from .tiny import TINY, TINY_FLOW, order
 
-RECIPES = folder.names(start.RECIPES)
+RECIPES = folder.names(runs.RECIPES)
 
 
 def lines(run: Path, key: str) -> dict[int, float]:
@@ -40,7 +52,7 @@ def lines(run: Path, key: str) -> dict[int, float]:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_settings_survive_json_and_refuse_nonsense(name: str) -> None:
-    recipe = start.recipe_named(name)
+    recipe = runs.recipe_named(name)
     assert recipe.summary
     import dataclasses
 
@@ -53,21 +65,21 @@ def test_settings_survive_json_and_refuse_nonsense(name: str) -> None:
 
 
 def test_settings_keep_their_kinds() -> None:
-    changed = with_settings(autoencoder.Settings(), ["pace.rate=0.5", "dimensions=7"])
-    assert (changed.pace.rate, changed.dimensions) == (0.5, 7)
+    changed = with_settings(autoencoder.Settings(), ["optim.lr=0.5", "dimensions=7"])
+    assert (changed.optim.lr, changed.dimensions) == (0.5, 7)
     with pytest.raises(BadRequest, match="'dimensions' is a int, got 'many'"):
         with_settings(autoencoder.Settings(), ["dimensions=many"])
-    with pytest.raises(BadRequest, match="rate must lie in"):
-        with_settings(autoencoder.Settings(), ["pace.rate=7.0"])
+    with pytest.raises(BadRequest, match="lr must lie in"):
+        with_settings(autoencoder.Settings(), ["optim.lr=7.0"])
 
 
 def test_eight_faces_are_overfitted(store: Path, tmp_path: Path) -> None:
     """A real training: the renderer draws what four numbers of a code cannot carry by far."""
     settings = with_settings(
         autoencoder.Settings(),
-        ["dimensions=4", "drawing.width=16", "refinements=0", "pace.batch=8", "pace.rate=4e-3"],
+        ["dimensions=4", "decoder.width=16", "refinements=0", "optim.batch=8", "optim.lr=4e-3"],
     )
-    context = Context(stores=[Store.open(store)], run=tmp_path, device=torch.device("cpu"))
+    context = RunContext(stores=[Store.open(store)], run=tmp_path, device=torch.device("cpu"))
     task = autoencoder.start(context, settings)
     task.crops.rows = task.crops.rows[:8]
     before = float(task.loss(task.network, 8, seed=1).detach())
@@ -110,7 +122,7 @@ def test_two_processes_learn_as_one_does(store: Path, finished: Path, tmp_path: 
         run = tmp_path / f"on-{devices}"
         given = [
             f"--set={text}"
-            for text in (*TINY[:3], f"pace.batch={batch}", "judged=8", "pace.rate=5e-3")
+            for text in (*TINY[:3], f"optim.batch={batch}", "val_images=8", "optim.lr=5e-3")
         ]
         command = [sys.executable, "-m", "facedial", "train", "autoencoder", "--data", str(store)]
         command += [
@@ -157,8 +169,8 @@ def test_export_agrees_with_torch_and_can_be_gone_on_from(
     differences = publish.publish([finished], out)
     assert set(differences) == {"autoencoder-encode", "autoencoder-decode"}
     assert max(differences.values()) < 2e-3
-    network = autoencoder.Autoencoder(start.opened(finished)[2])
-    space = export.take_weights(network, out, "autoencoder")
+    network = Autoencoder(runs.opened(finished)[2])
+    space = networks.load_part(network, out, "autoencoder")
     with Bundle.open(out) as bundle:
         assert bundle.space == space
         codes = bundle.encode(drawn[:3])
@@ -167,33 +179,33 @@ def test_export_agrees_with_torch_and_can_be_gone_on_from(
         np.testing.assert_allclose(bundle.decode(codes), pictures.numpy(), atol=0.05)
     onward = tmp_path / "onward"
     start.run(order(store, onward, init=out, steps=2))
-    _, _, settings = start.opened(onward)
+    _, _, settings = runs.opened(onward)
     going_on = autoencoder.start(
-        Context(stores=[Store.open(store)], run=onward, device=torch.device("cpu")), settings
+        RunContext(stores=[Store.open(store)], run=onward, device=torch.device("cpu")), settings
     )
     for name, value in going_on.network.linear.state_dict().items():
         assert torch.equal(value, network.linear.state_dict()[name]), name
     with pytest.raises(BadBundle, match="holds no reader"):
-        export.take_weights(network, out, "reader")
+        networks.load_part(network, out, "reader")
 
 
-@pytest.mark.parametrize("recipe", ["landmarks", "reader"])
+@pytest.mark.parametrize("recipe", ["landmarks", "classifier"])
 def test_every_network_can_be_gone_on_from_its_bundle(
     recipe: str, store: Path, finished: Path, tmp_path: Path
 ) -> None:
     """Also those with batch norms, which an exporter likes to fold away."""
     run, out = tmp_path / "run", tmp_path / "bundle"
-    given = ("judged=16", "pace.batch=4")
+    given = ("val_images=16", "optim.batch=4")
     start.run(order(store, run, recipe=recipe, assignments=given, steps=2))
     publish.publish([finished, run], out)
     onward = tmp_path / "onward"
     start.run(order(store, onward, recipe=recipe, assignments=given, init=out, steps=1))
     before, _ = tensors.load(run / "best.safetensors")
-    task = start.recipe_named(recipe).start(
-        Context(
+    task = runs.recipe_named(recipe).start(
+        RunContext(
             stores=[Store.open(store)], run=tmp_path / "again", device=torch.device("cpu"), init=out
         ),
-        start.opened(run)[2],
+        runs.opened(run)[2],
     )
     assert task is not None
     for name, value in task.network.state_dict().items():
@@ -233,7 +245,7 @@ def test_refined_codes_are_white_again_and_draw_the_same(
     publish.publish([run], tmp_path / "bundle")
     opened = Store.open(store)
     crops = opened.pixels[opened.where("train")]
-    network = autoencoder.Autoencoder(start.opened(run)[2])
+    network = Autoencoder(runs.opened(run)[2])
     network.load_state_dict(state)
     with torch.no_grad():
         pixels = torch.from_numpy(np.array(crops)).permute(0, 3, 1, 2).float() / 255
@@ -256,8 +268,8 @@ def test_a_bundle_without_a_refiner_can_be_gone_on_from(store: Path, tmp_path: P
 
 def test_both_graphs_hold_the_renderer_once(finished: Path, tmp_path: Path) -> None:
     publish.publish([finished], tmp_path / "bundle")
-    network = autoencoder.Autoencoder(start.opened(finished)[2])
-    rounded = export.round_network(network, {})
+    network = Autoencoder(runs.opened(finished)[2])
+    rounded = export.quantize(network, {})
     weights = network.state_dict()
     wanted = sum(weights[name].numel() for name in rounded if not name.startswith("refiner."))
     assert (tmp_path / "bundle" / export.SHARED).stat().st_size == wanted
@@ -279,10 +291,16 @@ def test_a_flow_learns_a_bundles_codes_and_draws_them(
 ) -> None:
     out, run, reader = tmp_path / "bundle", tmp_path / "flow", tmp_path / "reader"
     start.run(
-        order(store, reader, recipe="reader", assignments=("judged=16", "pace.batch=4"), steps=1)
+        order(
+            store,
+            reader,
+            recipe="classifier",
+            assignments=("val_images=16", "optim.batch=4"),
+            steps=1,
+        )
     )
     publish.publish([finished, reader], out)
-    tiny = (*TINY_FLOW, "judged=4", "steps=2")
+    tiny = (*TINY_FLOW, "val_images=4", "steps=2")
     start.run(order(store, run, recipe="flow", assignments=tiny, init=out))
     publish.publish([run], out)
     with Editor.open(out) as editor:
@@ -321,11 +339,11 @@ def test_a_flow_learns_a_bundles_codes_and_draws_them(
 def test_people_are_as_people_described_them() -> None:
     by_hand, soft, partly = np.ones((2, 40)), np.full((3, 40), 0.8), np.full((1, 40), -0.5)
     by_hand[1, 4], partly[0, 7] = -1, 0
-    found = flow.described(np.concatenate([partly, soft, by_hand]).astype(np.float32))
+    found = flow.complete(np.concatenate([partly, soft, by_hand]).astype(np.float32))
     assert found.shape == (2, 40)
     assert not found[1, 4] and found.sum() == 79
-    assert flow.described(np.concatenate([soft, partly]).astype(np.float32)).shape == (3, 40)
-    assert flow.described(partly.astype(np.float32)).shape == (0, 40)
+    assert flow.complete(np.concatenate([soft, partly]).astype(np.float32)).shape == (3, 40)
+    assert flow.complete(partly.astype(np.float32)).shape == (0, 40)
 
 
 def test_wishes_are_shown_left_open_and_rare_ones_often(store: Path, tmp_path: Path) -> None:
@@ -333,10 +351,10 @@ def test_wishes_are_shown_left_open_and_rare_ones_often(store: Path, tmp_path: P
     labels = np.full((4000, len(NAMES)), -1, np.float32)
     bald = NAMES.index("Bald")
     labels[:16, bald] = 1
-    task = flow.Task.__new__(flow.Task)
+    task = flow_task.Task.__new__(flow_task.Task)
     task.settings, task.labels = flow.Settings(), labels
     task.codes = torch.zeros(len(labels), 1)
-    task.rare = flow.rare_rows(labels)
+    task.rare = flow_task.rare_rows(labels)
     assert [name for name, _ in task.rare] == ["Bald"]
     wanted = torch.cat([task.draw(64, np.random.default_rng(i))[1] for i in range(100)]).numpy()
     assert (wanted[:, bald] == 1).mean() == pytest.approx(1 / 8, abs=0.01)
@@ -350,9 +368,9 @@ def test_wishes_are_shown_left_open_and_rare_ones_often(store: Path, tmp_path: P
 
 def test_rounding_twice_changes_nothing() -> None:
     network = torch.nn.Linear(100, 80)
-    export.round_network(network, {})
+    export.quantize(network, {})
     once = network.weight.detach().clone()
-    export.round_network(network, {})
+    export.quantize(network, {})
     assert torch.equal(network.weight, once)
 
 
@@ -366,7 +384,7 @@ def test_foreign_and_damaged_folders_are_refused(
     with pytest.raises(BadRun, match="is not empty and holds no run"):
         start.run(order(store, tmp_path / "full"))
     with pytest.raises(BadRun, match=r"has no run\.json"):
-        start.opened(tmp_path)
+        runs.opened(tmp_path)
     with pytest.raises(BadStore):
         start.run(order(tmp_path, tmp_path / "r"))
     broken = tmp_path / "broken.safetensors"
@@ -376,12 +394,12 @@ def test_foreign_and_damaged_folders_are_refused(
 
 
 def test_a_run_must_know_its_end(store: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="--minutes or --steps"):
+    with pytest.raises(BadRequest, match="either minutes or steps"):
         start.run(order(store, tmp_path / "r", steps=None))
 
 
 def test_precision_is_measured() -> None:
-    assert loop.fastest_precision(torch.device("cpu")) in ("bf16-mixed", "32-true")
+    assert precision.fastest(torch.device("cpu")) in ("bf16-mixed", "32-true")
 
 
 def test_pca_is_a_model_like_any_other(store: Path, drawn: np.ndarray, tmp_path: Path) -> None:
@@ -413,30 +431,30 @@ def test_mixed_precision_leaves_inputs_as_they_are() -> None:
 
 
 def test_the_rate_falls_when_scores_stay() -> None:
-    course = loop.Course(Pace(schedule="plateau", factor=0.5, patience=2))
-    assert course.look(1.0)
-    assert not any(course.look(1.0) for _ in range(2))
-    assert course.factor(10, 0.5) == 1.0
-    assert not course.look(0.5)  # the third look without a better score
-    assert course.factor(10, 0.5) == 0.5
-    assert course.look(2.0)
-    assert course.best == 2.0
-    assert loop.Course(Pace()).factor(10_000, 1.0) == pytest.approx(0.02)
+    schedule = lr_schedule.LRSchedule(OptimConfig(schedule="plateau", factor=0.5, patience=2))
+    assert schedule.evaluated(1.0)
+    assert not any(schedule.evaluated(1.0) for _ in range(2))
+    assert schedule.factor(10, 0.5) == 1.0
+    assert not schedule.evaluated(0.5)  # the third look without a better score
+    assert schedule.factor(10, 0.5) == 0.5
+    assert schedule.evaluated(2.0)
+    assert schedule.best == 2.0
+    assert lr_schedule.LRSchedule(OptimConfig()).factor(10_000, 1.0) == pytest.approx(0.02)
     with pytest.raises(BadRequest, match="cosine, constant, plateau"):
-        Pace(schedule="linear")
+        OptimConfig(schedule="linear")
 
 
 def test_terms_add_up_as_weighted() -> None:
     terms = Terms({"a": torch.tensor(2.0), "b": torch.tensor(3.0)}, {"b": 10.0})
     assert float(terms.total) == 32
-    assert terms.noted() == {"terms": {"a": 2, "b": 3}, "weighted": {"a": 2, "b": 30}}
+    assert terms.as_floats() == {"terms": {"a": 2, "b": 3}, "weighted": {"a": 2, "b": 30}}
 
 
 def test_settings_that_came_later_do_not_stop_a_run(store: Path, tmp_path: Path) -> None:
     run = tmp_path / "old"
     start.run(order(store, run, steps=2))
     facts = json.loads((run / "run.json").read_text())
-    del facts["settings"]["pace"]["schedule"]
+    del facts["settings"]["optim"]["schedule"]
     (run / "run.json").write_text(json.dumps(facts))
     start.run(order(store, run, steps=3))
     assert max(lines(run, "last_loss")) == 3

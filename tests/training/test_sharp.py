@@ -13,16 +13,15 @@ from facedial.codes.flow import FlowPrior
 from facedial.editor import Editor
 from facedial.errors import BadRequest, BadRun
 from facedial.training import loop, publish, start, tensors
-from facedial.training.models import renderer
-from facedial.training.models import sharp as sharp_model
-from facedial.training.recipe import Pace, Stage
+from facedial.training.models import decoder, gan_decoder
+from facedial.training.recipe import OptimConfig, Stage
 from facedial.training.recipes import flagship
-from facedial.training.recipes import sharp as sharp_recipe
+from facedial.training.recipes import gan_decoder as gan_recipe
 
 from .test_perceptual import keras_file
 from .tiny import TINY, order
 
-CODED = ("autoencoder", "flow", "guide", "sharp")
+CODED = ("autoencoder", "flow", "weak-flow", "gan-decoder")
 
 
 def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
@@ -31,11 +30,16 @@ def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
     out, run = tmp_path / "bundle", tmp_path / "sharp"
     publish.publish([finished], out)
     keras_file(tmp_path / "squeezenet.h5")
-    tiny = ("judged=4", "pace.batch=4", "warm=1", f"features_file={tmp_path / 'squeezenet.h5'}")
-    given = {"recipe": "sharp", "assignments": tiny, "init": out}
+    tiny = (
+        "val_images=4",
+        "optim.batch=4",
+        "warmup_steps=1",
+        f"features_file={tmp_path / 'squeezenet.h5'}",
+    )
+    given = {"recipe": "gan-decoder", "assignments": tiny, "init": out}
     start.run(order(store, run, steps=3, **given))
     logged = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    assert {"merit", "psnr", "sharpness"} == next(
+    assert {"score", "psnr", "sharpness"} == next(
         r["scores"] for r in logged if "scores" in r
     ).keys()
     publish.publish([run], out)
@@ -76,24 +80,24 @@ def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
 
 def test_a_sharp_renderer_begins_as_the_faithful_one() -> None:
     torch.manual_seed(0)
-    faithful = renderer.Renderer(renderer.Config(width=8, down=1, below=1, up=1))
+    faithful = decoder.Decoder(decoder.Config(width=8, down=1, below=1, up=1))
     for parameter in faithful.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
-    drawn = sharp_model.Sharp(renderer.Config(width=8, down=1, below=1, up=1))
-    drawn.take(faithful)
+    drawn = gan_decoder.GanDecoder(decoder.Config(width=8, down=1, below=1, up=1))
+    drawn.init_from(faithful)
     base = torch.rand(2, 3, 128, 128)
     torch.testing.assert_close(drawn(base), faithful(base))
 
 
 def test_the_two_players_get_their_own_gradients_alone() -> None:
     torch.manual_seed(0)
-    drawn = sharp_model.Sharp(renderer.Config(width=8, down=1, below=1, up=1))
+    drawn = gan_decoder.GanDecoder(decoder.Config(width=8, down=1, below=1, up=1))
     torch.nn.init.normal_(drawn.leave.weight, std=0.1)
-    judges = sharp_model.Discriminators([3], [0.5])
-    game = sharp_recipe.Game(drawn, judges)
+    judges = gan_decoder.Discriminators([3], [0.5])
+    game = gan_decoder.GanTraining(drawn, judges)
     base, real = torch.rand(2, 2, 3, 128, 128)
-    noise = torch.randn(2, sharp_model.EVERY, 32, 32)
-    for term, learner, other in (("deceived", drawn, judges), ("judged", judges, drawn)):
+    noise = torch.randn(2, gan_decoder.ALL_NOISE, 32, 32)
+    for term, learner, other in (("g_loss", drawn, judges), ("d_loss", judges, drawn)):
         game.zero_grad()
         game(base, noise, real, lambda pictures: [pictures[:, :, ::2, ::2]])[term].backward()
         assert any(p.grad is not None and p.grad.abs().max() > 0 for p in learner.parameters())
@@ -104,21 +108,21 @@ def test_the_two_players_get_their_own_gradients_alone() -> None:
     plain = torch.rand(1, 3, 128, 128)
     whole, half = game(base, noise, real, flat), game(base, noise, real, flat, plain)
     alone = game(base[1:], noise[1:], real[1:], flat)
-    for term in ("squared", "likeness"):
+    for term in ("mse", "perceptual"):
         torch.testing.assert_close(half[term], alone[term])
-    for term in ("deceived", "judged"):
+    for term in ("g_loss", "d_loss"):
         torch.testing.assert_close(half[term], whole[term])
-    assert half["kept"] > 0 == whole["kept"]
+    assert half["generated_mse"] > 0 == whole["generated_mse"]
     same = game(base, noise, real, flat, drawn(base[:1], noise[:1]).detach())
-    assert float(same["kept"].detach()) == pytest.approx(0, abs=1e-9)
+    assert float(same["generated_mse"].detach()) == pytest.approx(0, abs=1e-9)
     assert all(not p.requires_grad for p in judges.projections.parameters())
     assert all(p.requires_grad for p in judges.heads.parameters())
 
 
 def test_each_part_of_a_network_has_its_own_rate() -> None:
     network = torch.nn.ModuleDict({"a": torch.nn.Linear(2, 2), "b": torch.nn.Linear(2, 2)})
-    pace = Pace(factors=(("b.", 2.0), ("c.", 3.0)))
-    groups = loop._groups(network, pace)
+    optim = OptimConfig(lr_factors=(("b.", 2.0), ("c.", 3.0)))
+    groups = loop._parameter_groups(network, optim)
     assert [(len(group["params"]), group["factor"]) for group in groups] == [(2, 1.0), (2, 2.0)]
     assert groups[1]["params"][0] is network["b"].weight
 
@@ -127,17 +131,35 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
     labelled_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keras_file(tmp_path / "squeezenet.h5")
-    small_flow = ("model.width=8", "model.condition=16", "model.heads=2", "pace.batch=8")
+    small_flow = ("model.width=8", "model.condition=16", "model.heads=2", "optim.batch=8")
     tiny = {
         "autoencoder": TINY,
-        "flow": (*small_flow, "judged=4"),
-        "guide": (*small_flow, "judged=4"),
-        "student": (*small_flow, "pairs=32", "steps=1"),
-        "sharp": ("judged=4", "pace.batch=4", "warm=1", "pool=3", "steps=1"),
-        "matte": ("model.width=8", "taught=8", "judged=4", "pace.batch=8", "pace.rate=0.05"),
-        "moves": ("people=8", "steps=1", "turnings=[0.2]", 'attributes=["Smiling"]'),
-        "reader": ("model.widths=[8, 8, 8, 8]", "pace.batch=4"),
-        "school": (*small_flow, "pairs=32", "steps=1", "judged=4", "school.faces=16"),
+        "flow": (*small_flow, "val_images=4"),
+        "weak-flow": (*small_flow, "val_images=4"),
+        "distilled-editor": (*small_flow, "pairs=32", "flow_steps=1"),
+        "gan-decoder": (
+            "val_images=4",
+            "optim.batch=4",
+            "warmup_steps=1",
+            "generated=3",
+            "flow_steps=1",
+        ),
+        "matte": (
+            "model.width=8",
+            "train_images=8",
+            "val_images=4",
+            "optim.batch=8",
+            "optim.lr=0.05",
+        ),
+        "edit-table": ("people=8", "flow_steps=1", "t_starts=[0.2]", 'attributes=["Smiling"]'),
+        "classifier": ("model.widths=[8, 8, 8, 8]", "optim.batch=4"),
+        "fine-tuned-editor": (
+            *small_flow,
+            "pairs=32",
+            "flow_steps=1",
+            "val_images=4",
+            "adversarial.faces=16",
+        ),
     }
     settings = flagship.Settings(features_file=str(tmp_path / "squeezenet.h5"))
     small = tuple(
@@ -146,7 +168,7 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
             share=s.share,
             assignments=(*s.assignments, *tiny[s.name if s.name in tiny else s.recipe]),
             name=s.name,
-            alone=s.alone,
+            own_bundle=s.own_bundle,
         )
         for s in flagship.stages(settings)
     )
@@ -159,14 +181,14 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
     assert steps == {
         "autoencoder": 2,
         "flow": 4,
-        "guide": 1,
-        "sharp": 2,
-        "student": 1,
-        "firm": 1,
-        "school": 1,
+        "weak-flow": 1,
+        "gan-decoder": 2,
+        "distilled-editor": 1,
+        "robust-classifier": 1,
+        "fine-tuned-editor": 1,
         "matte": 1,
     }
-    assert len(tensors.load(run / "sharp" / sharp_recipe.POOL)[0]["codes"]) == 3
+    assert len(tensors.load(run / "gan-decoder" / gan_recipe.GENERATED)[0]["codes"]) == 3
     # Crops are coded once for all stages.
     codes = [tensors.load(run / n / "codes-train.safetensors")[0]["codes"] for n in CODED]
     assert all(torch.equal(codes[0], other) for other in codes[1:])
@@ -175,8 +197,8 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
         assert editor.bundle.has_sharp
         assert editor.bundle.has_student
         assert editor.bundle.has_matte
-        assert not (run / "bundle" / "reader.onnx").exists()  # the firm reader only teaches
-        assert editor.bundle.facts["parts"]["student"]["settings"]["school"]["features_file"]
+        assert not (run / "bundle" / "reader.onnx").exists()  # the robust classifier is not shipped
+        assert editor.bundle.facts["parts"]["student"]["settings"]["adversarial"]["features_file"]
         guided = editor.prior()
         assert isinstance(guided, FlowPrior)
         lone = dataclasses.replace(guided, guide=None)
@@ -193,12 +215,22 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
 
 
 def test_shares_of_the_flagship_make_a_whole() -> None:
-    with pytest.raises(BadRequest, match="make 1"):
+    with pytest.raises(BadRequest, match="add to 1"):
         flagship.Settings(flow=0.9)
     nothing = dict.fromkeys(
-        ("autoencoder", "flow", "guide", "sharp", "student", "firm", "school", "matte"), 0.0
+        (
+            "autoencoder",
+            "flow",
+            "weak_flow",
+            "gan_decoder",
+            "distilled_editor",
+            "robust_classifier",
+            "adversarial",
+            "matte",
+        ),
+        0.0,
     )
     only = flagship.Settings(**{**nothing, "flow": 1})
-    assert [stage.recipe for stage in flagship.stages(only)] == ["flow", "moves"]
-    codes = flagship.Settings(**{**nothing, "autoencoder": 0.9, "guide": 0.1})
+    assert [stage.recipe for stage in flagship.stages(only)] == ["flow", "edit-table"]
+    codes = flagship.Settings(**{**nothing, "autoencoder": 0.9, "weak_flow": 0.1})
     assert [stage.recipe for stage in flagship.stages(codes)] == ["autoencoder"]

@@ -19,12 +19,13 @@ from facedial.editor import Editor, Portrait
 from facedial.errors import BadRequest
 from facedial.faces.photo import Photo
 from facedial.runtime.bundle import Bundle
-from facedial.training import losses, publish, start
+from facedial.training import losses, publish, runs, start
 from facedial.training.models import conditional, cvae, plain
-from facedial.training.recipe import Context, Terms, with_settings
-from facedial.training.recipes import _source_conditional as source
+from facedial.training.recipe import Recipe, RunContext, Terms, with_settings
 from facedial.training.recipes import ae_bce, ae_mse, cvae_v9, cvae_v10
 from facedial.training.recipes import cvae as cvae_recipe
+from facedial.training.tasks import source_conditional as source
+from facedial.training.tasks.classifier import even_logit
 
 # (output channels, output side) of every convolution at 128 px, read off the sources.
 LAYERS = {
@@ -101,7 +102,7 @@ def shaken(network: nn.Module) -> nn.Module:
 
 def small_cvae(side: int = 64) -> cvae.Cvae:
     network = cvae.Cvae(cvae.Config(latent=6, side=side, width=8, condition=16))
-    small = cvae.shrink(torch.rand(24, 3, side, side, generator=torch.Generator().manual_seed(1)))
+    small = cvae.ycc420(torch.rand(24, 3, side, side, generator=torch.Generator().manual_seed(1)))
     network.linear.fit(small, torch.rand(24, 40, generator=torch.Generator().manual_seed(2)))
     shaken(network)
     return network
@@ -190,15 +191,15 @@ def test_the_linear_part_is_the_best_there_is_given_attributes() -> None:
     flat = torch.cat([torch.randn(200, 3), features - 0.5], 1) @ mixing + 0.5
     x = F.interpolate(flat.reshape(200, 3, 8, 8), scale_factor=8, mode="nearest")
     linear = cvae.Linear(3, 64)
-    linear.fit(cvae.shrink(x), features)
+    linear.fit(cvae.ycc420(x), features)
     codes = linear.encode(x, features)
     assert_close(codes.mean(0), torch.zeros(3), atol=1e-3, rtol=0)
     assert_close(codes.T @ codes / 200, torch.eye(3), atol=2e-3, rtol=0)
     y = features - features.mean(0)
     assert (y.T @ codes / 200).abs().max() < 0.01
-    small = cvae.shrink(linear.base(codes, features))
+    small = cvae.ycc420(linear.base(codes, features))
     # Chroma is enlarged by bicubic and shrunk again, so cells bleed a little into each other.
-    assert (small - cvae.shrink(x)).square().mean() < 0.02 * cvae.shrink(x).var(0).mean()
+    assert (small - cvae.ycc420(x)).square().mean() < 0.02 * cvae.ycc420(x).var(0).mean()
 
 
 @given(st.floats(-3, 3), st.floats(-3, 3))
@@ -251,40 +252,40 @@ def test_the_sources_sums_are_as_they_are_written() -> None:
         "perceptual": torch.tensor(2.0),
     }
     faithful = source.Settings(faithful=True, rec_alpha=0.25, kl_beta=2.0, perceptual_lambda=3.0)
-    v9 = source.weighed(dict(raw), "v9", faithful, 0.5, 12)
+    v9 = source.weighted(dict(raw), "v9", faithful, 0.5, 12)
     assert float(v9.total) == pytest.approx(800 + 24 / 12 + 0.5 * 10 + 2)
-    v10 = source.weighed(dict(raw), "v10", faithful, 0.5, 12)
+    v10 = source.weighted(dict(raw), "v10", faithful, 0.5, 12)
     assert float(v10.total) == pytest.approx(0.25 * 800 + 0.75 * 24 + 0.5 * 2 * 10 + 3 * 2)
-    simple = source.weighed(dict(raw), "simple", faithful, 0.5, 12)
+    simple = source.weighted(dict(raw), "simple", faithful, 0.5, 12)
     assert float(simple.total) == pytest.approx(24 + 0.5 * 10)
-    balanced = source.weighed(dict(raw), "v9", source.Settings(), 0.5, 12).weighted
+    balanced = source.weighted(dict(raw), "v9", source.Settings(), 0.5, 12).weighted
     assert float(balanced["mse"]) == pytest.approx(source.BALANCED["mse"] * 24 / 12)
     assert float(balanced["bce"]) == pytest.approx(800 / 12)
     assert float(balanced["perceptual"]) == pytest.approx(source.BALANCED["perceptual"] * 2)
 
 
-def context(store: Path, run: Path) -> Context:
-    return Context(stores=[Store.open(store)], run=run, device=torch.device("cpu"))
+def context(store: Path, run: Path) -> RunContext:
+    return RunContext(stores=[Store.open(store)], run=run, device=torch.device("cpu"))
 
 
 def test_a_faithful_run_freezes_its_batch_norms_after_an_epoch(store: Path, tmp_path: Path) -> None:
     for faithful in ("false", "true"):
         settings = with_settings(
             ae_mse.RECIPE.settings,
-            ["width=0.05", "side=32", "dimensions=8", "pace.batch=8", f"faithful={faithful}"],
+            ["width=0.05", "side=32", "dimensions=8", "optim.batch=8", f"faithful={faithful}"],
         )
         task = ae_mse.RECIPE.start(context(store, tmp_path), settings)
         assert task is not None
         norm = next(m for m in task.network.modules() if isinstance(m, nn.BatchNorm2d))
         task.loss(task.network, 8, seed=0, step=0)
         before = norm.running_mean.clone()  # type: ignore[union-attr]
-        task.loss(task.network, 8, seed=1, step=task.pace.look_every)
+        task.loss(task.network, 8, seed=1, step=task.optim.eval_every)
         assert torch.equal(before, norm.running_mean) is (faithful == "true")  # type: ignore[arg-type]
 
 
 def test_noise_in_training_is_normal(labelled_store: Path, tmp_path: Path) -> None:
     """The source drew it uniformly from 0..1."""
-    settings = with_settings(cvae_v10.RECIPE.settings, ["side=64", "features=none", "judged=4"])
+    settings = with_settings(cvae_v10.RECIPE.settings, ["side=64", "features=none", "val_images=4"])
     task = cvae_v10.RECIPE.start(context(labelled_store, tmp_path), settings)
     assert task is not None
     noises = []
@@ -303,18 +304,16 @@ def test_vgg_must_be_at_hand_unless_another_is_named(
     labelled_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    settings = with_settings(cvae_v9.RECIPE.settings, ["side=64", "judged=4"])
+    settings = with_settings(cvae_v9.RECIPE.settings, ["side=64", "val_images=4"])
     with pytest.raises(BadRequest, match="vgg16-397923af"):
         cvae_v9.RECIPE.start(context(labelled_store, tmp_path), settings)
 
 
 @pytest.mark.parametrize("recipe", [ae_mse.RECIPE, ae_bce.RECIPE, cvae_v9.RECIPE])
-def test_eight_faces_are_overfitted(
-    recipe: start.Recipe, labelled_store: Path, tmp_path: Path
-) -> None:
+def test_eight_faces_are_overfitted(recipe: Recipe, labelled_store: Path, tmp_path: Path) -> None:
     plainly = hasattr(recipe.settings, "width")
     given = ["width=0.15"] if plainly else ["features=none"]
-    settings = with_settings(recipe.settings, [*given, "side=64", "judged=4", "pace.batch=8"])
+    settings = with_settings(recipe.settings, [*given, "side=64", "val_images=4", "optim.batch=8"])
     task = recipe.start(context(labelled_store, tmp_path), settings)
     assert task is not None
     crops = task.crops if plainly else task.people.crops  # type: ignore[attr-defined]
@@ -337,14 +336,14 @@ def test_eight_faces_are_overfitted(
 
 STEPS = 16  # fewer leave the batch norms of ae-mse so far off that codes are the same for all faces
 TINY = {
-    "ae-mse": ("width=0.05", "side=32", "dimensions=12", "judged=4", "pace.batch=8"),
+    "ae-mse": ("width=0.05", "side=32", "dimensions=12", "val_images=4", "optim.batch=8"),
     "ae-bce": (
-        "width=0.15", "side=32", "dimensions=12", "judged=4", "pace.batch=8", "pace.rate=1e-2",
+        "width=0.15", "side=32", "dimensions=12", "val_images=4", "optim.batch=8", "optim.lr=1e-2",
     ),
-    "cvae-v10": ("latent=6", "side=64", "features=none", "judged=4", "pace.batch=8"),
+    "cvae-v10": ("latent=6", "side=64", "features=none", "val_images=4", "optim.batch=8"),
     "cvae": (
-        "model.latent=6", "model.side=64", "model.width=8", "model.condition=16", "judged=4",
-        "pace.batch=8",
+        "model.latent=6", "model.side=64", "model.width=8", "model.condition=16", "val_images=4",
+        "optim.batch=8",
     ),
 }  # fmt: skip
 
@@ -355,7 +354,7 @@ def bundle(
 ) -> Path:
     run = tmp_path_factory.mktemp("source") / request.param
     start.run(
-        start.Order(
+        start.RunConfig(
             recipe=request.param,
             stores=(labelled_store,),
             run=run,
@@ -440,7 +439,7 @@ def test_a_model_of_whole_pictures_needs_no_face(
     (store / "store.json").write_text(json.dumps({**facts, "frame": "center150"}))
     run = tmp_path / "run"
     start.run(
-        start.Order(
+        start.RunConfig(
             recipe="ae-mse",
             stores=(store,),
             run=run,
@@ -469,15 +468,15 @@ def test_settings_of_the_sources_are_checked() -> None:
         with_settings(cvae_v10.RECIPE.settings, ["rec_alpha=2.0"])
     with pytest.raises(BadRequest, match="reconstruction must be one of mse, bce"):
         with_settings(cvae_v10.RECIPE.settings, ['reconstruction="l1"'])
-    with pytest.raises(BadRequest, match="changed_share must lie in"):
-        with_settings(cvae_recipe.RECIPE.settings, ["changed_share=1.5"])
+    with pytest.raises(BadRequest, match="edited_fraction must lie in"):
+        with_settings(cvae_recipe.RECIPE.settings, ["edited_fraction=1.5"])
 
 
 def test_wishes_turn_every_attribute_as_often_and_one_hair_colour_sends_the_others_away() -> None:
     rng = np.random.default_rng(0)
     labels = (rng.random((6000, len(NAMES))) < 0.1).astype(np.float32)
     labels[:, 3] = 0.5
-    wanted, turned = (part.numpy() for part in cvae_recipe.wishes(labels, rng))
+    wanted, turned = (part.numpy() for part in cvae_recipe.targets(labels, rng))
     assert np.array_equal(turned, wanted != np.where(labels == 0.5, 0.5, labels))
     hair = list(cvae_recipe.HAIR)
     others = [k for k in range(len(NAMES)) if k not in hair]
@@ -490,14 +489,16 @@ def test_wishes_turn_every_attribute_as_often_and_one_hair_colour_sends_the_othe
 
 
 def test_a_reader_is_attacked_where_it_hurts_and_no_farther(store: Path, tmp_path: Path) -> None:
-    recipe = start.recipe_named("reader")
-    settings = with_settings(recipe.settings, ["attack=1.5", "judged=8", "pace.batch=4"])
+    recipe = runs.recipe_named("classifier")
+    settings = with_settings(
+        recipe.settings, ["adversarial_radius=1.5", "val_images=8", "optim.batch=4"]
+    )
     task = recipe.start(context(store, tmp_path), settings)
     assert task is not None
     whole = torch.rand(4, 3, 128, 128)
     labels = torch.randint(0, 2, (4, 40)).float()
     # In evaluation mode batch norms do not mix pictures; the attack sees it so too.
-    attacked = task._attacked(whole, labels)  # type: ignore[attr-defined]
+    attacked = task._perturbed(whole, labels)  # type: ignore[attr-defined]
     network = task.network.eval()
     with torch.no_grad():
         before = losses.masked_binary(network(whole), labels)
@@ -506,21 +507,19 @@ def test_a_reader_is_attacked_where_it_hurts_and_no_farther(store: Path, tmp_pat
     moved = (attacked - whole).square().sum((1, 2, 3)).sqrt()
     assert float(moved.max()) <= 1.5 + 1e-4
     assert float(moved.min()) > 0.5
-    with pytest.raises(BadRequest, match="attack must be 0 or more"):
-        with_settings(recipe.settings, ["attack=-1.0"])
+    with pytest.raises(BadRequest, match="adversarial_radius must be 0 or more"):
+        with_settings(recipe.settings, ["adversarial_radius=-1.0"])
 
 
 def test_an_even_logit_finds_equal_shares_of_both_sides() -> None:
-    from facedial.training.recipes import reader as reader_recipe
-
     rng = np.random.default_rng(0)
     truth = rng.random(5000) < 0.05
     logits = (rng.standard_normal(5000) + 2 * truth - 3).astype(np.float32)
-    even = reader_recipe._even(logits, truth)
+    even = even_logit(logits, truth)
     assert even == pytest.approx(-2, abs=0.15)  # half way between -3 and -1
     assert (logits[truth] > even).mean() == pytest.approx((logits[~truth] <= even).mean(), abs=0.01)
 
 
 def test_a_bundle_does_not_say_where_files_lay() -> None:
     given = {"features_file": "/somewhere/else/vgg16.pth", "rate": 1e-3, "model": {"kind": "mse"}}
-    assert publish._placeless(given) == {**given, "features_file": "vgg16.pth"}
+    assert publish._without_folders(given) == {**given, "features_file": "vgg16.pth"}

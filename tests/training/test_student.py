@@ -10,8 +10,10 @@ from facedial.codes.edit import Edit
 from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
 from facedial.training import publish, start, tensors
-from facedial.training.models import flow
-from facedial.training.recipes import student
+from facedial.training.models import flow, latents
+from facedial.training.models.distilled_editor import DistilledEditor
+from facedial.training.recipes import distilled_editor
+from facedial.training.tasks.pairs import Pairs
 
 from .tiny import TINY, TINY_FLOW, order
 
@@ -22,17 +24,19 @@ def test_a_student_learns_what_a_flow_does_and_does_it_at_once(
     out, run = tmp_path / "bundle", tmp_path / "student"
     publish.publish([finished], out)
     given = {"init": out, "steps": 4}
-    few = (*TINY_FLOW, "judged=4", "steps=2")
+    few = (*TINY_FLOW, "val_images=4", "steps=2")
     start.run(order(store, tmp_path / "flow", recipe="flow", assignments=few, **given))
     publish.publish([tmp_path / "flow"], out)
-    few = (*TINY_FLOW, "pairs=32", "steps=1")
-    start.run(order(store, run, recipe="student", assignments=few, **given))
+    few = (*TINY_FLOW, "pairs=32", "flow_steps=1")
+    start.run(order(store, run, recipe="distilled-editor", assignments=few, **given))
     kept, _ = tensors.load(run / "pairs-0000.safetensors")
     assert len(kept["faces"]) == len(kept["wishes"]) == len(kept["changes"]) >= 32
     now, then = kept["wishes"].float().chunk(2, 1)
     assert ((now - then).abs() > 0.3).any(1).all()  # every pair is of a wish
     made = (run / "pairs-0000.safetensors").stat().st_mtime_ns
-    start.run(order(store, run, recipe="student", assignments=few, **{**given, "steps": 6}))
+    start.run(
+        order(store, run, recipe="distilled-editor", assignments=few, **{**given, "steps": 6})
+    )
     assert (run / "pairs-0000.safetensors").stat().st_mtime_ns == made
     publish.publish([run], out)
     with Editor.open(out) as editor:
@@ -54,9 +58,16 @@ def test_a_student_learns_what_a_flow_does_and_does_it_at_once(
     publish.publish([tmp_path / "another"], other)
     with pytest.raises(BadRun, match="train it again"):
         publish.publish([run], other)
-    with pytest.raises(BadBundle, match="nothing to learn from"):
+    with pytest.raises(BadBundle, match="no flow to distil"):
         start.run(
-            order(store, tmp_path / "x", recipe="student", assignments=few, steps=1, init=other)
+            order(
+                store,
+                tmp_path / "x",
+                recipe="distilled-editor",
+                assignments=few,
+                steps=1,
+                init=other,
+            )
         )
 
 
@@ -64,24 +75,24 @@ def test_a_student_that_knows_its_teacher_learns_to_be_it() -> None:
     """On changes that are a function of face and wish, the error goes down; still faces stay."""
     torch.manual_seed(0)
     count = 64
-    faces = torch.randn(count, flow.PLANES, flow.SIDE, flow.SIDE)
+    faces = torch.randn(count, latents.CHANNELS, latents.SIDE, latents.SIDE)
     now = torch.zeros(count, 40)
     then = now.clone()
     then[:, 31] = torch.tensor([1.0, -1.0]).repeat(count // 2)
     changes = then[:, 31, None, None, None] * torch.ones_like(faces)
     changes[:, 1:4:2] = 0  # these turn round with the face, which says nothing of the side here
     # Beyond the mask there is what nobody could learn, and nobody asks for.
-    masks = torch.ones(count, flow.SIDE, flow.SIDE)
+    masks = torch.ones(count, latents.SIDE, latents.SIDE)
     masks[:, :8] = 0
-    changes[:, :, :8] = 5 * torch.randn(count, flow.PLANES, 8, flow.SIDE)
-    settings = student.Settings(
-        model=flow.Config(width=8, condition=16, heads=2, middle=1), still=0.25
+    changes[:, :, :8] = 5 * torch.randn(count, latents.CHANNELS, 8, latents.SIDE)
+    settings = distilled_editor.Settings(
+        model=flow.Config(width=8, condition=16, heads=2, middle=1), identity_fraction=0.25
     )
-    task = student.Task.__new__(student.Task)
+    task = distilled_editor.Task.__new__(distilled_editor.Task)
     task.settings, task.device = settings, torch.device("cpu")
-    task.pairs = student.Pairs(faces, torch.cat([now, then], 1), changes, masks)
-    task.judged, task.learnt = torch.arange(0, 64, 5), torch.arange(64)
-    network = student.Student(settings.model)
+    task.pairs = Pairs(faces, torch.cat([now, then], 1), changes, masks)
+    task.val_rows, task.train_rows = torch.arange(0, 64, 5), torch.arange(64)
+    network = DistilledEditor(settings.model)
     assert task.scores(network)["explained"] == pytest.approx(0, abs=1e-6)
     optimiser = torch.optim.Adam(network.parameters(), 1e-2)
     for step in range(90):
@@ -92,18 +103,18 @@ def test_a_student_that_knows_its_teacher_learns_to_be_it() -> None:
     with torch.no_grad():
         still = network(faces[:4], torch.cat([now, now], 1)[:4])
     assert float(still.square().mean()) < 0.3  # where a wish changes 1
-    with pytest.raises(BadRequest, match="32 pairs at least, got 3"):
-        student.Settings(pairs=3)
+    with pytest.raises(BadRequest, match="pairs must be 32 or more, got 3"):
+        distilled_editor.Settings(pairs=3)
 
 
 def test_a_student_may_begin_with_the_weights_of_a_guide() -> None:
     torch.manual_seed(0)
     config = flow.Config(width=8, condition=16, heads=2, middle=1)
-    guide, pupil = flow.Flow(config, 40), student.Student(config)
+    guide, pupil = flow.Flow(config, 40), DistilledEditor(config)
     for parameter in guide.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
-    pupil.take(guide)
-    faces, wishes = torch.randn(2, flow.PLANES, flow.SIDE, flow.SIDE), torch.randn(2, 80)
+    pupil.init_from(guide)
+    faces, wishes = torch.randn(2, latents.CHANNELS, latents.SIDE, latents.SIDE), torch.randn(2, 80)
     assert not pupil(faces, wishes).any()  # it changes nothing yet
     pupil.network.leave.load_state_dict(guide.leave.state_dict())
     same = wishes[:, :40].repeat(1, 2)

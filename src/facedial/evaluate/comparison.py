@@ -136,8 +136,10 @@ def _costs(editor: Editor, name: str) -> Iterator[Row]:
         if nats is not None:
             yield Row("kl", name, "val", nats, "nats a picture", 1)
             yield Row("active_numbers", name, "val", part["scores"]["active"], "of the code", 1)
-        if "seconds" in part and "step" in part and "pace" in part.get("settings", {}):
-            seen = part["step"] * part["settings"]["pace"]["batch"]
+        settings = part.get("settings", {})
+        optim = settings.get("optim", settings.get("pace"))  # `pace`: bundles of before 0.2
+        if "seconds" in part and "step" in part and optim:
+            seen = part["step"] * optim["batch"]
             yield Row("train_per_s", name, "", seen / part["seconds"], "pictures/s", part["step"])
     codes = np.stack([code.values for code in editor.generate(TIMED, seed=0)])
     bundle.decode(codes[:1])

@@ -26,7 +26,7 @@ class Crops:
             if store.size % size:
                 raise BadStore(
                     f"{store.path} holds {store.size}-px crops, this recipe needs {size} or a "
-                    f"multiple; prepare it again with --size {size}"
+                    f"multiple; prepare it again at size {size}"
                 )
             inside = np.flatnonzero(np.isin(store.split, list(splits)))
             rows.append(np.stack([np.full(len(inside), number), inside], 1))
@@ -52,7 +52,9 @@ class Crops:
         frames = {store.path: store.frame for store in self.stores}
         if len(set(frames.values())) > 1:
             listing = ", ".join(f"{path} {frame}" for path, frame in frames.items())
-            raise BadStore(f"the stores are cut on different frames: {listing}; give one kind")
+            raise BadStore(
+                f"the stores hold crops of different frames: {listing}; give stores of one frame"
+            )
         return self.stores[0].frame
 
     def gather(self, name: str) -> NDArray[np.float32]:
@@ -66,8 +68,8 @@ class Crops:
         """`count` addresses, uniformly, by `seed` alone."""
         return np.random.default_rng(seed).integers(0, len(self), count)
 
-    def spread(self, count: int) -> NDArray[np.int64]:
-        """At most `count` addresses, evenly over the collection: the same ones every time."""
+    def evenly(self, count: int) -> NDArray[np.int64]:
+        """At most `count` addresses, evenly spaced over the collection: the same ones every time."""
         return np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64))
 
     def blocks(self, size: int = 512) -> Iterator[NDArray[np.int64]]:
@@ -90,13 +92,13 @@ def labelled(
 def known(crops: Crops, name: str, whose: str) -> tuple[Crops, NDArray[np.float32]]:
     """`crops` without those whose column `name` is unknown, and that column.
 
-    Raises `BadStore` when none is left; `whose` says of whom.
+    Raises `BadStore` when none is left; `whose` names the people for its message.
     """
     values = crops.gather(name)
     there = ~np.isnan(values).reshape(len(values), -1).all(1)
     if not there.any():
         raise BadStore(
-            f"the stores hold no {name} of {whose}; prepare them with --labels that have {name}"
+            f"the stores hold no {name} of {whose}; prepare them with labels that have {name}"
         )
     crops.rows = crops.rows[there]
     return crops, values[there]

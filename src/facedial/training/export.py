@@ -1,8 +1,8 @@
-"""From a run to a bundle: ONNX graphs with a byte a weight or less, checked number by number.
+"""From a run to a bundle: quantised ONNX graphs, with golden numbers that torch computed.
 
-Weights are rounded first and the rounded network is what torch runs for the golden numbers, so the
-comparison with ONNX sees only arithmetic. In the graph a weight is Cast(int8) * scale, or is put
-together of fewer bits (`packing`); the runtime does so once, when a session opens.
+Weights are quantised first, and torch runs the quantised network for the golden numbers, so the
+comparison with ONNX sees only differences of arithmetic. In the graph a weight is Cast(int8) * scale,
+or is unpacked from fewer bits (`packing`); the runtime does so once, when a session opens.
 """
 
 import hashlib
@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from facedial import files
-from facedial.errors import BadBundle, BadRun
+from facedial.errors import BadRun
 from facedial.training import packing
 from facedial.training.recipe import BITS
 
-# A tensor below this many numbers stays float32: its bytes do not matter, its error might.
-SMALLEST_ROUNDED = 2048
+# A tensor below this many numbers stays float32: it saves few bytes, and its error might matter.
+SMALLEST_QUANTIZED = 2048
 SMALLEST_PACKED = 2**15  # below this, one byte a number in any case
 SHARED = "shared.bin"
 Size = tuple[int, int]
@@ -37,9 +37,9 @@ LARGE = 10_000
 
 
 def space_of(basis: Tensor, *weights: Tensor) -> str:
-    """Name of a code space: a hash of `basis` [M, D] and all `weights` that have a say in codes.
+    """Id of a code space: a hash of `basis` [M, D] and all `weights` that codes depend on.
 
-    So no two models share a name.
+    So no two models share an id.
     """
     digest = hashlib.sha256()
     for tensor in (basis, *weights):
@@ -47,7 +47,7 @@ def space_of(basis: Tensor, *weights: Tensor) -> str:
     return f"fd{basis.shape[1]}-{digest.hexdigest()[:10]}"
 
 
-def rounded(weight: Tensor, axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def int8(weight: Tensor, axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Symmetric int8 of `weight` with one scale for each slice along `axis`; scale broadcasts."""
     values = weight.detach().cpu().float().numpy()
     others = tuple(i for i in range(values.ndim) if i != axis)
@@ -57,44 +57,44 @@ def rounded(weight: Tensor, axis: int) -> tuple[NDArray[np.int8], NDArray[np.flo
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """A weight of so many bits a number, in blocks (`packing`)."""
+    """A weight of `bits` per number, in blocks (`packing`)."""
 
     bits: int
 
 
-# How a weight is kept: one byte a number with a scale for each slice along an axis, or in blocks.
+# How a weight is kept: int8 with a scale for each slice along an axis, or in blocks.
 Form = int | Blocks
 
 
-def round_network(network: nn.Module, axes: Mapping[str, int], bits: int = BITS) -> dict[str, Form]:
-    """Replace every large weight of `network` by what so many bits a number leave of it: 5, 6 or 8.
+def quantize(network: nn.Module, axes: Mapping[str, int], bits: int = BITS) -> dict[str, Form]:
+    """Replace every large weight of `network` by its quantised value, of 5, 6 or 8 bits per number.
 
-    `axes` names tensors that keep a byte a number, and the axis along which their scales run. Returns
-    the names of all that were rounded, and how.
+    `axes` names tensors that are kept as int8, and the axis along which their scales run. Returns the
+    names of all that were quantised, and how.
     """
     done: dict[str, Form] = {}
     for name, value in network.state_dict().items():
-        large = value.dim() >= 2 and value.numel() >= SMALLEST_ROUNDED
+        large = value.dim() >= 2 and value.numel() >= SMALLEST_QUANTIZED
         if value.dtype != torch.float32 or not large:
             continue
         if bits < 8 and name not in axes and packable(value):
             done[name] = Blocks(bits)
-            value.copy_(packing.rounded(value, bits))
+            value.copy_(packing.quantized(value, bits))
         else:
             axis = axes.get(name, 0)
             done[name] = axis
-            whole, scale = rounded(value, axis)
+            whole, scale = int8(value, axis)
             value.copy_(torch.from_numpy(whole.astype(np.float32) * scale))
     return done
 
 
 def packable(value: Tensor) -> bool:
-    """Whether a weight is large enough for fewer bits than eight, and of a shape for them."""
+    """Whether a weight is large enough for fewer than eight bits, and of a shape that fits blocks."""
     return value.numel() >= SMALLEST_PACKED and packing.fits(value)
 
 
 def picture_like(generator: torch.Generator, side: int) -> Tensor:
-    """Two patchworks uint8 [2, side, side, 3] for golden numbers: every value, few bytes when packed."""
+    """Two pictures of flat cells, uint8 [2, side, side, 3], for golden numbers: they compress well."""
     cells = (2, side // 8, side // 8, 3)
     drawn = torch.randint(0, 256, cells, generator=generator, dtype=torch.uint8)
     return drawn.repeat_interleave(8, 1).repeat_interleave(8, 2)
@@ -108,17 +108,17 @@ def write(
     axes: Mapping[str, Form],
     shared: Sequence[str] = (),
 ) -> dict[str, NDArray[Any]]:
-    """Export `module` to `path` with a dynamic batch and rounded weights; returns its golden numbers.
+    """Export `module` to `path` with a dynamic batch and quantised weights; returns its golden numbers.
 
-    `names`: names of inputs and of outputs. `axes`: what `round_network` returned. `shared`:
-    weights whose bytes lie in `shared.bin` beside the graph, in this order, so that several graphs
-    of one network hold them once. The graph states its multiplications an item, `macs` (convolutions and
-    matrix products), and how many `parameters` the module has, learnt or fitted.
-    The golden numbers are the inputs and what torch makes of them. Raises `BadRun` when a weight to
-    share is not in the graph.
+    `names`: names of inputs and of outputs. `axes`: what `quantize` returned. `shared`: weights whose
+    bytes lie in `shared.bin` beside the graph, in this order, so that several graphs of one network
+    store them once. The graph's metadata states its multiply-accumulates per item, `macs`
+    (convolutions and matrix products), and the module's number of `parameters`, trained or fitted.
+    The golden numbers are the inputs and torch's outputs. Raises `BadRun` when a weight to share is not
+    in the graph.
     """
     module.eval()
-    # The exporter speaks of packages that it does not need here.
+    # The exporter warns of packages that it does not need here.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
@@ -130,7 +130,7 @@ def write(
             input_names=list(names[0]),
             output_names=list(names[1]),
             dynamic_shapes=tuple({0: batch} for _ in inputs),
-            optimize=False,  # folding renames weights, which could not be gone on from then
+            optimize=False,  # folding renames weights, which `networks.load_part` could not find then
             verbose=False,
         )
         with FlopCounterMode(display=False) as counted:
@@ -180,8 +180,8 @@ def write_pair(
 ) -> None:
     """Write the graphs `autoencoder-encode` and `-decode` of a model and their golden numbers.
 
-    `encode`: uint8 [N, S, S, 3] -> codes [N, D]; `decode`: the way back, to 0..255. `shared`:
-    the weights that both hold, whose bytes are kept once. `size`: (D, S).
+    `encode`: uint8 [N, S, S, 3] -> codes [N, D]; `decode`: codes -> pictures, 0..255. `shared`: the
+    weights that both hold, whose bytes are stored once. `size`: (D, S).
     """
     dimensions, side = size
     generator = torch.Generator().manual_seed(0)
@@ -217,7 +217,7 @@ def _store_bytes(
             kept += parts
             nodes += steps
             continue
-        whole, scale = rounded(torch.from_numpy(values.copy()), form)
+        whole, scale = int8(torch.from_numpy(values.copy()), form)
         small = numpy_helper.from_array(whole, name + ".int8")
         if ending in shared:
             bytes_of[ending] = whole.tobytes()
@@ -249,50 +249,19 @@ def _store_bytes(
     graph.node.extend(everything)
 
 
-def take_weights(network: nn.Module, bundle: Path, part: str, new: Sequence[str] = ()) -> str:
-    """Fill `network` from the graphs `part`*.onnx of a bundle, dequantised; returns the code space.
-
-    Weights whose names begin with one of `new` may be missing: older bundles have none, and they
-    begin as they are. Raises `BadBundle` when the bundle has no such part, or one of other sizes.
-    """
-    state: dict[str, Tensor] = {}
-    for path in sorted(bundle.glob(f"{part}*.onnx")):
-        model = onnx.load(path)
-        found = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-        for name, value in found.items():
-            plain = name.removesuffix(".int8").removesuffix(".low")
-            if name.endswith(".low"):
-                parts = (found[plain + ending] for ending in packing.ENDINGS)
-                value = packing.unpacked(*parts).values.reshape(found[plain + ".shape"])
-            elif plain != name:
-                value = value.astype(np.float32) * found[plain + ".scale"]
-            state[plain.removeprefix("network.")] = torch.from_numpy(np.array(value))
-    if not state:
-        raise BadBundle(f"{bundle} holds no {part} to go on from")
-    wanted = network.state_dict()
-    for name, value in wanted.items():
-        if name in state and state[name].shape != value.shape:
-            found_shape = tuple(state[name].shape)
-            raise BadBundle(f"{name} of {bundle} is {found_shape}, not {tuple(value.shape)}")
-        # Counters of batch norm are of no consequence and not in a graph.
-        spared = name.endswith("num_batches_tracked") or name.startswith(tuple(new))
-        if name not in state and not spared:
-            raise BadBundle(f"{bundle} lacks the weight {name}, so it cannot be gone on from")
-    network.load_state_dict({k: v for k, v in state.items() if k in wanted}, strict=False)
-    facts = json.loads((bundle / "bundle.json").read_text())
-    return str(facts.get("space", ""))
-
-
 def check_space(run: Path, out: Path, space: str, did: str, again: str) -> None:
-    """Raise `BadRun` unless the bundle `out` is of the code space that a run belongs to.
+    """Raise `BadRun` unless the bundle `out` has the code space `space` that a run was trained in.
 
-    `did`: what it did with those codes; `again`: what to do again.
+    `did`: what the run did, as in "learnt edits of"; `again`: what to do, as in "train it again".
     """
-    found = json.loads((out / "bundle.json").read_text())["space"]
+    path = out / "bundle.json"
+    found = json.loads(path.read_text()).get("space") if path.exists() else None
+    if found is None:
+        raise BadRun(f"{run} belongs in a bundle with an autoencoder; export the autoencoder first")
     if found != space:
         raise BadRun(
             f"{run} {did} codes of {space}, the bundle's are {found}; "
-            f"{again} with --init of that bundle"
+            f"{again}, initialised from that bundle"
         )
 
 
@@ -311,18 +280,18 @@ def write_facts(out: Path, facts: Mapping[str, Any]) -> None:
 
 
 def save_golden(path: Path, golden: Mapping[str, NDArray[Any]]) -> None:
-    """Write golden numbers, keys `graph.input` and `graph.output`, as `.npz`; pictures in half.
+    """Write golden numbers, keys `graph.input` and `graph.output`, as `.npz`; large arrays as float16.
 
-    Unless their range is so small beside their size that half precision would be seen in it.
+    Those stay float32 whose range is so small beside their magnitude that float16 would be too coarse.
     """
     halves = {
-        key: value.astype(np.float16) if value.size > LARGE and _halved(value) else value
+        key: value.astype(np.float16) if value.size > LARGE and _fits_float16(value) else value
         for key, value in golden.items()
     }
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **halves)
 
 
-def _halved(value: NDArray[Any]) -> bool:
+def _fits_float16(value: NDArray[Any]) -> bool:
     whole = value.dtype == np.float32
     return whole and float(np.abs(value).max()) * 2**-11 < 5e-4 * float(np.ptp(value))

@@ -62,10 +62,10 @@ def logistic_weight(epoch: float) -> float:
 
 
 def calibrated(output: Tensor, target: Tensor) -> Tensor:
-    """Negative log-likelihood in nats a picture, of a normal whose variance is the batch's best.
+    """Negative log-likelihood in nats per picture, of a normal whose variance is the batch's optimum.
 
     Up to a constant, half the numbers of a picture times the log of their mean squared error
-    (Rybkin 2021, eq. 5): beside a divergence in nats it needs no weight. Not zero at equality.
+    (Rybkin 2021, eq. 5); no weight is needed beside a divergence in nats. Not zero at equality.
     """
     numbers = output[0].numel()
     return 0.5 * numbers * squared(output, target).clamp_min(1e-8).log()

@@ -1,4 +1,4 @@
-"""Muon: steps of equal size in all directions of a weight matrix, and Adam for what is no matrix."""
+"""Muon: orthogonalised momentum for weight matrices, Adam for all other parameters."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,14 +9,16 @@ from torch import Tensor
 # Five steps with these bring singular values of 0.001..1 between 0.7 and 1.2 (Jordan 2024).
 SERIES = (3.4445, -4.7750, 2.0315)
 STEPS = 5
-LIKE_ADAM = 0.2  # root mean square of Adam's usual step, in rates (Liu 2025, sec. 2.2)
+LIKE_ADAM = (
+    0.2  # root mean square of Adam's usual step, over the learning rate (Liu 2025, sec. 2.2)
+)
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum made orthogonal (Jordan 2024), as large as Adam's steps, so that rates carry over.
+    """Orthogonalised momentum (Jordan 2024), scaled to Adam's steps: learning rates of Adam can be used.
 
     Convolutions count as matrices [outputs, inputs x height x width]. Vectors, and whatever has a
-    first axis of 1, are left to Adam (Kingma 2015) with `betas`.
+    first axis of 1, are updated by Adam (Kingma 2015) with `betas`.
     """
 
     def __init__(
@@ -79,9 +81,9 @@ def _adam_step(parameter: Tensor, state: dict[str, Any], group: dict[str, Any]) 
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """The matrix [m, n] with all its singular values near 1, in bfloat16, by Newton and Schulz's series.
+    """The matrix [m, n] with all singular values near 1, in bfloat16, by a Newton-Schulz iteration.
 
-    Only multiplications: half precision is enough for a direction.
+    It only multiplies matrices, and half precision is enough for a direction.
     """
     a, b, c = SERIES
     x = matrix.bfloat16()

@@ -1,7 +1,7 @@
-"""Weights of fewer than eight bits: levels in blocks of 64 numbers, each block with a scale of its own.
+"""Block-wise quantisation to 5 or 6 bits: integer levels in blocks of 64 numbers, a scale for each block.
 
-A level of 5 bits, say, is kept as its low four bits, two levels to a byte, and its other bits, eight to
-a byte; a graph puts them together by looking bytes up in tables, once, when a session opens.
+A level's low four bits are packed two to a byte, its remaining bits eight (or four) to a byte; a graph
+unpacks them by table look-up, once, when a session opens. ONNX has no such types of its own.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from torch import Tensor
 
 BLOCK = 64
 LOW = 4  # bits of a level that are kept together
-# Scales are kept in half precision, so much larger than they are: those of small weights would lose bits.
-ENLARGED = 1024.0
-# How far the largest number of a block may lie beyond the last level: a few clipped numbers are better
-# than many coarse ones.
-BEYOND = (1.0, 1.125, 1.25)
+# Scales are float16 times this factor: those of small weights would be denormal numbers.
+SCALE_FACTOR = 1024.0
+# Clipping tried: how far a block's largest number may lie beyond the last level. A few clipped numbers
+# can cost less than coarser steps for all.
+CLIPPING = (1.0, 1.125, 1.25)
 ENDINGS = (".low", ".high", ".scale")
 
 
@@ -40,7 +40,7 @@ class Packed:
     @property
     def values(self) -> NDArray[np.float32]:
         """The weights [B, 64]."""
-        return self.levels.astype(np.float32) * (self.scales.astype(np.float32) / ENLARGED)
+        return self.levels.astype(np.float32) * (self.scales.astype(np.float32) / SCALE_FACTOR)
 
     def bytes_of(self) -> dict[str, NDArray[np.uint8]]:
         """`low` uint8 [32 B], two levels to a byte, and `high` [64 B * (bits - 4) / 8]."""
@@ -49,23 +49,23 @@ class Packed:
 
 
 def fits(weight: Tensor) -> bool:
-    """Whether a weight can be kept in blocks: single precision, several outputs, whole blocks."""
+    """Whether a weight can be packed: float32, several outputs, a whole number of blocks."""
     several = weight.dim() > 1 and weight.shape[0] > 1
     return weight.dtype == torch.float32 and several and weight.numel() % BLOCK == 0
 
 
-def coarse(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+def levels_and_scales(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     """Levels [B, 64] and scales float16 [B, 1] of a weight that `fits`, where it is.
 
-    Each block takes the scale of several that errs least. What was made of levels and scales gives
-    the same ones again.
+    Each block takes the one of several scales with the least squared error. Quantising a quantised
+    weight again changes nothing.
     """
     blocks = weight.detach().contiguous().view(-1, BLOCK)
     end = 2 ** (bits - 1)
     largest = blocks.abs().amax(1, keepdim=True).clamp_min(1e-7)
     best, error = None, torch.zeros(0)
-    for steps in (end - 1, *(end * beyond for beyond in BEYOND)):
-        scales = (largest / steps * ENLARGED).half()
+    for steps in (end - 1, *(end * clipping for clipping in CLIPPING)):
+        scales = (largest / steps * SCALE_FACTOR).half()
         levels = (blocks / _size(scales)).round().clamp(-end, end - 1)
         off = (levels * _size(scales) - blocks).square().sum(1, keepdim=True)
         if best is None:
@@ -78,38 +78,38 @@ def coarse(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     return best
 
 
-def rounded(weight: Tensor, bits: int) -> Tensor:
-    """What so many bits a number leave of a weight that `fits`."""
-    levels, scales = coarse(weight, bits)
+def quantized(weight: Tensor, bits: int) -> Tensor:
+    """A weight that `fits`, quantised to `bits` per number and dequantised again."""
+    levels, scales = levels_and_scales(weight, bits)
     return (levels * _size(scales)).view(weight.shape)
 
 
 def packed(weight: Tensor, bits: int) -> Packed:
-    """A weight that `fits`, as it is kept."""
-    levels, scales = coarse(weight, bits)
+    """A weight that `fits`, packed."""
+    levels, scales = levels_and_scales(weight, bits)
     return Packed(levels.cpu().numpy().astype(np.int8), scales.cpu().numpy(), bits)
 
 
 def _size(scales: Tensor) -> Tensor:
-    return scales.float() / ENLARGED
+    return scales.float() / SCALE_FACTOR
 
 
 def unpacked(
     low: NDArray[np.uint8], high: NDArray[np.uint8], scales: NDArray[np.float16]
 ) -> Packed:
-    """What `Packed.bytes_of` and its scales say."""
+    """Inverse of `Packed.bytes_of`, given the scales."""
     bits = LOW + len(high) * 8 // (2 * len(low))
     whole = _apart(low, LOW) + (_apart(high, bits - LOW).astype(np.int16) << LOW)
     return Packed((whole - 2 ** (bits - 1)).astype(np.int8).reshape(-1, BLOCK), scales, bits)
 
 
 def tables(bits: int) -> list[onnx.TensorProto]:
-    """Initializers that all weights of so many bits in a graph share."""
+    """Look-up tables that all weights of `bits` per number in a graph share, as initializers."""
     high = bits - LOW
     constants: dict[str, NDArray[Any]] = {
         f"packed{bits}.lows": _table(LOW).astype(np.float32) - np.float32(2 ** (bits - 1)),
         f"packed{bits}.highs": _table(high).astype(np.float32) * np.float32(2**LOW),
-        f"packed{bits}.unit": np.array(1 / ENLARGED, np.float32),
+        f"packed{bits}.unit": np.array(1 / SCALE_FACTOR, np.float32),
         f"packed{bits}.blocks": np.array([-1, BLOCK], np.int64),
     }
     return [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()]
@@ -118,7 +118,7 @@ def tables(bits: int) -> list[onnx.TensorProto]:
 def nodes(
     name: str, shape: Sequence[int], kept: Packed
 ) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
-    """Initializers and nodes by which a graph with `tables` makes the weight `name` of its bytes."""
+    """Initializers and nodes by which a graph with `tables` unpacks the weight `name`."""
     own: dict[str, NDArray[Any]] = {
         **kept.bytes_of(),
         "scale": kept.scales,

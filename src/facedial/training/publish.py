@@ -14,16 +14,16 @@ from facedial import __version__
 from facedial.codes.attributes import WEAK, is_weak
 from facedial.errors import BadRequest
 from facedial.runtime.bundle import Bundle
-from facedial.training import export, start
+from facedial.training import export, runs
 
 LICENCE = "weights: non-commercial research (trained on research data sets); code: Apache-2.0"
 
-# What a recipe says of the whole bundle, not of its part alone.
+# Facts of the whole bundle, not of one part.
 TOP = ("space", "dimensions", "side", "frame")
 
 
-def publish(runs: Sequence[Path], out: Path, card: Path | None = None) -> dict[str, float]:
-    """Write the parts of `runs` into the bundle folder `out`; parts of other runs in it stay.
+def publish(folders: Sequence[Path], out: Path, card: Path | None = None) -> dict[str, float]:
+    """Write the parts of the runs in `folders` into the bundle folder `out`; parts of other runs stay.
 
     Everything is made in a temporary folder, proved there against the golden numbers, and only
     then moved. Returns graph -> largest difference from torch, relative to the range.
@@ -31,20 +31,20 @@ def publish(runs: Sequence[Path], out: Path, card: Path | None = None) -> dict[s
     """
     if card is not None and not card.is_file():
         raise BadRequest(f"the card {card} does not exist")
-    opened = [(run, *start.opened(run)) for run in runs]
+    opened = [(run, *runs.opened(run)) for run in folders]
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as name:
-        work = Path(name) / out.name
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as made_in:
+        work = Path(made_in) / out.name
         if out.exists():
             shutil.copytree(out, work)
         else:
             work.mkdir()
-        for run, recipe_name, recipe, settings in opened:
+        for run, name, recipe, settings in opened:
             facts = recipe.export(run, settings, work)
             top = {key: facts.pop(key) for key in TOP if key in facts}
-            facts["settings"] = _placeless(dataclasses.asdict(settings))
+            facts["settings"] = _without_folders(dataclasses.asdict(settings))
             facts["commit"] = _commit()
-            export.write_facts(work, {**top, "parts": {recipe_name: facts}})
+            export.write_facts(work, {**top, "parts": {recipe.part or name: facts}})
         if card is not None:
             stated = json.loads((work / "bundle.json").read_text())["parts"].get("reader")
             text = card.read_text(encoding="utf-8")
@@ -57,25 +57,25 @@ def publish(runs: Sequence[Path], out: Path, card: Path | None = None) -> dict[s
     return differences
 
 
-def _placeless(values: Any) -> Any:
-    """Settings with files named, but not where on this machine they lay."""
+def _without_folders(values: Any) -> Any:
+    """Settings in which paths are cut to the name of the file: bundles are published."""
     if isinstance(values, dict):
-        return {key: _placeless(value) for key, value in values.items()}
+        return {key: _without_folders(value) for key, value in values.items()}
     return Path(values).name if isinstance(values, str) and "/" in values else values
 
 
-def _table(reader: Mapping[str, Any] | None) -> str:
-    """What a card says of each attribute: how well it is read on validation people."""
-    if reader is None:
+def _table(classifier: Mapping[str, Any] | None) -> str:
+    """The card's table of attributes: how well each is predicted on validation people."""
+    if classifier is None:
         return ""
     lines = [
-        "\n## Attributes as read\n",
+        "\n## Attributes as predicted\n",
         "On validation people: AUC, and expected calibration error of the probabilities. *Weak* below an "
         f"AUC of {WEAK}.\n",
         "| attribute | AUC | calibration error | |",
         "|---|--:|--:|---|",
     ]
-    for name, stated in reader["attributes"].items():
+    for name, stated in classifier["attributes"].items():
         auc, error = stated["auc"], stated.get("calibration_error")
         cells = ["–" if value is None else f"{value:.3f}" for value in (auc, error)]
         lines.append(f"| {name} | {' | '.join(cells)} | {'weak' if is_weak(auc) else ''} |")

@@ -18,64 +18,65 @@ from facedial.folder import nearest
 from facedial.training.muon import Muon
 
 SCHEDULES = ("cosine", "constant", "plateau")
-BITS = 6  # of a number in a large weight: no figure of a bundle tells them from a byte
-OPTIMISERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
+BITS = 6  # of a number in a large weight: no figure of a bundle differs measurably from 8 bits
+OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "muon": Muon,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How a task is trained: batch size per device, peak rate, EMA memory in steps (1: no average).
+class OptimConfig:
+    """How a network is optimised. `batch`: pictures per device; `lr`: peak learning rate; Adam's `betas`.
 
-    `schedule`: `cosine` (warmed up, down to a fiftieth), `constant`, or `plateau`, which multiplies the
-    rate by `factor` when the first score has not risen for more than `patience` looks. `look_every`:
-    steps between looks at the scores, beside those at every checkpoint (0: none). `clip`: largest norm of
-    the whole gradient (0: any). `factors`: beginning of parameters' names -> factor of their rate.
-    `optimiser`: adam, or muon (`training.muon`), whose steps are as large. `bits` of a number in a
-    bundle's large weights: 5, 6 or 8; from the share `rounded_from` of the budget on the network is
-    trained to bear them (1: it is not).
+    `ema_steps`: time constant of the exponential moving average of the weights (1: no average).
+    `schedule`: `cosine` (100 steps of warm-up, then half a cosine down to `lr` / 50), `constant`, or
+    `plateau`, which multiplies the learning rate by `factor` when the first score has not risen for more
+    than `patience` evaluations, as torch's `ReduceLROnPlateau`. `eval_every`: steps between evaluations,
+    besides those at checkpoints (0: none). `clip`: largest norm of the gradient (0: not clipped).
+    `lr_factors`: prefix of parameter names -> factor on their learning rate. `optimizer`: adam or muon
+    (`training.muon`). `bits` per number of a bundle's large weights: 5, 6 or 8; from the fraction
+    `qat_from` of the budget on, training is quantisation-aware (1: never).
     """
 
     batch: int = 16
-    rate: float = 1e-3
+    lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.99)
-    memory: int = 400
+    ema_steps: int = 400
     schedule: str = "cosine"
     factor: float = 0.1
     patience: int = 10
-    look_every: int = 0
+    eval_every: int = 0
     clip: float = 0.0
-    factors: tuple[tuple[str, float], ...] = ()
-    optimiser: str = "adam"
+    lr_factors: tuple[tuple[str, float], ...] = ()
+    optimizer: str = "adam"
     bits: int = BITS
-    rounded_from: float = 1.0
+    qat_from: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.optimiser not in OPTIMISERS:
+        if self.optimizer not in OPTIMIZERS:
             raise BadRequest(
-                f"pace.optimiser must be {' or '.join(OPTIMISERS)}, got {self.optimiser!r}"
+                f"optim.optimizer must be {' or '.join(OPTIMIZERS)}, got {self.optimizer!r}"
             )
         if self.batch < 1:
-            raise BadRequest(f"pace.batch must be at least 1, got {self.batch}")
-        if self.memory < 1:
-            raise BadRequest(f"pace.memory must be at least 1, got {self.memory}")
+            raise BadRequest(f"optim.batch must be at least 1, got {self.batch}")
+        if self.ema_steps < 1:
+            raise BadRequest(f"optim.ema_steps must be at least 1, got {self.ema_steps}")
         if self.schedule not in SCHEDULES:
             raise BadRequest(
-                f"pace.schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}"
+                f"optim.schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}"
             )
         if self.bits not in (5, 6, 8):
-            raise BadRequest(f"pace.bits must be 5, 6 or 8, got {self.bits}")
-        if not 0 <= self.rounded_from <= 1:
-            raise BadRequest(f"pace.rounded_from must lie in 0..1, got {self.rounded_from:g}")
-        if not 0 < self.rate < 1:
-            raise BadRequest(f"pace.rate must lie in (0, 1), got {self.rate}")
+            raise BadRequest(f"optim.bits must be 5, 6 or 8, got {self.bits}")
+        if not 0 <= self.qat_from <= 1:
+            raise BadRequest(f"optim.qat_from must lie in 0..1, got {self.qat_from:g}")
+        if not 0 < self.lr < 1:
+            raise BadRequest(f"optim.lr must lie in (0, 1), got {self.lr}")
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A loss of several terms, so that each is logged as it is and as it counts.
+    """A loss of several terms; each is logged before and after weighting.
 
     `raw`: name -> scalar; `weights`: name -> its factor in the sum, 1 where none is given.
     """
@@ -93,8 +94,8 @@ class Terms:
         """The loss."""
         return torch.stack(list(self.weighted.values())).sum()
 
-    def noted(self) -> dict[str, dict[str, float]]:
-        """Both as plain numbers."""
+    def as_floats(self) -> dict[str, dict[str, float]]:
+        """`terms` and `weighted`, name -> number, for the log."""
         return {
             "terms": {name: float(value.detach()) for name, value in self.raw.items()},
             "weighted": {name: float(value.detach()) for name, value in self.weighted.items()},
@@ -102,34 +103,34 @@ class Terms:
 
 
 class Task(Protocol):
-    """What the loop trains: a network, its loss on a step's batch, its score, its sheet."""
+    """What the loop trains: a network, its loss on a step's batch, its scores, its sheet of pictures."""
 
     @property
     def network(self) -> nn.Module:
         """What is trained."""
 
     @property
-    def pace(self) -> Pace:
+    def optim(self) -> OptimConfig:
         """How."""
 
     def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Tensor | Terms:
         """Scalar loss, or its terms, of `batch` pictures drawn by `seed` alone: a resumed step repeats.
 
-        `step`: steps done before, for what changes in the course of a training.
+        `step`: steps done before, for losses that change in the course of a training.
         """
 
     def scores(self, network: nn.Module) -> dict[str, float]:
-        """Figures on validation people; the first is the one to raise."""
+        """Figures on validation people; the first is maximised and chooses the best checkpoint."""
 
     def sheet(self, network: nn.Module) -> NDArray[np.uint8]:
-        """Picture [H, W, 3] that shows what the network does now."""
+        """Picture [H, W, 3] that shows the network's present output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What a recipe starts from: stores, the run's folder, device, and a bundle to go on from.
+class RunContext:
+    """What a recipe starts from: stores, the run's folder, device, and a bundle to initialise from.
 
-    `teacher`: ONNX file of a network that teaches, for the recipes that have one.
+    `teacher`: ONNX file of a teacher network, for the recipes that distil one.
     """
 
     stores: Sequence[Store]
@@ -142,49 +143,51 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A part of a recipe of several: a recipe of its own, its share of the minutes, its settings.
+    """One stage of a recipe of several: a recipe, its share of the budget, its settings.
 
-    `{run}` in a setting is the folder of the whole run. `name`: its folder there, the recipe's name
-    unless given. `alone`: it goes into a bundle of its own there, for later stages to learn from, and
-    not into the run's.
+    `{run}` in a setting is replaced by the folder of the whole run. `name`: its folder there, the
+    recipe's name unless given. `own_bundle`: it is exported to a bundle of its own in its folder, for
+    later stages to use, and not to the run's bundle.
     """
 
     recipe: str
     share: float
     assignments: tuple[str, ...] = ()
     name: str = ""
-    alone: bool = False
+    own_bundle: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How a model is trained and what it adds to a bundle.
 
-    `settings` is a frozen dataclass with the defaults; `start` makes the task, fitting what is fitted
-    in closed form into the run's folder; `after` does, into the same folder, what must wait for the
-    training's end, and nothing if it was done; `export` writes the run's part of a bundle and returns
-    the facts for `bundle.json`. `trained` is False for what is fitted in closed form, without a budget.
-    `stages`, of settings: trained one after another instead, each going on from the bundle so far.
+    `settings` is a frozen dataclass with the defaults; `start` makes the task, and writes what is fitted
+    in closed form to the run's folder; `after` does, in the same folder, what must wait for the end of
+    the training, unless it is done already; `export` writes the run's part of a bundle and returns the
+    facts for `bundle.json`, where they are kept under `part` (the recipe's name unless given).
+    `trained` is False for what is fitted in closed form, without a budget. `stages`, of settings: recipes
+    that are trained one after another instead, each initialised from the bundle so far.
     """
 
     summary: str
     settings: Any
-    start: Callable[[Context, Any], Task | None]
+    start: Callable[[RunContext, Any], Task | None]
     export: Callable[[Path, Any, Path], dict[str, Any]]
-    after: Callable[[Context, Any], None] | None = None
+    after: Callable[[RunContext, Any], None] | None = None
     trained: bool = True
     stages: Callable[[Any], tuple[Stage, ...]] | None = None
+    part: str = ""
 
 
 def with_settings(settings: Any, assignments: Sequence[str]) -> Any:
     """`settings` with `path=value` replaced; values are read as JSON, paths may be dotted.
 
-    Raises `BadRequest` for a malformed assignment and `UnknownName` for a setting that is not there.
+    Raises `BadRequest` for a malformed assignment and `UnknownName` for a setting that does not exist.
     """
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         if not equals or not path:
-            raise BadRequest(f"--set wants NAME=VALUE, got {assignment!r}")
+            raise BadRequest(f"a setting is given as NAME=VALUE, got {assignment!r}")
         try:
             value = json.loads(text)
         except json.JSONDecodeError:
@@ -212,7 +215,7 @@ def _replace(settings: Any, path: list[str], value: Any) -> Any:
 
 
 def _tuple(value: Any) -> Any:
-    """JSON knows lists only: tuples at any depth."""
+    """JSON has lists only: tuples at any depth."""
     return tuple(map(_tuple, value)) if isinstance(value, list | tuple) else value
 
 

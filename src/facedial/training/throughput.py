@@ -1,4 +1,4 @@
-"""How hard a training works the machine: arithmetic a second, beside what the machine reaches at most."""
+"""Arithmetic throughput of a training, compared with the highest that this machine reaches."""
 
 import math
 import time
@@ -7,43 +7,43 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-CHANNELS, SIDE = 256, 32  # a convolution large enough to reach what the machine can do
+CHANNELS, SIDE = 256, 32  # a convolution large enough to reach the machine's peak
 SECONDS = 0.2
 
 
 class Throughput:
-    """Counts the arithmetic of one step, and compares it with `limit`, operations a second.
+    """Counts the floating-point operations of one step, and compares them with `peak` per second.
 
-    A product and a sum are two operations; only convolutions and products of matrices count.
+    A multiplication and an addition are two operations; only convolutions and matrix products count.
     """
 
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
+    def __init__(self, peak: float) -> None:
+        self.peak = peak
         self.step_operations = 0
 
-    def counting(self) -> "_Counted":
+    def counting(self) -> "_Counter":
         """A context in which one step is made."""
-        return _Counted(self)
+        return _Counter(self)
 
     def facts(self, steps_per_s: float) -> dict[str, float]:
-        """`gflop_per_s` and `of_limit`, 0..1; nothing before a step was counted."""
+        """`gflop_per_s` and `of_peak`, 0..1; nothing before a step was counted."""
         if not self.step_operations:
             return {}
         rate = self.step_operations * steps_per_s
-        return {"gflop_per_s": rate / 1e9, "of_limit": rate / self.limit}
+        return {"gflop_per_s": rate / 1e9, "of_peak": rate / self.peak}
 
-    def told(self, steps_per_s: float, batch: int) -> str:
-        """The same for a person; of a run too short to be measured, that."""
+    def summary(self, steps_per_s: float, batch: int) -> str:
+        """The same as a line of text."""
         facts = self.facts(steps_per_s)
         if not math.isfinite(steps_per_s) or not facts:
-            return "too few steps to tell how fast this is"
+            return "too few steps to measure the throughput"
         return (
-            f"{steps_per_s * batch:.1f} pictures/s, {facts['gflop_per_s']:.0f} GFLOP/s, "
-            f"{facts['of_limit']:.0%} of what convolutions reach here"
+            f"{steps_per_s * batch:.1f} images/s, {facts['gflop_per_s']:.0f} GFLOP/s, "
+            f"{facts['of_peak']:.0%} of this machine's peak for convolutions"
         )
 
 
-class _Counted(FlopCounterMode):
+class _Counter(FlopCounterMode):
     def __init__(self, throughput: Throughput) -> None:
         super().__init__(display=False)
         self._throughput = throughput
@@ -53,8 +53,8 @@ class _Counted(FlopCounterMode):
         self._throughput.step_operations = self.get_total_flops()
 
 
-def limit(device: torch.device, precision: str) -> float:
-    """Operations a second of a large convolution in the precision of a training: the best of some."""
+def peak(device: torch.device, precision: str) -> float:
+    """Operations per second of a large convolution in a precision of training: the best of several."""
     dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
     x = torch.randn(8, CHANNELS, SIDE, SIDE, device=device, dtype=dtype)
     w = torch.randn(CHANNELS, CHANNELS, 3, 3, device=device, dtype=dtype)

@@ -1,4 +1,4 @@
-"""`facedial compare`: models trained for equal minutes, side by side."""
+"""`facedial compare`: models trained for equal minutes, and finished runs, side by side."""
 
 import logging
 from pathlib import Path
@@ -19,10 +19,15 @@ from facedial.cli import options, streams
 )
 @click.option(
     "--minutes",
-    default=10.0,
-    show_default=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="Training of each model, counted over resumes.",
+    help="Training of each model, counted over resumes (default 10; with --runs, no training).",
+)
+@click.option(
+    "--runs",
+    "runs",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A finished run or a bundle, to be measured too; may be given several times.",
 )
 @click.option(
     "--judge",
@@ -66,7 +71,8 @@ from facedial.cli import options, streams
 )
 def command(
     stores: tuple[Path, ...],
-    minutes: float,
+    minutes: float | None,
+    runs: tuple[Path, ...],
     judge: Path | None,
     features: str,
     features_file: Path | None,
@@ -76,14 +82,18 @@ def command(
     seed: int,
     out: Path,
 ) -> None:
-    """Train the two source systems, ours and PCA for equal minutes at 64 px, and measure them all."""
+    """Train the two source systems, ours and PCA for equal minutes at 64 px, and measure them all.
+
+    With --runs, finished runs are measured in the same table; without --minutes, they alone.
+    """
     from facedial.training import compare
 
     logging.getLogger("facedial.training").setLevel(logging.INFO)
-    order = compare.Order(
+    config = compare.CompareConfig(
         stores=stores,
         out=out,
-        minutes=minutes,
+        minutes=compare.MINUTES if minutes is None and not runs else minutes,
+        runs=runs,
         judge=judge,
         features=features,
         features_file=features_file,
@@ -92,5 +102,5 @@ def command(
         most=most,
         seed=seed,
     )
-    for line in compare.run(order):
+    for line in compare.run(config):
         streams.say(line)

@@ -33,7 +33,7 @@ from facedial.cli import options, streams
     "assignments",
     multiple=True,
     metavar="PATH=VALUE",
-    help="Change a setting of the recipe, e.g. pace.rate=5e-4.",
+    help="Change a setting of the recipe, e.g. optim.lr=5e-4.",
 )
 @click.option(
     "--faithful",
@@ -79,7 +79,7 @@ def command(
     from facedial.training import start
 
     logging.getLogger("facedial.training").setLevel(logging.INFO)  # scores at every checkpoint
-    order = start.Order(
+    config = start.RunConfig(
         recipe=recipe,
         stores=data,
         run=out or Path("runs") / recipe,
@@ -95,5 +95,5 @@ def command(
         num_nodes=num_nodes,
         precision=precision,
     )
-    if start.run(order):
-        streams.say(str(order.run))
+    if start.run(config):
+        streams.say(str(config.run))

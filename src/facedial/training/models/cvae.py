@@ -1,10 +1,9 @@
 """Our conditional VAE: a linear encoder in closed form, attributes in every block of the decoder.
 
-What a linear conditional VAE can do is fitted, not learnt: its optimum is the principal components of
-what the attributes leave of the small picture (Lucas 2019; Tipping 1999). A code given attributes draws
-the base picture; a U-Net draws what is missing over it, told code and attributes in every block. It
-works on Haar planes of 32x32, an orthonormal change of coordinates, so that squared errors of planes are
-the picture's.
+The optimum of a linear conditional VAE is fitted, not trained: regression of the 4:2:0 picture on the
+attributes, and principal components of its residual (Lucas 2019; Tipping 1999). Code and attributes give
+the base picture; a U-Net, conditioned on both in every block, adds the residual. It works on Haar planes
+of 32x32, an orthonormal change of coordinates, so squared errors of planes are the picture's.
 """
 
 from dataclasses import dataclass
@@ -15,31 +14,31 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
+from facedial.training.models.decoder import haar_kernel
 from facedial.training.models.flow import Block
-from facedial.training.models.renderer import haar_kernel
-from facedial.training.models.small_picture import (
+from facedial.training.models.latents import (
     CHROMA_WEIGHT,
     LUMA_WEIGHT,
     NUMBERS,
     TO_RGB,
-    enlargement,
-    shrink,
+    upsampling,
+    ycc420,
 )
 from facedial.training.precision import exact
 
 COARSE = 32  # pixels along the side of a plane
 LUMA = 64
 SIDES = (64, 128)
-FIRST = -4.0  # log-variance of every number before training
-SWING = 2.0  # attributes are 0..1: their differences are brought to the size of a code's numbers
+INITIAL_LOG_VARIANCE = -4.0
+ATTRIBUTE_SCALE = 2.0  # attributes are 0..1: this brings their differences to the scale of codes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Numbers in a code besides the attributes; pixels along the side; channels at 32x32.
 
-    Twice as many at 16x16, four times at 8x8. `condition`: numbers that attributes and code are mixed
-    into before they enter a block.
+    Twice as many at 16x16, four times at 8x8. `condition`: size of the
+    embedding of the code.
     """
 
     latent: int = 256
@@ -55,7 +54,7 @@ class Config:
 
 
 class Linear(nn.Module):
-    """The small picture given attributes, by regression and principal components of the rest.
+    """The 4:2:0 picture given attributes, by regression and principal components of the residual.
 
     Buffers: `mean` [6144], `slope` [40, 6144] (of attributes about their mean `usual` [40]), `basis`
     [6144, L] with orthonormal columns, `deviation` [L].
@@ -79,18 +78,18 @@ class Linear(nn.Module):
         self.register_buffer("deviation", torch.ones(latent))
         factors = (("luma_up", side // LUMA, LUMA), ("chroma_up", side // COARSE, COARSE))
         for name, factor, small in factors:
-            self.register_buffer(name, enlargement(factor, small), persistent=False)
+            self.register_buffer(name, upsampling(factor, small), persistent=False)
 
     def encode(self, pictures: Tensor, features: Tensor) -> Tensor:
         """RGB [N, 3, S, S] in 0..1 and attributes [N, 40] -> code [N, L], of unit variance in people."""
         with exact(pictures):
-            rest = shrink(pictures) - self.mean - (features - self.usual) @ self.slope
+            rest = ycc420(pictures) - self.mean - (features - self.usual) @ self.slope
             return rest @ self.basis / self.deviation
 
     def base(self, latent: Tensor, features: Tensor) -> Tensor:
         """Code and attributes -> RGB [N, 3, S, S], about 0..1."""
         with exact(latent):
-            # The basis stands on the left, untransposed, so that both graphs can share its bytes.
+            # The basis is the left factor, not transposed, so that both graphs can share its bytes.
             flat = (self.basis @ (latent * self.deviation).T).T + self.mean
             flat = flat + (features - self.usual) @ self.slope
             luma = flat[:, : LUMA * LUMA].reshape(-1, 1, LUMA, LUMA) / LUMA_WEIGHT
@@ -101,11 +100,11 @@ class Linear(nn.Module):
             return torch.einsum("kc,nchw->nkhw", TO_RGB.to(luma), torch.cat([luma, chroma], 1))
 
     @torch.no_grad()
-    def fit(self, small: Tensor, features: Tensor) -> None:
-        """From small pictures [N, 6144] (`shrink`) and their attributes [N, 40] in 0..1."""
-        self.mean.copy_(small.mean(0))
+    def fit(self, pictures: Tensor, features: Tensor) -> None:
+        """From 4:2:0 pictures [N, 6144] (`ycc420`) and their attributes [N, 40] in 0..1."""
+        self.mean.copy_(pictures.mean(0))
         self.usual.copy_(features.mean(0))
-        y, rest = features - self.usual, small - self.mean
+        y, rest = features - self.usual, pictures - self.mean
         gram = y.T @ y / len(y) + 1e-3 * torch.eye(len(NAMES))
         self.slope.copy_(torch.linalg.solve(gram, y.T @ rest / len(y)))
         rest = rest - y @ self.slope
@@ -120,20 +119,20 @@ class Linear(nn.Module):
         self.deviation.copy_((spread[:latent] / len(rest) ** 0.5).clamp_min(1e-6))
 
 
-class Turned(Block):
-    """A block of the flow whose scale and shift are told `own` besides, [N, 2 * outputs]."""
+class ConditionalBlock(Block):
+    """A block of the flow, to whose scale and shift `own` is added, [N, 2 * outputs]."""
 
     def forward(self, x: Tensor, condition: Tensor, own: Tensor | None = None) -> Tensor:
         """[N, inputs, H, W] and [N, C] -> [N, outputs, H, W]."""
-        told = self.modulate(condition) if own is None else self.modulate(condition) + own
-        return self.turned(x, told)
+        modulation = self.modulate(condition)
+        return self.modulated(x, modulation if own is None else modulation + own)
 
 
-class Drawing(nn.Module):
-    """What a base picture lacks: a U-Net told code and attributes in every block, zero at first.
+class Residual(nn.Module):
+    """The residual of a base picture: a U-Net conditioned in every block; zero at initialisation.
 
-    Attributes come in as differences from what is usual, by maps without a bias: whoever is as people
-    are is drawn by the shared part alone.
+    Attributes enter as differences from their mean, by maps without a bias: faces of mean attributes
+    depend on the shared weights alone.
     """
 
     def __init__(self, planes: int, config: Config) -> None:
@@ -143,10 +142,12 @@ class Drawing(nn.Module):
             (c, c), (2 * c, 2 * c), (4 * c, 4 * c), (4 * c, 4 * c), (4 * c, 2 * c), (2 * c, 2 * c),
             (2 * c, c), (c, c),
         )  # fmt: skip
-        self.blocks = nn.ModuleList(Turned(inputs, outputs, k) for inputs, outputs in widths)
+        self.blocks = nn.ModuleList(
+            ConditionalBlock(inputs, outputs, k) for inputs, outputs in widths
+        )
         self.sizes = [2 * outputs for _, outputs in widths]
-        # Each attribute's own scale and shift of every block, and what it makes of the last features,
-        # channel by channel.
+        # Each attribute's own scale and shift of every block, and its own linear map of the last
+        # features' channels.
         self.wish = nn.Linear(len(NAMES), sum(self.sizes), bias=False)
         self.turn = nn.Parameter(torch.zeros(len(NAMES), c * c))
         self.code = nn.Linear(config.latent, k)
@@ -161,17 +162,18 @@ class Drawing(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
-    def forward(self, white: Tensor, latent: Tensor, apart: Tensor) -> Tensor:
-        """White planes [N, 2 P, 32, 32], of the base and of its part from attributes -> [N, P, 32, 32].
+    def forward(self, planes: Tensor, latent: Tensor, centred: Tensor) -> Tensor:
+        """Standardised planes [N, 2 P, 32, 32] -> planes of the residual [N, P, 32, 32].
 
-        `latent` [N, L]; `apart` [N, 40]: attributes less what is usual.
+        Input planes are those of the base picture, and of the base picture of the attributes with a
+        code of zeros. `latent` [N, L]; `centred` [N, 40]: attributes less their mean.
         """
         condition = F.silu(self.code(latent))
-        own = self.wish(SWING * apart).split(self.sizes, 1)
+        own = self.wish(ATTRIBUTE_SCALE * centred).split(self.sizes, 1)
         steps = [
             partial(b, condition=condition, own=o) for b, o in zip(self.blocks, own, strict=True)
         ]
-        fine = steps[0](self.enter(white) + self.position)
+        fine = steps[0](self.enter(planes) + self.position)
         half = steps[1](self.shrink1(fine))
         deep = self.grow2(steps[3](steps[2](self.shrink2(half))))
         y = torch.cat([F.interpolate(deep, scale_factor=2.0, mode="nearest"), half], 1)
@@ -179,16 +181,16 @@ class Drawing(nn.Module):
         y = torch.cat([F.interpolate(y, scale_factor=2.0, mode="nearest"), fine], 1)
         y = F.silu(self.norm(steps[7](steps[6](y))))
         n, c = y.shape[:2]
-        turned = (apart.to(y) @ self.turn.to(y)).view(n, c, c) @ y.reshape(n, c, COARSE * COARSE)
-        rest: Tensor = self.leave(y + turned.view(n, c, COARSE, COARSE)).float()
+        mapped = (centred.to(y) @ self.turn.to(y)).view(n, c, c) @ y.reshape(n, c, COARSE * COARSE)
+        rest: Tensor = self.leave(y + mapped.view(n, c, COARSE, COARSE)).float()
         return rest
 
 
 class Cvae(nn.Module):
-    """Pictures RGB [N, 3, S, S] in 0..1 and attributes [N, 40] in 0..1 (0.5 unknown), by way of [N, L].
+    """Pictures RGB [N, 3, S, S] in 0..1 and attributes [N, 40] in 0..1 (0.5: unknown), codes [N, L].
 
     Buffers `plane_mean`, `plane_deviation`, `rest_deviation` [P, 1, 1]: of the base picture's planes,
-    and of what it lacks, over training people.
+    and of its residual, over training people.
     """
 
     attributes = NAMES
@@ -201,13 +203,13 @@ class Cvae(nn.Module):
         super().__init__()
         planes = 3 * (config.side // COARSE) ** 2
         self.linear = Linear(config.latent, config.side)
-        self.log_variance = nn.Parameter(torch.full((config.latent,), FIRST))
+        self.log_variance = nn.Parameter(torch.full((config.latent,), INITIAL_LOG_VARIANCE))
         kernel = haar_kernel() if config.side == 128 else _one_level()
         self.register_buffer("kernel", kernel, persistent=False)
         self.register_buffer("plane_mean", torch.zeros(planes, 1, 1))
         self.register_buffer("plane_deviation", torch.ones(planes, 1, 1))
         self.register_buffer("rest_deviation", torch.ones(planes, 1, 1))
-        self.drawing = Drawing(planes, config)
+        self.drawing = Residual(planes, config)
 
     def pack(self, pictures: Tensor) -> Tensor:
         """RGB [N, 3, S, S] -> Haar planes [N, P, 32, 32]; orthonormal."""
@@ -226,38 +228,38 @@ class Cvae(nn.Module):
 
     def draw(self, latent: Tensor, features: Tensor) -> Tensor:
         """Codes [N, L] and attributes [N, 40] -> pictures [N, 3, S, S], about 0..1."""
-        base, given = self._given(latent, features)
+        base, given = self._conditioned(latent, features)
         return self.unpack(base + self.drawing(*given) * self.rest_deviation)
 
     def forward(
-        self, mean: Tensor, own: Tensor, wanted: Tensor, noise: Tensor
+        self, mean: Tensor, own: Tensor, target: Tensor, noise: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Planes of the reconstructions [N, ...] and of M changed pictures; log-variance [N, L].
+        """Planes of the reconstructions [N, ...] and of M edited pictures; log-variance [N, L].
 
-        `mean` [N, L]: codes. `own` [N, 40], `wanted` [M, 40]: attributes before and after, of the first
-        M. `noise` [N, L]: what is added to codes. A changed picture is `draw`'s, but its gradient is that
-        of the difference to the picture as it was: what both have in common is not taught, or everyone
-        would get a little of what is asked for.
+        `mean` [N, L]: codes. `own` [N, 40], `target` [M, 40]: attributes before and after the edit of the
+        first M. `noise` [N, L] is added to codes, times their deviation. An edited picture equals
+        `draw`'s, but its gradient is that of its difference from the reconstruction: trained on the
+        picture itself, the decoder would add a little of every requested attribute to everyone.
         """
         latent = mean + (0.5 * self.log_variance).exp() * noise
-        m = len(wanted)
-        base, given = self._given(latent, own)
+        m = len(target)
+        base, given = self._conditioned(latent, own)
         rest = self.drawing(*given)
-        again = base + rest * self.rest_deviation
-        base, given = self._given(latent[:m], wanted)
+        reconstruction = base + rest * self.rest_deviation
+        base, given = self._conditioned(latent[:m], target)
         before = rest[:m]
         after = before.detach() + (self.drawing(*given) - before)
-        changed = base + after * self.rest_deviation
-        return again, changed, self.log_variance.expand_as(mean)
+        edited = base + after * self.rest_deviation
+        return reconstruction, edited, self.log_variance.expand_as(mean)
 
-    def _given(self, latent: Tensor, features: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Planes of the base picture, and what `drawing` is given."""
+    def _conditioned(self, latent: Tensor, features: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Planes of the base picture, and the arguments of `drawing`."""
         base = self.pack(self.linear.base(latent, features))
-        # What the attributes alone make of it shows where to draw them.
+        # The attributes' own share shows where in the picture they are.
         alone = self.pack(self.linear.base(torch.zeros_like(latent), features))
         both = torch.cat([base, alone], 1)
-        white = (both - self.plane_mean.repeat(2, 1, 1)) / self.plane_deviation.repeat(2, 1, 1)
-        return base, (white, latent, features - self.linear.usual)
+        planes = (both - self.plane_mean.repeat(2, 1, 1)) / self.plane_deviation.repeat(2, 1, 1)
+        return base, (planes, latent, features - self.linear.usual)
 
 
 def _one_level() -> Tensor:

@@ -1,4 +1,4 @@
-"""Five landmarks in a 64-px patch: a small residual network with heat maps read by their centre."""
+"""Five landmarks in a 64-px patch: a small residual network with heat maps and a soft argmax."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 PATCH = 64
 CELLS = 16
+SWAPPED = [1, 0, 2, 4, 3]  # the points' order in a mirrored face
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +47,9 @@ def _halve(inputs: int, outputs: int) -> nn.Sequential:
 class Landmarks(nn.Module):
     """RGB patch [N, 3, 64, 64] in 0..1 -> points [N, 5, 2], (x, y) in patch pixels, and heat maps.
 
-    A point is the mean, by its heat map, of what each cell says: its own place and an offset. A
-    correction from the whole patch lets points lie beyond the outermost cells. Heat maps are logits
-    [N, 5, 256] over 16x16 cells.
+    A point is the mean over cells, weighted by its heat map, of the cell's position and a predicted
+    offset (soft argmax). A correction from the whole patch lets points lie beyond the outermost cells.
+    Heat maps are logits [N, 5, 256] over 16x16 cells.
     """
 
     cells: Tensor
@@ -100,3 +101,23 @@ def heat_of(points: Tensor) -> Tensor:
     # A tent of one cell's width on each axis; their product sums to one.
     tent = (1 - (cell.clamp(0, CELLS - 1)[..., None] - line).abs()).clamp_min(0)
     return (tent[..., 1, :, None] * tent[..., 0, None, :]).flatten(-2)
+
+
+class Locate(nn.Module):
+    """The graph `landmarks`: bytes [N, 64, 64, 3] -> points [N, 5, 2].
+
+    The mean of the predictions for a patch and for its mirror image.
+    """
+
+    def __init__(self, network: Landmarks) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Points, (x, y) in patch pixels."""
+        pictures = patches.permute(0, 3, 1, 2).float() / 255
+        points = self.network(pictures)[0]
+        mirrored = self.network(pictures.flip(3))[0][:, SWAPPED]
+        unmirrored = torch.stack([PATCH - 1 - mirrored[..., 0], mirrored[..., 1]], -1)
+        mean: Tensor = (points + unmirrored) / 2
+        return mean

@@ -33,7 +33,7 @@ class Config:
 class Plain(nn.Module):
     """RGB [N, 3, S, S] in 0..1 -> code [N, D] -> RGB of the same shape.
 
-    Codes are never negative (`mse`: ReLU) or lie in 0..1 (`bce`: sigmoid). Pictures of `mse` end in ReLU
+    Codes are non-negative (`mse`: ReLU) or lie in 0..1 (`bce`: sigmoid). Pictures of `mse` end in ReLU
     too, so values above 1 are possible.
     """
 
@@ -93,7 +93,7 @@ class Plain(nn.Module):
         return codes.float()
 
     def decode(self, codes: Tensor, logits: bool = False) -> Tensor:
-        """Code [N, D] -> RGB [N, 3, S, S]; `logits`: before the last layer's function."""
+        """Code [N, D] -> RGB [N, 3, S, S]; `logits`: before the last layer's activation."""
         x = self.enter(codes).reshape(-1, *self.shape)
         layers = list(self.decoder)
         for layer in layers[: len(layers) - logits]:
@@ -115,3 +115,39 @@ def _up(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
         inputs, outputs, 3, stride=stride, padding=1, output_padding=stride - 1
     )
     return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
+
+
+class Encode(nn.Module):
+    """The graph `autoencoder-encode`: bytes [N, S, S, 3] -> whitened codes [N, D]."""
+
+    mean: Tensor
+    forth: Tensor
+
+    def __init__(self, network: Plain, mean: Tensor, whiten: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", mean)
+        self.register_buffer("forth", whiten)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Codes."""
+        raw = self.network.encode(pixels.permute(0, 3, 1, 2).float() / 255)
+        return (raw - self.mean) @ self.forth
+
+
+class Decode(nn.Module):
+    """The graph `autoencoder-decode`: whitened codes [N, D] -> pictures [N, S, S, 3], 0..255."""
+
+    mean: Tensor
+    back: Tensor
+
+    def __init__(self, network: Plain, mean: Tensor, unwhiten: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", mean)
+        self.register_buffer("back", unwhiten)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Pictures."""
+        picture = self.network.decode(self.mean + codes @ self.back)
+        return picture.permute(0, 2, 3, 1) * 255

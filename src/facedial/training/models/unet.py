@@ -1,4 +1,4 @@
-"""A small U-Net on planes of 32x32, made of residual blocks that start at zero."""
+"""A small U-Net on planes of 32x32, of residual blocks whose last layers are zero-initialised."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Config:
 
 
 class Block(nn.Module):
-    """x + conv(act(conv(act(x)))), the last convolution starting at zero; a 1x1 where widths differ."""
+    """x + conv(act(conv(act(x)))), the last convolution zero-initialised; a 1x1 where widths differ."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Block(nn.Module):
 
 
 class UNet(nn.Module):
-    """Planes [N, inputs, 32, 32] -> planes [N, outputs, 32, 32], zero at first.
+    """Planes [N, inputs, 32, 32] -> planes [N, outputs, 32, 32], zero at initialisation.
 
     Pre-activation residual blocks at two sizes, no normalisation, and a learned map of positions.
     """
@@ -62,8 +62,8 @@ class UNet(nn.Module):
 
     def through(self, planes: Tensor) -> Tensor:
         """The network itself."""
-        across = self.down(self.enter(planes) + self.position)
-        deep = self.grow(self.below(self.shrink(across)))
+        skip = self.down(self.enter(planes) + self.position)
+        deep = self.grow(self.below(self.shrink(skip)))
         deep = F.interpolate(deep, scale_factor=2.0, mode="nearest")
-        y: Tensor = self.leave(F.silu(self.up(torch.cat([deep, across], 1))))
+        y: Tensor = self.leave(F.silu(self.up(torch.cat([deep, skip], 1))))
         return y.float()

@@ -1,4 +1,4 @@
-"""Our conditional VAE: calibrated error, attributes in every block, changed faces read by the reader."""
+"""Our conditional VAE: calibrated error, attributes in every block, edits scored by a classifier."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,18 +14,17 @@ from facedial.codes.attributes import NAMES
 from facedial.codes.labelled import UNKNOWN
 from facedial.errors import BadRequest
 from facedial.runtime.bundle import Bundle
-from facedial.training import export, loop, losses
+from facedial.training import losses, networks, precision
 from facedial.training.batches import pictures
-from facedial.training.models import cvae, perceptual, reader, small_picture
-from facedial.training.recipe import Context, Pace, Recipe, Terms, from_json
-from facedial.training.recipes import _conditional as shared
-from facedial.training.recipes import reader as reader_recipe
+from facedial.training.models import classifier, cvae, latents, perceptual
+from facedial.training.recipe import OptimConfig, Recipe, RunContext, Terms
+from facedial.training.tasks import conditional as shared
 
 FLIPPED = ("Smiling", "Eyeglasses", "Male", "Blond_Hair", "Young", "Bangs")
 HAIR = tuple(
     NAMES.index(name) for name in ("Bald", "Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
 )
-TURNED = 128  # validation people whose attributes are turned to see whether it is found
+EDITED = 128  # validation people whose attributes are edited to score edits
 FITTED_TO = 12288  # people, for what is fitted in closed form
 
 
@@ -33,182 +32,186 @@ FITTED_TO = 12288  # people, for what is fitted in closed form
 class Settings:
     """Weights of the terms, each relative to half the log of the mean squared error.
 
-    `kl`: of the divergence in nats (1 = the evidence bound). `asked`, `kept`: of what the teacher (the
-    reader of a bundle, best one that withstands attacks; the packaged one unless named) finds beside the
-    wish in changed faces, in attributes that change and in the rest (with equal weights it does not pay
-    to show a rare attribute in everyone). `likeness`: of the distance of `features` (vgg16, vgg19,
-    squeezenet or none; weights from `features_file`).
-    Shares: `open_share` of attributes are unknown, at random; `changed_share` of faces are changed;
-    `read_share` of photos are said to have what the packaged reader finds in them; `liked_share` are
-    compared by features, which is slow. `along`, `temperature`, `emphasis`: see `_conditional.Use`;
-    changes are taught up to `emphasis` times as far from what is usual as a label is.
+    `kl`: of the divergence in nats (1: the evidence lower bound). `target`, `preserve`: of the
+    classification loss of edited faces, in attributes that are edited and in all others (equal weights
+    keep the decoder from adding a rare attribute to everyone). The classifier is that of the bundle
+    `teacher`, best one trained adversarially; the packaged one unless named. `perceptual`: of the
+    distance of `features` (vgg16, vgg19, squeezenet or none; weights from `features_file`). Fractions:
+    `unknown_fraction` of attributes are set to unknown; `edited_fraction` of faces are edited;
+    `predicted_fraction` of photos have the packaged classifier's predictions in place of labels;
+    `perceptual_fraction` are compared by features, which is slow. `slope_fraction`, `temperature`,
+    `emphasis`: see `tasks.conditional.Use`; targets lie up to `emphasis` times as far from the mean as
+    labels do. `val_images` validation pictures are scored.
     """
 
     model: cvae.Config = field(default_factory=cvae.Config)
-    pace: Pace = field(default_factory=lambda: Pace(batch=16, rate=2e-3, memory=600, clip=1.0))
+    optim: OptimConfig = field(
+        default_factory=lambda: OptimConfig(batch=16, lr=2e-3, ema_steps=600, clip=1.0)
+    )
     kl: float = 1.0
-    asked: float = 0.7
-    kept: float = 0.7
-    likeness: float = 0.2
+    target: float = 0.7
+    preserve: float = 0.7
+    perceptual: float = 0.2
     teacher: str = ""
     features: str = "none"
     features_file: str = ""
-    open_share: float = 0.1
-    read_share: float = 0.5
-    changed_share: float = 0.75
-    liked_share: float = 0.2
-    along: float = 0.0
+    unknown_fraction: float = 0.1
+    predicted_fraction: float = 0.5
+    edited_fraction: float = 0.75
+    perceptual_fraction: float = 0.2
+    slope_fraction: float = 0.0
     temperature: float = 0.7
     emphasis: float = 1.5
-    judged: int = 512
+    val_images: int = 512
 
     def __post_init__(self) -> None:
-        for name in ("open_share", "read_share", "changed_share", "liked_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise BadRequest(f"{name} must lie in 0..1, got {getattr(self, name)}")
+        for name in ("unknown", "predicted", "edited", "perceptual"):
+            fraction = getattr(self, f"{name}_fraction")
+            if not 0 <= fraction <= 1:
+                raise BadRequest(f"{name}_fraction must lie in 0..1, got {fraction}")
         if self.emphasis < 1:
             raise BadRequest(f"emphasis must be 1 or more, got {self.emphasis}")
 
 
 class Task:
-    """Reconstruction, divergence, and faces changed to other people's attributes, as read."""
+    """Reconstruction, divergence, and faces edited to other attributes, scored by a classifier."""
 
-    def __init__(self, settings: Settings, context: Context) -> None:
+    def __init__(self, settings: Settings, context: RunContext) -> None:
         self.settings = settings
-        self.pace = settings.pace
+        self.optim = settings.optim
         self.device = context.device
         self.side = settings.model.side
         network, shape = build(settings)
         self.people = shared.People.of(context, "train", self.side, NAMES)
-        judges = shared.People.of(context, "val", self.side, NAMES)
-        self.judged = shared.Judged(judges, settings.judged, shape.latent, context.device)
+        val = shared.People.of(context, "val", self.side, NAMES)
+        self.val = shared.Validation(val, settings.val_images, shape.latent, context.device)
         assert isinstance(network, cvae.Cvae)
         if not (context.run / "last.safetensors").exists():
             _fit(network, self.people)
         self.network = network.to(context.device)
-        self.reader = the_reader(context.device)
+        self.classifier = _classifier(context.device)
         named = settings.teacher
-        self.teacher = the_reader(context.device, named) if named else self.reader
-        # What is asked for half the time must not lean on how rare it is in photos.
-        self.usual = self.people.features.mean(0)
-        rarity = torch.logit(torch.from_numpy(self.usual).clamp(0.005, 0.995))
-        self.rarity = rarity.to(context.device)
-        self.halves = loop.fastest_precision(context.device) == "bf16-mixed"
+        self.teacher = _classifier(context.device, named) if named else self.classifier
+        # Targets are balanced; the classifier's logits are corrected for how rare attributes are in
+        # photos.
+        self.mean = self.people.features.mean(0)
+        prior_logit = torch.logit(torch.from_numpy(self.mean).clamp(0.005, 0.995))
+        self.prior_logit = prior_logit.to(context.device)
+        self.halves = precision.uses_bfloat16(context.device)
         self.features = None
         if settings.features != "none":
             path = Path(settings.features_file) if settings.features_file else None
             self.features = perceptual.features(settings.features, path).to(context.device)
 
     def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Terms:
-        """All terms a number of the picture, so that none depends on its size."""
+        """All terms per number of the picture, so that none depends on its size."""
         s, rng = self.settings, np.random.default_rng(seed)
         chosen = self.people.crops.draw(batch, seed)
-        target = pictures(self.people.crops.read(chosen), self.device)
-        target[::2] = target[::2].flip(3)
+        real = pictures(self.people.crops.read(chosen), self.device)
+        real[::2] = real[::2].flip(3)
         labels = torch.from_numpy(self.people.features[chosen]).to(self.device)
-        own = self._own(target, labels, rng)
-        count = max(1, int(s.changed_share * batch))
-        wanted, turned = wishes(labels[:count].cpu().numpy(), rng)
-        far = torch.from_numpy(rng.uniform(1, s.emphasis, (count, 1)).astype(np.float32))
-        usual = torch.from_numpy(self.usual)
-        written = torch.where(turned, usual + far * (wanted - usual), wanted).to(self.device)
-        wanted, turned = wanted.to(self.device), turned.to(self.device)
+        own = self._own(real, labels, rng)
+        count = max(1, int(s.edited_fraction * batch))
+        target, edited = targets(labels[:count].cpu().numpy(), rng)
+        scale = torch.from_numpy(rng.uniform(1, s.emphasis, (count, 1)).astype(np.float32))
+        mean = torch.from_numpy(self.mean)
+        given = torch.where(edited, mean + scale * (target - mean), target).to(self.device)
+        target, edited = target.to(self.device), edited.to(self.device)
         noise = torch.from_numpy(rng.standard_normal((batch, s.model.latent), np.float32))
         plain = self.network
         assert isinstance(plain, cvae.Cvae)
-        packed = plain.pack(target)
-        mean = plain.linear.encode(target, own)
-        again, changed, log_variance = network(mean, own, written, noise.to(self.device))
-        numbers = target[0].numel()
+        packed = plain.pack(real)
+        codes = plain.linear.encode(real, own)
+        again, changed, log_variance = network(codes, own, given, noise.to(self.device))
+        numbers = real[0].numel()
         raw = {
-            "error": losses.calibrated(again, packed) / numbers,
-            "kl": losses.normal_divergence(mean, log_variance).sum(1).mean() / numbers,
+            "nll": losses.calibrated(again, packed) / numbers,
+            "kl": losses.normal_divergence(codes, log_variance).sum(1).mean() / numbers,
         }
-        logits = self._read(plain.unpack(changed), rng)
-        nothing = torch.full_like(wanted, torch.nan)
-        raw["asked"] = losses.masked_binary(logits, torch.where(turned, wanted, nothing))
-        kept = ~turned & (wanted != UNKNOWN)
-        raw["kept"] = losses.masked_binary(logits, torch.where(kept, wanted, nothing))
+        logits = self._logits(plain.unpack(changed), rng)
+        nothing = torch.full_like(target, torch.nan)
+        raw["target"] = losses.masked_binary(logits, torch.where(edited, target, nothing))
+        others = ~edited & (target != UNKNOWN)
+        raw["preserve"] = losses.masked_binary(logits, torch.where(others, target, nothing))
         if self.features is not None:
-            some = slice(0, max(1, int(s.liked_share * batch)))
+            some = slice(0, max(1, int(s.perceptual_fraction * batch)))
             drawn = plain.unpack(again[some])
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halves):
-                raw["likeness"] = perceptual.distance(self.features, drawn, target[some])
-        weights = {"kl": s.kl, "asked": s.asked, "kept": s.kept, "likeness": s.likeness}
-        return Terms(raw, weights)
+                raw["perceptual"] = perceptual.distance(self.features, drawn, real[some])
+        names = ("kl", "target", "preserve", "perceptual")
+        return Terms(raw, {name: getattr(s, name) for name in names})
 
     @torch.no_grad()
-    def _own(self, target: Tensor, labels: Tensor, rng: np.random.Generator) -> Tensor:
-        """What the picture is said to have: labels, or what the reader finds, as it will be in use."""
-        read = torch.from_numpy(rng.random(len(labels)) < self.settings.read_share)
+    def _own(self, real: Tensor, labels: Tensor, rng: np.random.Generator) -> Tensor:
+        """The encoder's attributes: labels, or predictions, as it will get when used."""
+        predicted = torch.from_numpy(rng.random(len(labels)) < self.settings.predicted_fraction)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halves):
-            found = torch.sigmoid(self.reader(enlarged(target)).float())
-        own = torch.where(read[:, None].to(self.device), found, labels)
-        open_ = torch.from_numpy(rng.random(labels.shape) < self.settings.open_share)
-        return torch.where(open_.to(self.device), torch.full_like(own, UNKNOWN), own)
+            found = torch.sigmoid(self.classifier(enlarged(real)).float())
+        own = torch.where(predicted[:, None].to(self.device), found, labels)
+        unknown = torch.from_numpy(rng.random(labels.shape) < self.settings.unknown_fraction)
+        return torch.where(unknown.to(self.device), torch.full_like(own, UNKNOWN), own)
 
-    def _read(self, drawn: Tensor, rng: np.random.Generator) -> Tensor:
-        """The teacher's logits, as if half of people had every attribute.
+    def _logits(self, drawn: Tensor, rng: np.random.Generator) -> Tensor:
+        """The teacher's logits, corrected to a prior of one half for every attribute.
 
-        On pictures moved and dimmed a little, so that no pixel can fool it.
+        Pictures are shifted, dimmed and given noise at random, against adversarial pixels.
         """
         x, y = rng.integers(-3, 4, 2)
         moved = torch.roll(enlarged(drawn), (int(y), int(x)), (2, 3))
-        shade = torch.from_numpy(rng.uniform(0.9, 1.1, (len(drawn), 1, 1, 1)).astype(np.float32))
-        grain = torch.from_numpy(rng.standard_normal(moved.shape, np.float32)) * 0.02
+        gain = torch.from_numpy(rng.uniform(0.9, 1.1, (len(drawn), 1, 1, 1)).astype(np.float32))
+        noise = torch.from_numpy(rng.standard_normal(moved.shape, np.float32)) * 0.02
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halves):
-            logits: Tensor = self.teacher(moved * shade.to(moved) + grain.to(moved))
-        return logits.float() - self.rarity
+            logits: Tensor = self.teacher(moved * gain.to(moved) + noise.to(moved))
+        return logits.float() - self.prior_logit
 
     def scores(self, network: nn.Module) -> dict[str, float]:
-        """`_conditional.Judged.scores`, and `found`: share of turned attributes that the reader finds.
+        """`Validation.scores`, and `edit_success`: share of edited attributes that the classifier finds.
 
-        `merit`, by which the best is kept, is the PSNR and a dB for each tenth found: faithful
-        pictures that do not change on a wish are as bad as changes of somebody else.
+        `score`, by which the best is kept, is the PSNR plus 1 dB for each tenth of edit success.
         """
         assert isinstance(network, cvae.Cvae)
-        scores = self.judged.scores(network)
-        found = self._found(network)
-        return {"merit": scores["psnr"] + 10 * found, **scores, "found": found}
+        scores = self.val.scores(network)
+        success = self._edit_success(network)
+        return {"score": scores["psnr"] + 10 * success, **scores, "edit_success": success}
 
     @torch.no_grad()
-    def _found(self, network: cvae.Cvae) -> float:
-        """Of validation people with one of `FLIPPED` turned round, as emphasised as new faces have it.
+    def _edit_success(self, network: cvae.Cvae) -> float:
+        """Of validation people with one of `FLIPPED` inverted, with the emphasis of new faces.
 
-        The reader, which is not the teacher unless none was named, is asked as if half of people had
-        every attribute.
+        By the packaged classifier, which is not the teacher unless none was named, corrected to a prior
+        of one half.
         """
-        usual, right = torch.from_numpy(self.usual).to(self.device), []
-        some, features = self.judged.pictures[:TURNED], self.judged.features[:TURNED]
-        mean, _ = network.posterior(some, features)
+        mean, right = torch.from_numpy(self.mean).to(self.device), []
+        some, features = self.val.pictures[:EDITED], self.val.features[:EDITED]
+        codes, _ = network.posterior(some, features)
         for name in FLIPPED:
             k = NAMES.index(name)
-            wanted = (features[:, k] <= UNKNOWN).float()
-            turned = features.clone()
-            turned[:, k] = usual[k] + self.settings.emphasis * (wanted - usual[k])
+            target = (features[:, k] <= UNKNOWN).float()
+            edited = features.clone()
+            edited[:, k] = mean[k] + self.settings.emphasis * (target - mean[k])
             for block in torch.split(torch.arange(len(some)), 64):
-                drawn = enlarged(network.draw(mean[block], turned[block]).clamp(0, 1))
-                read = self.reader(drawn)[:, k] > self.rarity[k]
-                right.append((read == (wanted[block] > UNKNOWN)).float())
+                drawn = enlarged(network.draw(codes[block], edited[block]).clamp(0, 1))
+                found = self.classifier(drawn)[:, k] > self.prior_logit[k]
+                right.append((found == (target[block] > UNKNOWN)).float())
         return float(torch.cat(right).mean())
 
     def sheet(self, network: nn.Module) -> NDArray[np.uint8]:
-        """See `_conditional.Judged.sheet`; `FLIPPED` are the rows."""
+        """See `Validation.sheet`; `FLIPPED` are the rows."""
         assert isinstance(network, cvae.Cvae)
-        return self.judged.sheet(network, FLIPPED)
+        return self.val.sheet(network, FLIPPED)
 
 
 @torch.no_grad()
 def _fit(network: cvae.Cvae, people: shared.People) -> None:
-    """Fit the linear part to people, evenly chosen, and their mirrors; then scales of planes."""
-    chosen = people.crops.spread(FITTED_TO)
+    """Fit the linear part to people, evenly spaced, and their mirror images; then scales of planes."""
+    chosen = people.crops.evenly(FITTED_TO)
     features = torch.from_numpy(people.features[chosen])
-    small: list[list[Tensor]] = [[], []]
+    flat: list[list[Tensor]] = [[], []]
     for block in np.array_split(chosen, max(1, len(chosen) // 256)):
         whole = pictures(people.crops.read(block), torch.device("cpu"))
-        small[0].append(small_picture.shrink(whole))
-        small[1].append(small_picture.shrink(whole.flip(3)))
-    network.linear.fit(torch.cat([*small[0], *small[1]]), torch.cat([features, features]))
+        flat[0].append(latents.ycc420(whole))
+        flat[1].append(latents.ycc420(whole.flip(3)))
+    network.linear.fit(torch.cat([*flat[0], *flat[1]]), torch.cat([features, features]))
     some = np.linspace(0, len(chosen) - 1, min(1024, len(chosen))).astype(int)
     whole = pictures(people.crops.read(chosen[some]), torch.device("cpu"))
     code = network.linear.encode(whole, features[some])
@@ -219,71 +222,67 @@ def _fit(network: cvae.Cvae, people: shared.People) -> None:
     network.rest_deviation.copy_(rest.std((0, 2, 3))[:, None, None])
 
 
-def wishes(labels: NDArray[np.float32], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Wished attributes [N, 40] for people with `labels`, and bool [N, 40] where they change.
+def targets(labels: NDArray[np.float32], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Target attributes [N, 40] for people with `labels`, and bool [N, 40] where they are edited.
 
-    One to three attributes are turned round, each as likely as any other, however rare it is. Told of
-    other people's whole lists alone, a decoder learns to change what goes together, and nothing alone.
-    A hair colour that comes sends the others away.
+    One to three attributes are inverted, each with equal probability, however rare it is. Trained on
+    other people's whole lists alone, a decoder learns to change correlated attributes together and none
+    alone. A hair colour that is added removes the others.
     """
     own = np.where(labels == UNKNOWN, UNKNOWN, labels > UNKNOWN).astype(np.float32)
-    wanted = own.copy()
-    for row, wish in enumerate(wanted):
+    target = own.copy()
+    for row, one in enumerate(target):
         for k in rng.choice(labels.shape[1], rng.integers(1, 4), replace=False):
-            wish[k] = float(labels[row, k] <= UNKNOWN)
-            if k in HAIR and wish[k] == 1:
-                wish[[other for other in HAIR if other != k]] = 0
-    return torch.from_numpy(wanted), torch.from_numpy(wanted != own)
+            one[k] = float(labels[row, k] <= UNKNOWN)
+            if k in HAIR and one[k] == 1:
+                one[[other for other in HAIR if other != k]] = 0
+    return torch.from_numpy(target), torch.from_numpy(target != own)
 
 
 def enlarged(whole: Tensor) -> Tensor:
-    """RGB [N, 3, S, S] as the reader takes it, 128 px; it shrinks what it sees by means."""
+    """RGB [N, 3, S, S] at the classifier's 128 px; it downsamples by means."""
     return (
         F.interpolate(whole, size=(128, 128), mode="nearest") if whole.shape[-1] != 128 else whole
     )
 
 
-def the_reader(device: torch.device, path: str | None = None) -> reader.Reader:
-    """The reader of a bundle, the packaged one unless named, frozen."""
+def _classifier(device: torch.device, path: str | None = None) -> classifier.Classifier:
+    """The classifier of a bundle, the packaged one unless named, frozen."""
     with Bundle.open(path) as bundle:
-        settings = bundle.facts["parts"]["reader"]["settings"]
-        folder = bundle.path
-    network = reader.Reader(
-        from_json(reader_recipe.Settings().model, settings["model"]), len(NAMES)
-    )
-    export.take_weights(network, folder, "reader")
-    return network.to(device).eval().requires_grad_(False)
+        return networks.classifier_of(bundle).to(device)
 
 
 def build(settings: Settings) -> tuple[nn.Module, shared.Shape]:
-    """A fresh network and its shape."""
+    """A new network and its shape."""
     return cvae.Cvae(settings.model), shared.Shape(settings.model.latent, settings.model.side)
 
 
-def start(context: Context, settings: Settings) -> Task:
-    """A fresh network, or that of a bundle."""
+def start(context: RunContext, settings: Settings) -> Task:
+    """A new network, or that of a bundle."""
     task = Task(settings, context)
     if context.init is not None:
-        export.take_weights(task.network, context.init, "autoencoder", new=["log_variance"])
+        networks.load_part(task.network, context.init, "autoencoder", new=["log_variance"])
     return task
 
 
-def after(context: Context, task: Task) -> None:
+def after(context: RunContext, task: Task) -> None:
     """Encode people with the best network."""
     shared.keep_codes(context, task.settings, task.people, build)
 
 
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
-    """Write the bundle; faces are drawn from what codes are, given the attributes."""
-    held = shared.Held({"linear.basis": 1}, ("linear.basis", "linear.slope"))
+    """Write the bundle; the prior of new faces is fitted to codes, given the attributes."""
+    storage = shared.Storage({"linear.basis": 1}, ("linear.basis", "linear.slope"))
     use = shared.Use(
-        along=settings.along, temperature=settings.temperature, emphasis=settings.emphasis
+        slope_fraction=settings.slope_fraction,
+        temperature=settings.temperature,
+        emphasis=settings.emphasis,
     )
-    return shared.finish(run, settings, out, build, use, held)
+    return shared.finish(run, settings, out, build, use, storage)
 
 
 RECIPE = Recipe(
-    summary="conditional VAE, ours: faces drawn and changed by forty attributes",
+    summary="conditional VAE, ours: faces generated and edited by forty attributes",
     settings=Settings(),
     start=start,
     export=finish,

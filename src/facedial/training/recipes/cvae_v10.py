@@ -1,7 +1,8 @@
 """The second source's conditional VAE, `v10`."""
 
-from facedial.training.recipes._source_conditional import recipe
+from facedial.training.tasks.source_conditional import recipe
 
 RECIPE = recipe(
-    "v10", "the same with weighed reconstruction terms, weight of the divergence and of features"
+    "v10",
+    "the same with weighted reconstruction terms, and weights of divergence and perceptual loss",
 )

@@ -7,25 +7,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from facedial.codes.pca import Pca, fit_pca
 from facedial.errors import BadRun
 from facedial.training import coded, export
 from facedial.training.batches import Crops
-from facedial.training.recipe import Context, Recipe
+from facedial.training.models.pca import Decode, Encode, Map
+from facedial.training.recipe import Recipe, RunContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Numbers in a code; pixels along the side (0: the store's); multiplications by the covariance."""
+    """Numbers in a code; pixels along the side (0: the store's); passes of subspace iteration."""
 
     dimensions: int = 1024
     side: int = 0
     passes: int = 2
 
 
-def start(context: Context, settings: Settings) -> None:
+def start(context: RunContext, settings: Settings) -> None:
     """Fit into `pca.npz` of the run, once, with directions and prior; there is nothing to train."""
     path = context.run / "pca.npz"
     crops = Crops(context.stores, ["train"], settings.side or context.stores[0].size)
@@ -49,54 +49,17 @@ def _space(pca: Pca) -> str:
     return export.space_of(torch.from_numpy(pca.basis)).replace("fd", "pca", 1)
 
 
-class _Map(nn.Module):
-    """The map that both directions hold, so that a bundle keeps its bytes once."""
-
-    def __init__(self, pca: Pca) -> None:
-        super().__init__()
-        self.side = pca.side
-        self.register_buffer("mean", torch.from_numpy(pca.mean))
-        self.register_buffer("basis", torch.from_numpy(pca.basis))
-        self.register_buffer("deviation", torch.from_numpy(pca.deviation))
-
-    mean: Tensor
-    basis: Tensor
-    deviation: Tensor
-
-
-class _Encode(nn.Module):
-    def __init__(self, linear: _Map) -> None:
-        super().__init__()
-        self.linear = linear
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        flat = pixels.reshape(pixels.shape[0], -1).float() / 255 - self.linear.mean
-        codes: Tensor = flat @ self.linear.basis / self.linear.deviation
-        return codes
-
-
-class _Decode(nn.Module):
-    def __init__(self, linear: _Map) -> None:
-        super().__init__()
-        self.linear = linear
-
-    def forward(self, codes: Tensor) -> Tensor:
-        side = self.linear.side
-        flat = (self.linear.basis @ (codes * self.linear.deviation).T).T + self.linear.mean
-        return (flat * 255).reshape(-1, side, side, 3)
-
-
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     """Write the two graphs into the bundle folder `out`."""
     path = run / "pca.npz"
     if not path.exists():
         raise BadRun(f"{run} has no {path.name}; finish the run before exporting it")
     pca = Pca.load(path)
-    space = _space(pca)  # before rounding, which changes the basis in place
-    linear = _Map(pca)
-    axes = export.round_network(linear, {"basis": 1})
+    space = _space(pca)  # before quantisation, which changes the basis in place
+    linear = Map(pca)
+    axes = export.quantize(linear, {"basis": 1})
     size = (settings.dimensions, pca.side)
-    export.write_pair(_Encode(linear), _Decode(linear), axes, ["basis"], size, out)
+    export.write_pair(Encode(linear), Decode(linear), axes, ["basis"], size, out)
     for name in coded.FITTED:
         if (run / name).exists():
             shutil.copyfile(run / name, out / name)

@@ -13,44 +13,49 @@ from torch import Tensor, nn
 
 from facedial.codes.prior import RAW
 from facedial.errors import BadRun
-from facedial.training import coded, export, losses, tensors
+from facedial.training import coded, export, losses, networks, tensors
 from facedial.training.batches import Crops, grid, pictures
-from facedial.training.models.plain import Config, Plain
-from facedial.training.recipe import Context, Pace, Recipe
+from facedial.training.models.plain import Config, Decode, Encode, Plain
+from facedial.training.recipe import OptimConfig, Recipe, RunContext
 
-WHITE = "whitening.safetensors"
-MOST = 16384  # people whose codes are whitened, and to whom directions and prior are fitted
+WHITENING = "whitening.safetensors"
+MOST = 16384  # people to whose codes whitening, directions and prior are fitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """`width` scales channels; `faithful` freezes batch norms after the first epoch, as the source did.
 
-    (It calls `eval()` to validate and never `train()` again.) `pace` is the source's.
+    (It calls `eval()` to validate and never `train()` again.) `optim` is the source's. `val_images`
+    validation pictures are scored.
     """
 
-    pace: Pace
+    optim: OptimConfig
     width: float = 1.0
     side: int = 128
     dimensions: int = 1024
     faithful: bool = False
-    judged: int = 512
+    val_images: int = 512
+
+    def config(self, kind: str) -> Config:
+        """The network's."""
+        return Config(kind=kind, dimensions=self.dimensions, side=self.side, width=self.width)
 
 
 class Task:
     """Mean squared error, or binary cross-entropy, of the reconstruction; no augmentation."""
 
-    def __init__(self, settings: Settings, kind: str, context: Context) -> None:
+    def __init__(self, settings: Settings, kind: str, context: RunContext) -> None:
         self.kind = kind
-        self.network = _network(settings, kind).to(context.device)
+        self.network = Plain(settings.config(kind)).to(context.device)
         self.device = context.device
         self.settings = settings
         self.crops = Crops(context.stores, ["train"], settings.side)
         self.frame = self.crops.frame
-        self.epoch = max(1, len(self.crops) // settings.pace.batch)
-        self.pace = dataclasses.replace(settings.pace, look_every=self.epoch)
-        judges = Crops(context.stores, ["val"], settings.side)
-        self.judged = pictures(judges.read(judges.spread(settings.judged)), context.device)
+        self.epoch = max(1, len(self.crops) // settings.optim.batch)
+        self.optim = dataclasses.replace(settings.optim, eval_every=self.epoch)
+        val = Crops(context.stores, ["val"], settings.side)
+        self.val = pictures(val.read(val.evenly(settings.val_images)), context.device)
 
     def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Tensor:
         """Mean over everything."""
@@ -62,9 +67,9 @@ class Task:
 
     @torch.no_grad()
     def scores(self, network: nn.Module) -> dict[str, float]:
-        """Negated validation loss, by which the best is kept, and PSNR (mean of dB)."""
+        """`minus_loss`, the negated validation loss, by which the best is kept, and PSNR (mean of dB)."""
         total, psnr = 0.0, []
-        for part in torch.split(self.judged, 64):
+        for part in torch.split(self.val, 64):
             output = network(part, self.kind == "bce")
             if self.kind == "mse":
                 total += float((output - part).square().sum())
@@ -74,7 +79,7 @@ class Task:
             error = (output.clamp(0, 1) - part).square().mean((1, 2, 3))
             psnr.append(-10 * torch.log10(error))
         return {
-            "minus_loss": -total / self.judged.numel(),
+            "minus_loss": -total / self.val.numel(),
             "psnr": float(torch.cat(psnr).mean()),
         }
 
@@ -82,101 +87,64 @@ class Task:
     def sheet(self, network: nn.Module) -> NDArray[np.uint8]:
         """Ten validation people, their reconstructions, and ten codes drawn uniformly from 0..1."""
         assert isinstance(network, Plain)
-        shown = self.judged[:: max(1, len(self.judged) // 10)][:10]
+        shown = self.val[:: max(1, len(self.val) // 10)][:10]
         generator = torch.Generator().manual_seed(0)
         codes = torch.rand(len(shown), self.settings.dimensions, generator=generator)
         drawn = network.decode(codes.to(self.device))
         return grid([shown, network.decode(network.encode(shown)), drawn])
 
 
-def _network(settings: Settings, kind: str) -> Plain:
-    return Plain(
-        Config(kind=kind, dimensions=settings.dimensions, side=settings.side, width=settings.width)
-    )
-
-
-def _best(run: Path, settings: Settings, kind: str) -> tuple[Plain, str, dict[str, Any]]:
+def _best(run: Path, config: Config) -> tuple[Plain, str, dict[str, Any]]:
     """The run's best network in evaluation mode, its code space, and the facts beside it."""
-    network = _network(settings, kind).eval()
-    state, facts = tensors.load(run / "best.safetensors")
-    network.load_state_dict(state)
+    network = Plain(config)
+    facts = networks.load_best(network, run)
+    state = network.state_dict()
     names = sorted(name for name in state if name.startswith("encoder."))
     flat = torch.cat([state[name].float().flatten() for name in names])
-    return network, export.space_of(torch.empty(0, settings.dimensions), flat), facts
+    return network, export.space_of(torch.empty(0, config.dimensions), flat), facts
 
 
-class _Encode(nn.Module):
-    """Bytes [N, S, S, 3] -> white codes [N, D], as a bundle holds it."""
-
-    mean: Tensor
-    forth: Tensor
-
-    def __init__(self, network: Plain, white: coded.Whitening) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("mean", white.mean)
-        self.register_buffer("forth", white.forth)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        raw = self.network.encode(pixels.permute(0, 3, 1, 2).float() / 255)
-        return (raw - self.mean) @ self.forth
-
-
-class _Decode(nn.Module):
-    """The way back, to 0..255."""
-
-    mean: Tensor
-    back: Tensor
-
-    def __init__(self, network: Plain, white: coded.Whitening) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("mean", white.mean)
-        self.register_buffer("back", white.back)
-
-    def forward(self, codes: Tensor) -> Tensor:
-        picture = self.network.decode(self.mean + codes @ self.back)
-        return picture.permute(0, 2, 3, 1) * 255
-
-
-def recipe(kind: str, summary: str, pace: Pace) -> Recipe:
+def recipe(kind: str, summary: str, optim: OptimConfig) -> Recipe:
     """The recipe of one of the two."""
 
-    def start(context: Context, settings: Settings) -> Task:
-        """A fresh network, or that of a bundle."""
+    def start(context: RunContext, settings: Settings) -> Task:
+        """A new network, or that of a bundle."""
         task = Task(settings, kind, context)
         if context.init is not None:
-            export.take_weights(task.network, context.init, "autoencoder")
+            networks.load_part(task.network, context.init, "autoencoder")
         return task
 
-    def after(context: Context, task: Task) -> None:
+    def after(context: RunContext, task: Task) -> None:
         """Whiten the best network's codes, and fit directions and a prior to them."""
-        network, space, _ = _best(context.run, task.settings, kind)
-        path = context.run / WHITE
+        network, space, _ = _best(context.run, task.settings.config(kind))
+        path = context.run / WHITENING
         if path.exists() and tensors.load(path)[1]["space"] == space:
             return
-        chosen = task.crops.spread(MOST)
+        chosen = task.crops.evenly(MOST)
         task.crops.rows = task.crops.rows[chosen]
         raw = coded.encoded(task.crops, network.to(context.device).encode, context.device)
         white = coded.Whitening.fit(raw)
-        codes = (raw - white.mean) @ white.forth
+        codes = (raw - white.mean) @ white.whiten
         coded.fit(codes, task.crops.gather("attributes"), space, context.run)
         facts = {"space": space, "frame": task.frame}
-        tensors.save(path, {"mean": white.mean, "forth": white.forth, "back": white.back}, facts)
+        kept = {"mean": white.mean, "forth": white.whiten, "back": white.unwhiten}
+        tensors.save(path, kept, facts)
 
     def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
-        """Write the graphs, directions, prior and the raw codes' place into the bundle `out`."""
-        network, space, facts = _best(run, settings, kind)
-        kept, about = tensors.load(run / WHITE) if (run / WHITE).exists() else ({}, {})
+        """Write the graphs, directions, prior and the map from raw codes into the bundle `out`."""
+        network, space, facts = _best(run, settings.config(kind))
+        kept, about = tensors.load(run / WHITENING) if (run / WHITENING).exists() else ({}, {})
         if about.get("space") != space:
             raise BadRun(
-                f"{run} was stopped before its codes were whitened; call `facedial train` on it "
-                "again, with the minutes it has had if they are to be all"
+                f"{run} was stopped before its codes were whitened; train it again with the budget it "
+                "has had, to finish it as it is, or with a larger one"
             )
-        white = coded.Whitening(kept["mean"], kept["forth"], kept["back"])
-        axes = export.round_network(network, {}, settings.pace.bits)
+        axes = export.quantize(network, {}, settings.optim.bits)
         size = (settings.dimensions, settings.side)
-        modules = (_Encode(network, white), _Decode(network, white))
+        modules = (
+            Encode(network, kept["mean"], kept["forth"]),
+            Decode(network, kept["mean"], kept["back"]),
+        )
         export.write_pair(*modules, axes, [], size, out)
         for name in coded.FITTED:
             if (run / name).exists():
@@ -188,20 +156,20 @@ def recipe(kind: str, summary: str, pace: Pace) -> Recipe:
 
     return Recipe(
         summary=summary,
-        settings=Settings(pace=pace),
+        settings=Settings(optim=optim),
         start=start,
         export=finish,
         after=after,
     )
 
 
-def source_pace(rate: float, factor: float, patience: int) -> Pace:
+def source_optim(lr: float, factor: float, patience: int) -> OptimConfig:
     """Adam and a plateau, batches of 32, no average of weights: as the source trains."""
-    return Pace(
+    return OptimConfig(
         batch=32,
-        rate=rate,
+        lr=lr,
         betas=(0.9, 0.999),
-        memory=1,
+        ema_steps=1,
         schedule="plateau",
         factor=factor,
         patience=patience,

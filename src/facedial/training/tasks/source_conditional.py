@@ -1,8 +1,7 @@
 """How the second source's conditional VAEs are trained: `v9`, `v10`, `simple`, as coded or balanced.
 
-As coded (`faithful`), cross-entropy is summed over a batch while other terms are means, five to six
-orders of magnitude smaller: they do nothing. Balanced, every term is a mean over pixels, or relative,
-and acts.
+As coded (`faithful`), cross-entropy is summed over a batch while the other terms are means, five to six
+orders of magnitude smaller, and have no effect. Balanced, every term is a mean over pixels, or relative.
 """
 
 import dataclasses
@@ -16,15 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.errors import BadRequest
-from facedial.training import export, losses
+from facedial.training import losses, networks
 from facedial.training.batches import pictures
 from facedial.training.models import conditional, perceptual
-from facedial.training.recipe import Context, Pace, Recipe, Terms
-from facedial.training.recipes import _conditional as shared
+from facedial.training.recipe import OptimConfig, Recipe, RunContext, Terms
+from facedial.training.tasks import conditional as shared
 
 FLIPPED = ("Smiling", "Eyeglasses", "Male", "Blond_Hair")
-# Of balanced terms, chosen so that each adds about a third when training begins: squared error and
-# divergence beside cross-entropy, all over pixels, and the relative distance of features.
+# Weights of balanced terms, chosen so that each adds about a third at the start of a training: squared
+# error and divergence beside cross-entropy, all per pixel, and the relative perceptual distance.
 BALANCED = {"bce": 1.0, "mse": 4.0, "kl": 1.0, "perceptual": 0.05}
 RECONSTRUCTIONS = ("mse", "bce")
 
@@ -34,14 +33,14 @@ class Settings:
     """The source's constants. `features`: vgg16, vgg19, squeezenet or none; `features_file`: weights.
 
     `rec_alpha`, `kl_beta`, `perceptual_lambda` are v10's; `reconstruction` is simple's, mse or bce.
-    `faithful`: terms as the source adds them, else balanced.
+    `faithful`: terms as the source adds them, else balanced. `val_images` validation pictures are scored.
     """
 
     latent: int = 128
     side: int = 128
-    pace: Pace = field(
-        default_factory=lambda: Pace(
-            batch=32, rate=1e-3, betas=(0.9, 0.999), memory=1, schedule="constant", clip=1.0
+    optim: OptimConfig = field(
+        default_factory=lambda: OptimConfig(
+            batch=32, lr=1e-3, betas=(0.9, 0.999), ema_steps=1, schedule="constant", clip=1.0
         )
     )
     faithful: bool = False
@@ -51,7 +50,7 @@ class Settings:
     kl_beta: float = 1.0
     perceptual_lambda: float = 1.0
     reconstruction: str = "mse"
-    judged: int = 512
+    val_images: int = 512
 
     def __post_init__(self) -> None:
         if not 0 <= self.rec_alpha <= 1:
@@ -64,28 +63,28 @@ class Settings:
 
 
 class Task:
-    """The four losses of the source on CelebA's pictures, no augmentation; noise is normal."""
+    """The source's four loss terms, without augmentation; the noise is normal."""
 
-    def __init__(self, settings: Settings, kind: str, context: Context) -> None:
+    def __init__(self, settings: Settings, kind: str, context: RunContext) -> None:
         self.kind = kind
         self.settings = settings
         self.device = context.device
         network, shape = build(settings)
         self.network = network.to(context.device)
         self.people = shared.People.of(context, "train", settings.side, conditional.FEATURES)
-        # The source has 0 and 1 alone.
+        # The source's attributes are 0 or 1.
         self.people.features = np.rint(self.people.features)
-        self.epoch = max(1, len(self.people.crops) // settings.pace.batch)
-        self.pace = dataclasses.replace(settings.pace, look_every=self.epoch)
-        judges = shared.People.of(context, "val", settings.side, conditional.FEATURES)
-        self.judged = shared.Judged(judges, settings.judged, shape.latent, context.device)
+        self.epoch = max(1, len(self.people.crops) // settings.optim.batch)
+        self.optim = dataclasses.replace(settings.optim, eval_every=self.epoch)
+        val = shared.People.of(context, "val", settings.side, conditional.FEATURES)
+        self.val = shared.Validation(val, settings.val_images, shape.latent, context.device)
         self.features = None
         if kind != "simple" and settings.features != "none":
             path = Path(settings.features_file) if settings.features_file else None
             self.features = perceptual.features(settings.features, path).to(context.device)
 
     def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Terms:
-        """Cross-entropy, squared error, divergence, perceptual distance, as `kind` adds them."""
+        """Cross-entropy, squared error, divergence and perceptual distance, as `kind` adds them."""
         chosen = self.people.crops.draw(batch, seed)
         target = pictures(self.people.crops.read(chosen), self.device)
         own = torch.from_numpy(self.people.features[chosen]).to(self.device)
@@ -102,20 +101,20 @@ class Task:
             apart = perceptual.plain_distance if self.settings.faithful else perceptual.distance
             raw["perceptual"] = apart(self.features, output, target)
         weight = losses.logistic_weight(step // self.epoch)
-        return weighed(raw, self.kind, self.settings, weight, target.numel())
+        return weighted(raw, self.kind, self.settings, weight, target.numel())
 
     def scores(self, network: nn.Module) -> dict[str, float]:
-        """See `_conditional.Judged.scores`."""
+        """See `tasks.conditional.Validation.scores`."""
         assert isinstance(network, conditional.Conditional)
-        return self.judged.scores(network)
+        return self.val.scores(network)
 
     def sheet(self, network: nn.Module) -> NDArray[np.uint8]:
-        """See `_conditional.Judged.sheet`; `FLIPPED` are the rows."""
+        """See `tasks.conditional.Validation.sheet`; `FLIPPED` are the rows."""
         assert isinstance(network, conditional.Conditional)
-        return self.judged.sheet(network, tuple(n for n in FLIPPED if n in network.attributes))
+        return self.val.sheet(network, tuple(n for n in FLIPPED if n in network.attributes))
 
 
-def weighed(
+def weighted(
     raw: dict[str, Tensor], kind: str, settings: Settings, kl_weight: float, numbers: int
 ) -> Terms:
     """The terms of one of the three losses. `raw`: sums over the batch, of so many `numbers`.
@@ -145,7 +144,7 @@ def weighed(
 
 
 def build(settings: Settings) -> tuple[nn.Module, shared.Shape]:
-    """A fresh network and its shape."""
+    """A new network and its shape."""
     config = conditional.Config(latent=settings.latent, side=settings.side)
     return conditional.Conditional(config), shared.Shape(settings.latent, settings.side)
 
@@ -153,19 +152,19 @@ def build(settings: Settings) -> tuple[nn.Module, shared.Shape]:
 def recipe(kind: str, summary: str) -> Recipe:
     """The recipe of one of the three."""
 
-    def start(context: Context, settings: Settings) -> Task:
-        """A fresh network, or that of a bundle."""
+    def start(context: RunContext, settings: Settings) -> Task:
+        """A new network, or that of a bundle."""
         task = Task(settings, kind, context)
         if context.init is not None:
-            export.take_weights(task.network, context.init, "autoencoder")
+            networks.load_part(task.network, context.init, "autoencoder")
         return task
 
-    def after(context: Context, task: Task) -> None:
+    def after(context: RunContext, task: Task) -> None:
         """Encode people with the best network."""
         shared.keep_codes(context, task.settings, task.people, build)
 
     def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
-        """Write the bundle; faces are drawn from N(0, I), as the source draws them."""
-        return shared.finish(run, settings, out, build, shared.Use(learnt=False))
+        """Write the bundle; new faces come from N(0, I), as in the source."""
+        return shared.finish(run, settings, out, build, shared.Use(fitted=False))
 
     return Recipe(summary=summary, settings=Settings(), start=start, export=finish, after=after)

@@ -1,10 +1,10 @@
-"""What all conditional VAEs share: data, scores, sheets, and how they become a bundle."""
+"""What all conditional VAEs share: data, scores, sheets, and export."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,39 +14,28 @@ from torch import Tensor, nn
 from facedial.codes.attributes import NAMES
 from facedial.codes.labelled import UNKNOWN, LabelledPrior, directions_of
 from facedial.errors import BadRun
-from facedial.training import export, loop, losses, tensors
+from facedial.training import export, losses, networks, precision, tensors
 from facedial.training.batches import Crops, grid, labelled, pictures
-from facedial.training.recipe import Context
+from facedial.training.models.conditional_graphs import Conditional, Decode, Encode
+from facedial.training.recipe import RunContext
 
 CODED = "codes.safetensors"
 AT_ONCE = 64
-# A number of the code is used when its mean moves by more than this from picture to picture (Burda 2016).
+# A number of the code is active when the variance of its mean over pictures exceeds this (Burda 2016).
 ACTIVE = 0.01
-MOST = 8192  # people whose codes the prior is fitted to
-PEOPLE = 4096  # people whose attributes a bundle draws from
-
-
-class Network(Protocol):
-    """A conditional VAE as the rest of this file sees it; features are those it knows, 0..1."""
-
-    attributes: tuple[str, ...]
-
-    def posterior(self, pictures: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance [N, L]."""
-
-    def draw(self, latent: Tensor, features: Tensor) -> Tensor:
-        """Pictures [N, 3, S, S], about 0..1."""
+MOST = 8192  # people to whose codes the prior is fitted
+PEOPLE = 4096  # people whose attributes a bundle keeps, to draw combinations from
 
 
 @dataclass(slots=True)
 class People:
-    """Crops of a split with the features [N, K] of the attributes asked for, unknown as 0.5."""
+    """Crops of a split, and the values [N, K] in 0..1 of some attributes, 0.5 where unknown."""
 
     crops: Crops
     features: NDArray[np.float32]
 
     @staticmethod
-    def of(context: Context, split: str, side: int, names: tuple[str, ...]) -> "People":
+    def of(context: RunContext, split: str, side: int, names: tuple[str, ...]) -> "People":
         """Everyone of the split whose attributes are known at least in part."""
         crops, labels = labelled(context.stores, split, "attributes", side)
         columns = [NAMES.index(name) for name in names]
@@ -54,18 +43,18 @@ class People:
         return People(crops, np.where(np.isnan(chosen), UNKNOWN, chosen).astype(np.float32))
 
 
-class Judged:
-    """Validation people, by whom a conditional VAE is scored and shown."""
+class Validation:
+    """Validation people, on whom a conditional VAE is scored, and whom its sheet shows."""
 
     def __init__(self, people: People, count: int, latent: int, device: torch.device) -> None:
-        chosen = people.crops.spread(count)
+        chosen = people.crops.evenly(count)
         self.pictures = pictures(people.crops.read(chosen), device)
         self.features = torch.from_numpy(people.features[chosen]).to(device)
         self.latent = latent
 
     @torch.no_grad()
-    def scores(self, network: Network) -> dict[str, float]:
-        """PSNR (mean of dB) from mean codes, divergence in nats a picture, numbers in use."""
+    def scores(self, network: Conditional) -> dict[str, float]:
+        """PSNR (mean of dB) from mean codes, divergence in nats a picture, active numbers."""
         psnr, means, nats = [], [], []
         for part, features in self._parts():
             mean, log_variance = network.posterior(part, features)
@@ -84,7 +73,7 @@ class Judged:
         return zip(torch.split(self.pictures, 64), torch.split(self.features, 64), strict=True)
 
     @torch.no_grad()
-    def sheet(self, network: Network, flipped: tuple[str, ...]) -> NDArray[np.uint8]:
+    def sheet(self, network: Conditional, flipped: tuple[str, ...]) -> NDArray[np.uint8]:
         """Ten people, their reconstructions, one attribute flipped a row, and ten new faces."""
         step = max(1, len(self.pictures) // 10)
         shown, features = self.pictures[::step][:10], self.features[::step][:10]
@@ -101,10 +90,10 @@ class Judged:
 
 
 @torch.no_grad()
-def encoded(network: Network, people: People, device: torch.device) -> Tensor:
+def encoded(network: Conditional, people: People, device: torch.device) -> Tensor:
     """Mean codes float32 [N, L] of the people."""
     features = torch.from_numpy(people.features)
-    halves = loop.fastest_precision(device) == "bf16-mixed"
+    halves = precision.uses_bfloat16(device)
     parts = []
     for block in people.crops.blocks(AT_ONCE):
         whole = pictures(people.crops.read(block), device)
@@ -115,7 +104,7 @@ def encoded(network: Network, people: People, device: torch.device) -> Tensor:
 
 
 def space_of(network: nn.Module, latent: int, names: tuple[str, ...]) -> str:
-    """Name of a network's code space, after every weight."""
+    """Id of a network's code space: a hash of all its weights."""
     weights = [value for value in network.state_dict().values() if value.dtype.is_floating_point]
     return export.space_of(torch.empty(0, latent + len(names)), *weights)
 
@@ -134,59 +123,27 @@ Build = Callable[[Any], tuple[nn.Module, Shape]]
 def best(run: Path, settings: Any, build: Build) -> tuple[Any, Shape, str, dict[str, Any]]:
     """A run's best network in evaluation mode, its shape, its code space, and the facts beside it."""
     network, shape = build(settings)
-    state, facts = tensors.load(run / "best.safetensors")
-    network.load_state_dict(state)
-    network.eval()
+    facts = networks.load_best(network, run)
     names: tuple[str, ...] = network.attributes  # type: ignore[assignment]
     return network, shape, space_of(network, shape.latent, names), facts
 
 
-def keep_codes(context: Context, settings: Any, people: People, build: Build) -> None:
-    """Encode people, evenly chosen, with the best network into the run; once for each best network."""
+def keep_codes(context: RunContext, settings: Any, people: People, build: Build) -> None:
+    """Encode people, evenly spaced, with the best network, and keep the codes; once per best network."""
     network, _, space, _ = best(context.run, settings, build)
     path = context.run / CODED
     if path.exists() and tensors.load(path)[1]["space"] == space:
         return
-    chosen = people.crops.spread(MOST)
+    chosen = people.crops.evenly(MOST)
     people.crops.rows, people.features = people.crops.rows[chosen], people.features[chosen]
     codes = encoded(network.to(context.device), people, context.device)
     kept = {"codes": codes.half(), "labels": torch.from_numpy(people.features)}
     tensors.save(path, kept, {"space": space, "frame": people.crops.frame})
 
 
-class _Encode(nn.Module):
-    """Bytes [N, S, S, 3] and all 40 attributes in 0..1 -> code: mean, then the attributes known."""
-
-    columns: Tensor
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-        columns = [NAMES.index(name) for name in network.attributes]
-        self.register_buffer("columns", torch.tensor(columns), persistent=False)
-
-    def forward(self, pixels: Tensor, attributes: Tensor) -> Tensor:
-        features = attributes[:, self.columns]
-        mean, _ = self.network.posterior(pixels.permute(0, 3, 1, 2).float() / 255, features)
-        return torch.cat([mean, features], 1)
-
-
-class _Decode(nn.Module):
-    """Code -> bytes' range [N, S, S, 3], 0..255."""
-
-    def __init__(self, network: Any, latent: int) -> None:
-        super().__init__()
-        self.network = network
-        self.latent = latent
-
-    def forward(self, codes: Tensor) -> Tensor:
-        drawn: Tensor = self.network.draw(codes[:, : self.latent], codes[:, self.latent :])
-        return drawn.permute(0, 2, 3, 1) * 255
-
-
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Axes of scales other than 0, and weights that both graphs hold, whose bytes are kept once."""
+class Storage:
+    """Axes of int8 scales other than 0, and weights of both graphs, whose bytes are stored once."""
 
     axes: Mapping[str, int] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
@@ -194,15 +151,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """How a bundle draws and moves.
+    """How a bundle generates and edits.
 
-    `learnt`: whether the prior is what codes are, or N(0, I) as the loss would have it. `along`: how
-    much a move takes along of the latent numbers' difference between people who differ in one attribute.
-    `temperature`: at which new faces look best. `emphasis`: see `LabelledPrior`.
+    `fitted`: whether the prior is fitted to codes, or N(0, I), to which the loss draws them.
+    `slope_fraction`: fraction of the latent numbers' regression slope on an attribute that an edit of
+    it adds. `temperature` of new faces. `emphasis`: see `LabelledPrior`.
     """
 
-    learnt: bool = True
-    along: float = 0.0
+    fitted: bool = True
+    slope_fraction: float = 0.0
     temperature: float = 1.0
     emphasis: float = 1.0
 
@@ -213,49 +170,49 @@ def finish(
     out: Path,
     build: Build,
     use: Use,
-    held: Held = Held(),  # noqa: B008 - frozen
+    storage: Storage = Storage(),  # noqa: B008 - frozen
 ) -> dict[str, Any]:
     """Write graphs, directions and prior of a run into the bundle folder `out`."""
     network, shape, space, facts = best(run, settings, build)
     kept, about = tensors.load(run / CODED) if (run / CODED).exists() else ({}, {})
     if about.get("space") != space:
         raise BadRun(
-            f"{run} was stopped before its people were encoded; call `facedial train` on it again, "
-            "with the minutes it has had if they are to be all"
+            f"{run} was stopped before its people were encoded; train it again with the budget it has "
+            "had, to finish it as it is, or with a larger one"
         )
     names = network.attributes
     codes, labels = kept["codes"].float().numpy(), kept["labels"].numpy()
-    make = LabelledPrior.fit if use.learnt else LabelledPrior.standard
-    first: Any = codes if use.learnt else shape.latent
+    make = LabelledPrior.fit if use.fitted else LabelledPrior.standard
+    first: Any = codes if use.fitted else shape.latent
     prior = make(first, labels, names, space=space, people=PEOPLE)
     prior = dataclasses.replace(prior, usual_temperature=use.temperature, emphasis=use.emphasis)
     prior.save(out / "prior.npz")
-    slope = use.along * prior.slope if use.along else None
+    slope = use.slope_fraction * prior.slope if use.slope_fraction else None
     directions_of(shape.latent, labels, names, space=space, slope=slope).save(
         out / "directions.npz"
     )
-    whole = dict.fromkeys(held.shared, 0) | dict(held.axes)
-    axes = export.round_network(network, whole, settings.pace.bits)
+    whole = dict.fromkeys(storage.shared, 0) | dict(storage.axes)
+    axes = export.quantize(network, whole, settings.optim.bits)
     generator = torch.Generator().manual_seed(0)
     pixels = export.picture_like(generator, shape.side)
     attributes = torch.rand(2, len(NAMES), generator=generator).half().float()
     drawn = torch.randn(2, shape.latent, generator=generator)
     codes_in = torch.cat([drawn, attributes[:, : len(names)]], 1).half().float()
     golden = export.write(
-        _Encode(network),
+        Encode(network),
         (pixels, attributes),
         (["pixels", "attributes"], ["codes"]),
         out / "autoencoder-encode.onnx",
         axes,
-        [name for name in held.shared if name in axes],
+        [name for name in storage.shared if name in axes],
     )
     golden |= export.write(
-        _Decode(network, shape.latent),
+        Decode(network, shape.latent),
         (codes_in,),
         (["codes"], ["pixels"]),
         out / "autoencoder-decode.onnx",
         axes,
-        [name for name in held.shared if name in axes],
+        [name for name in storage.shared if name in axes],
     )
     export.save_golden(out / "autoencoder-golden.npz", golden)
     return {

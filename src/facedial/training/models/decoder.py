@@ -1,8 +1,8 @@
-"""The renderer: draws a 128-px picture over the base picture of a code, in Haar planes.
+"""The decoder: from the base picture of a code (its PCA reconstruction) to a 128-px picture.
 
-The picture is packed into 48 planes of 32x32 (two Haar levels, an orthonormal change of
-coordinates), so all convolutions run at 32x32 and below. A small U-Net predicts the residual to the
-base picture; it starts at zero, that is, at PCA.
+A small U-Net predicts the residual to the base picture in 48 Haar planes of 32x32 (two levels of RGB, an
+orthonormal change of coordinates), so all convolutions run at 32x32 and below. Its last layer is
+zero-initialised: it starts as PCA.
 """
 
 import torch
@@ -14,13 +14,13 @@ from facedial.training.precision import exact
 
 PLANES = 48
 
-__all__ = ["PLANES", "Config", "Renderer", "haar_kernel"]
+__all__ = ["PLANES", "Config", "Decoder", "haar_kernel"]
 
 
 def haar_kernel() -> Tensor:
     """float32 [48, 3, 4, 4]: two Haar levels of RGB as one orthonormal 4x4 convolution of stride 4."""
     pair = torch.tensor([[1.0, 1.0], [1.0, -1.0]]) / 2**0.5
-    # Walsh functions of a block of four, in Haar's order of levels: outer pair first, then inner.
+    # Two levels of the Haar transform in full decomposition: outer pair first, then inner.
     axis = torch.einsum("ai,bj->abij", pair, pair).reshape(4, 4)
     block = torch.einsum("ai,bj->abij", axis, axis).reshape(16, 4, 4)
     kernel = torch.zeros(16, 3, 3, 4, 4)
@@ -29,7 +29,7 @@ def haar_kernel() -> Tensor:
     return kernel.reshape(PLANES, 3, 4, 4)
 
 
-class Renderer(UNet):
+class Decoder(UNet):
     """Base picture [N, 3, 128, 128] -> picture of the same shape, both about 0..1."""
 
     kernel: Tensor
@@ -54,13 +54,13 @@ class Renderer(UNet):
         with exact(planes):
             return F.conv_transpose2d(planes, self.kernel, stride=4)
 
-    def white(self, packed: Tensor) -> Tensor:
-        """Planes of a base picture, each about zero with unit deviation."""
+    def standardized(self, packed: Tensor) -> Tensor:
+        """Planes of a base picture, each with zero mean and unit deviation over training people."""
         return (packed - self.plane_mean) / self.plane_deviation
 
     def residual(self, packed: Tensor) -> Tensor:
-        """Planes of the base picture -> planes of the wanted residual, in units of RGB."""
-        return self.through(self.white(packed)) * self.residual_deviation
+        """Planes of the base picture -> planes of the predicted residual, in units of RGB."""
+        return self.through(self.standardized(packed)) * self.residual_deviation
 
     def forward(self, base: Tensor) -> Tensor:
         """Base picture -> picture."""

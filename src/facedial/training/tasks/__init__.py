@@ -1,0 +1,1 @@
+"""Tasks that several recipes share. Recipes import from here, never from each other."""
