@@ -1,14 +1,14 @@
-"""Real servers for the tests: the process that people start, and applications with other limits."""
+"""Real servers for the tests: the process that people start, and applications with other settings."""
 
 import io
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -16,12 +16,13 @@ import uvicorn
 
 from facedial.editor import Editor
 from facedial.server import app as web
+from facedial.server.access import Access
 from facedial.server.limits import Limits
 
 
 @contextmanager
 def started(*words: str, **options: Any) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    """`facedial serve` with those options: what it says first, and its process, which ends with it."""
+    """`facedial serve` with those options: its first line, and its process, killed at the end."""
     command = [sys.executable, "-m", "facedial", "serve", "--port", "0", *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
     assert process.stdout is not None
@@ -43,7 +44,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def client(address: str) -> Iterator[httpx.Client]:
-    """A client of that server's API; the lifespan may still be opening sessions at first."""
+    """A client of that server's API."""
     with httpx.Client(base_url=f"{address}/api/", timeout=60) as made:
         yield made
 
@@ -68,16 +69,21 @@ def two_faces(astronaut: Path) -> bytes:
     return stream.getvalue()
 
 
-Serve = Callable[..., Any]
+class Serving(Protocol):
+    """The fixture `serving`."""
+
+    def __call__(
+        self, limits: Limits | None = None, access: Access | None = None
+    ) -> AbstractContextManager[httpx.Client]: ...
 
 
 @pytest.fixture
-def serving(editor: Editor) -> Serve:
-    """`with serving(limits, token=…) as client`: an application in a thread of this process."""
+def serving(editor: Editor) -> Serving:
+    """`with serving(limits, access) as client`: an application in a thread of this process."""
 
     @contextmanager
-    def made(limits: Limits | None = None, **options: Any) -> Iterator[httpx.Client]:
-        app = web.create(editor, limits=limits, **options)
+    def made(limits: Limits | None = None, access: Access | None = None) -> Iterator[httpx.Client]:
+        app = web.create(editor, limits=limits, access=access)
         config = uvicorn.Config(app, port=0, log_level="error", access_log=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)

@@ -16,9 +16,10 @@ from facedial.codes.attributes import NAMES
 from facedial.codes.edit import Edit
 from facedial.codes.moves import BEST, FAST
 from facedial.editor import Editor
+from facedial.errors import BadRequest
 from facedial.faces.mark import EDITED, GENERATED
 from facedial.server.limits import Limits
-from facedial.server.studio import Studio
+from facedial.server.services import learning, photos
 
 
 def opened(client: httpx.Client, data: bytes) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def test_a_photo_is_opened_rendered_and_forgotten(client: httpx.Client, photo: b
     assert (facts["width"], facts["height"]) == (512, 512)
     (face,) = facts["faces"]
     assert face["attributes"].keys() == set(NAMES)
-    assert face["readings"].keys() == set(NAMES)
+    assert face["current_values"].keys() == set(NAMES)
     where = f"portraits/{facts['id']}/render"
     answer = client.post(where, json={"edits": [{"set": {"blond-hair": 0}}]})
     assert answer.headers["content-type"] == "image/jpeg"
@@ -118,13 +119,15 @@ def test_a_close_up_shows_what_the_photo_will(client: httpx.Client, photo: bytes
     assert np.abs(np.asarray(shrunk).astype(int) - small).mean() < 6
 
 
-def test_close_ups_of_many_sizes_are_not_piled_up(photo: bytes, editor: Editor) -> None:
-    studio = Studio(editor, Limits())
-    opened = studio.open(photo)
-    given: dict[str, Any] = {"view": "face", "ending": ".png", "learned": [], "how": (BEST, FAST)}
+def test_close_ups_of_many_sizes_are_not_all_kept(photo: bytes, editor: Editor) -> None:
+    opened = photos.open_photo(editor, Limits(), photo)
+    edits = [(1, Edit({"Smiling": 0.2}))]
     drawn = []
     for size in (64, 100, 128, 256, 64):
-        drawn.append(studio.render(opened, [(1, Edit({"Smiling": 0.2}))], size=size, **given).data)
+        picture = photos.render_close_up(
+            editor, opened, edits, size=size, ending=".png", method=(BEST, FAST)
+        )
+        drawn.append(picture.data)
         assert len(opened.close_ups) <= 2
     assert drawn[0] == drawn[-1]  # made anew, the same
     assert len(set(drawn)) == 4
@@ -210,12 +213,36 @@ def test_a_direction_is_learnt_used_and_given_away(client: httpx.Client, photo: 
         for key in (direction["id"], again["id"])
     ]
     assert pictures[0] == pictures[1]
+    form = {"file": ("brighter.npz", file)}
+    assert client.post("directions", files=form).json()["name"] == "brighter"
     problem(client.post(where, json=edit), 422, "brighter")
     problem(client.post(where, json={**edit, "directions": ["x"]}), 404, "send its file again")
     body["with"] = ["AAAA"] * 6
     problem(client.post("learn", json=body), 422, "bytes", "encode the photo again")
     problem(client.post("learn", json={**body, "name": "Smiling"}), 422, "another name")
     problem(client.post("directions", content=b"no"), 422, "not a learned direction")
+
+
+def test_learned_directions_share_one_loaded_model(editor: Editor) -> None:
+    """The editor of a set of directions is made once, over the same sessions."""
+    rng = np.random.default_rng(0)
+    sets = [
+        [
+            base64.b64encode(rng.normal(shift, 1, 1024).astype("<f4").tobytes()).decode()
+            for _ in range(6)
+        ]
+        for shift in (1.0, -1.0)
+    ]
+    one, two = (learning.learn(editor, name, *sets, []) for name in ("one", "two"))
+    cache = learning.EditorCache(editor)
+    assert cache.extended([]) is editor
+    both = cache.extended([one, two])
+    assert both is cache.extended([one, two])
+    assert both.bundle is editor.bundle
+    assert both.directions.names == (*editor.directions.names, "one", "two")
+    assert cache.extended([one]) is not both
+    with pytest.raises(BadRequest, match="exists already"):
+        cache.extended([one, one])
 
 
 def test_presets_are_the_command_lines(client: httpx.Client) -> None:

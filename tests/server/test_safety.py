@@ -1,6 +1,5 @@
 """What a server refuses, how much it takes on, and what it leaves behind."""
 
-import asyncio
 import base64
 import contextlib
 import json
@@ -8,37 +7,19 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from facedial.server import run
-from facedial.server.app import static
 from facedial.server.limits import Limits
-from facedial.server.shelf import Shelf
-from facedial.server.work import Work
+from facedial.server.routes.page import static
 
-from .conftest import started
+from .conftest import Serving, started
 from .test_api import opened, problem
-
-
-class Serving(Protocol):
-    """The fixture `serving`."""
-
-    def __call__(
-        self, limits: Limits | None = None, **options: Any
-    ) -> AbstractContextManager[httpx.Client]: ...
 
 
 def test_every_answer_tells_browsers_what_they_may_do(client: httpx.Client, address: str) -> None:
@@ -52,13 +33,6 @@ def test_every_answer_tells_browsers_what_they_may_do(client: httpx.Client, addr
         assert "set-cookie" not in answer.headers
         assert "server" not in answer.headers
     assert client.get("version").headers["cache-control"] == "no-store"
-
-
-def test_other_sites_and_other_names_are_refused(client: httpx.Client, address: str) -> None:
-    problem(client.get("version", headers={"Origin": "http://elsewhere.example"}), 403)
-    problem(client.get("version", headers={"Sec-Fetch-Site": "cross-site"}), 403)
-    problem(client.get("version", headers={"Host": "elsewhere.example"}), 421)
-    assert client.get("version", headers={"Origin": address}).status_code == 200
 
 
 def test_only_the_pages_own_files_are_served(address: str) -> None:
@@ -76,16 +50,6 @@ def test_the_page_is_small_and_asks_for_nothing_from_elsewhere() -> None:
         assert "http://" not in text.replace("http://www.w3.org/2000/svg", ""), name
     assert " style=" not in texts["index.html"]
     assert " on" not in texts["index.html"].replace(" on ", " ").replace(" one", " ")
-
-
-def test_a_token_is_asked_for_but_not_for_health(serving: Serving) -> None:
-    with serving(token="let-me-in") as client:
-        assert client.get("health").status_code == 200
-        problem(client.get("version"), 401, "token")
-        for wrong in ("Bearer let-me", "Basic let-me-in", "let-me-in"):
-            problem(client.get("version", headers={"Authorization": wrong}), 401)
-        right = {"Authorization": "Bearer let-me-in"}
-        assert client.get("version", headers=right).status_code == 200
 
 
 def test_bodies_too_large_are_refused_before_and_while_they_come(serving: Serving) -> None:
@@ -121,7 +85,7 @@ def test_what_is_no_http_is_answered_and_survived(client: httpx.Client, address:
 
 
 def test_too_much_work_is_told_to_come_back(serving: Serving, photo: bytes) -> None:
-    with serving(Limits(at_once=1, waiting=1)) as client:
+    with serving(Limits(max_workers=1, max_queued=1)) as client:
         url = f"{client.base_url}generate"
         with ThreadPoolExecutor(12) as threads:
             answers = list(
@@ -139,7 +103,7 @@ def test_too_much_work_is_told_to_come_back(serving: Serving, photo: bytes) -> N
 def test_photos_go_when_others_need_the_room_and_after_a_while(
     serving: Serving, photo: bytes
 ) -> None:
-    with serving(Limits(open_photos=2, idle_s=1.0)) as client:
+    with serving(Limits(open_photos=2, ttl_s=1.0)) as client:
         keys = [opened(client, photo)["id"] for _ in range(3)]
         assert len(set(keys)) == 3
         assert min(len(key) for key in keys) >= 24
@@ -186,106 +150,6 @@ def test_a_taken_port_is_a_sentence(address: str) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith(f"facedial: cannot listen on 127.0.0.1:{port}")
     assert len(done.stderr.splitlines()) == 1
-
-
-def test_another_address_gets_a_token() -> None:
-    with started("--host", "0.0.0.0") as (first, _):
-        address, _, token = first.partition("#token=")
-        base = address.replace("0.0.0.0", "127.0.0.1") + "api/"
-        assert len(token) >= 24
-        assert httpx.get(f"{base}version").status_code == 401
-        headers = {"Authorization": f"Bearer {token}"}
-        assert httpx.get(f"{base}version", headers=headers).status_code == 200
-
-
-class TestShelf:
-    def made(self, count: int = 3, weight: float = 10.0) -> tuple[Shelf[str], list[float]]:
-        now = [0.0]
-        return Shelf(
-            "thing", "bring it", count=count, weight=weight, idle_s=5.0, clock=lambda: now[0]
-        ), now
-
-    @given(st.lists(st.tuples(st.floats(0, 20), st.floats(0, 3)), max_size=30))
-    def test_it_never_holds_more_than_its_bounds(self, things: list[tuple[float, float]]) -> None:
-        shelf, now = self.made()
-        for weight, wait in things:
-            now[0] += wait
-            key = shelf.put("x", weight)
-            assert shelf.get(key) == "x"  # what was just put is there, however heavy
-            assert len(shelf) <= 3
-
-    def test_use_keeps_and_neglect_forgets(self) -> None:
-        shelf, now = self.made()
-        keys = [shelf.put(name) for name in "abc"]
-        shelf.get(keys[0])
-        shelf.put("d")
-        assert shelf.get(keys[0]) == "a"
-        with pytest.raises(HTTPException, match="bring it"):
-            shelf.get(keys[1])
-        now[0] = 4.0
-        shelf.get(keys[2])
-        now[0] = 8.0
-        assert shelf.get(keys[2]) == "c"
-        with pytest.raises(HTTPException):
-            shelf.get(keys[0])
-        shelf.drop(keys[2])
-        shelf.drop("never there")
-        assert len(shelf) == 0
-
-    def test_heavy_things_push_others_out(self) -> None:
-        shelf, _ = self.made()
-        light, heavy = shelf.put("a", 4.0), shelf.put("b", 8.0)
-        assert shelf.get(heavy) == "b"
-        with pytest.raises(HTTPException):
-            shelf.get(light)
-
-
-class TestWork:
-    def test_it_runs_so_many_at_once_and_refuses_the_rest(self) -> None:
-        running, most, lock = 0, 0, threading.Lock()
-
-        def one() -> int:
-            nonlocal running, most
-            with lock:
-                running += 1
-                most = max(most, running)
-            time.sleep(0.05)
-            with lock:
-                running -= 1
-            return 1
-
-        async def here() -> bool:
-            return False
-
-        async def all_() -> list[int | BaseException]:
-            work = Work(2, 3)
-            jobs = (work.run(one, here) for _ in range(9))
-            done = await asyncio.gather(*jobs, return_exceptions=True)
-            assert work.given == 0
-            assert work.refused == 4
-            work.close()
-            return done
-
-        done = asyncio.run(all_())
-        assert most == 2
-        assert done[:5] == [1] * 5
-        assert all(isinstance(one, HTTPException) and one.status_code == 503 for one in done[5:])
-
-    def test_who_went_away_is_not_worked_for(self) -> None:
-        ran = []
-
-        async def gone() -> bool:
-            return True
-
-        async def one() -> None:
-            work = Work(1, 1)
-            with pytest.raises(ClientDisconnect):
-                await work.run(lambda: ran.append(1), gone)
-            assert work.given == 0
-            work.close()
-
-        asyncio.run(one())
-        assert ran == []
 
 
 def test_codes_are_small_and_exact(client: httpx.Client, photo: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What one server takes on at once."""
+"""What one server accepts and keeps at most."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 class Limits:
     """Sizes in bytes and pixels, times in seconds.
 
-    `at_once`: pieces of work on the processor; `waiting`: requests that may wait for it, beyond which
-    the answer is 503. `open_pixels`: of all photos that are kept open together; the one not used for
-    longest goes first, and any goes after `idle_s`.
+    `body_bytes`, `upload_s`: size of a request's body, and time for it to arrive. `photo_pixels`,
+    `faces`: of one photo. `open_photos`, `open_pixels`: of all photos kept open together; the least
+    recently used is closed first, and any is closed `ttl_s` after its last use. `directions`: learned
+    directions kept. `max_workers`: jobs computed at once; `max_queued`: jobs that may wait, beyond which
+    the answer is 503. `frames`: of one morph.
     """
 
     body_bytes: int = 30_000_000
     upload_s: float = 30.0
-    pixels: float = 50e6
-    open_pixels: float = 300e6
-    open_photos: int = 64
-    directions: int = 256
-    idle_s: float = 1800.0
+    photo_pixels: float = 50e6
     faces: int = 16
-    at_once: int = 2
-    waiting: int = 32
-    new_faces: int = 64
-    frames: int = 64
-    codes: int = 500
+    open_photos: int = 64
+    open_pixels: float = 300e6
+    directions: int = 256
+    ttl_s: float = 1800.0
+    max_workers: int = 2
+    max_queued: int = 32
+    frames: int = 128

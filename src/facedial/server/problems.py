@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457): every answer that is none says what was wrong, in a sentence."""
+"""Errors as problem details (RFC 9457), whose `detail` is one sentence for a person."""
 
 from http import HTTPStatus
 
@@ -10,8 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from facedial.errors import BadPhoto, BadRequest, CodeSpaceMismatch, FacedialError, NoFaceFound
 
-MEDIA = "application/problem+json"
-# A photo without a face is no wrong request: its own status, so that a client can tell.
+MEDIA_TYPE = "application/problem+json"
 STATUS: dict[type[FacedialError], int] = {
     BadRequest: 422,
     NoFaceFound: 422,
@@ -28,16 +27,16 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
         "status": status,
         "detail": detail,
     }
-    return JSONResponse(body, status, headers, media_type=MEDIA)
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
 def status_of(error: FacedialError) -> int:
-    """The status that an error of the library is told with."""
+    """HTTP status of an error of the library."""
     return next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
 
 
 def install(app: FastAPI) -> None:
-    """Tell all errors of the API as problems."""
+    """Answer every error as a problem."""
 
     @app.exception_handler(FacedialError)
     async def _ours(_: Request, error: FacedialError) -> JSONResponse:
@@ -53,7 +52,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def _gone(_: Request, __: ClientDisconnect) -> Response:
-        return Response(status_code=499)  # read by nobody; nginx's number, for the counts
+        return Response(status_code=499)  # nobody reads it; nginx's number, for the metrics
 
     @app.exception_handler(Exception)
     async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
@@ -63,7 +62,7 @@ def install(app: FastAPI) -> None:
 
 
 def _sentence(error: RequestValidationError) -> str:
-    """What is wrong first, and where; what was sent is not repeated."""
+    """Place and text of the first error; what was sent is not repeated."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"] if part != "body")
     more = len(error.errors()) - 1

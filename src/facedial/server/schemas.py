@@ -1,4 +1,4 @@
-"""What the API takes and gives, as OpenAPI tells it."""
+"""Bodies of requests and answers, with the descriptions that the OpenAPI document gives."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,7 +8,7 @@ Amount = Annotated[float, Field(allow_inf_nan=False)]
 Amounts = dict[Annotated[str, Field(max_length=80)], Amount]
 Name = Annotated[str, Field(max_length=80)]
 Key = Annotated[str, Field(max_length=64)]
-Encoded = Annotated[str, Field(max_length=20_000)]
+Base64 = Annotated[str, Field(max_length=20_000)]
 
 
 class _Body(BaseModel):
@@ -16,7 +16,7 @@ class _Body(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error, as RFC 9457 has it."""
+    """An error as problem details (RFC 9457): `detail` is one sentence for a person."""
 
     type: str
     title: str
@@ -25,40 +25,50 @@ class Problem(BaseModel):
 
 
 class EditBody(_Body):
-    """An edit: what `facedial edit` takes as --set, --add, --keep, --strength and --exactly."""
+    """An edit of a face; the fields are the options of `facedial edit`."""
 
-    set: Amounts = Field({}, description="attribute -> reading to arrive at, -0.5..1.5")
-    add: Amounts = Field({}, description="attribute -> change in standard deviations, -5..5")
-    keep: list[Name] = Field([], max_length=100)
-    strength: Amount = 1.0
-    exactly: bool = False
+    set: Amounts = Field(
+        {}, description="attribute -> target value, -0.5..1.5 (0 without the attribute, 1 with it)"
+    )
+    add: Amounts = Field({}, description="attribute -> shift in standard deviations, -5..5")
+    keep: list[Name] = Field([], max_length=100, description="attributes whose values stay")
+    strength: Amount = Field(1.0, description="factor on the whole edit, 0..3")
+    exactly: bool = Field(False, description="do not set implied attributes")
 
 
 class FaceEdit(EditBody):
-    """An edit of one face of a photo, the largest is 1."""
+    """An edit of one face of a photo."""
 
-    face: Annotated[int, Field(ge=1)] = 1
+    face: Annotated[int, Field(ge=1)] = Field(1, description="number of the face, the largest is 1")
 
 
 class RenderBody(_Body):
-    """What to draw: one face seen close, or the whole photo at its own size."""
+    """What to render: one face at `size` pixels, or the whole photo at its own size."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={"examples": [{"edits": [{"face": 1, "set": {"Smiling": 1}}]}]},
     )
 
-    edits: list[FaceEdit] = Field([], max_length=64)
+    edits: list[FaceEdit] = Field([], max_length=64, description="one edit for `view` face")
     view: Literal["face", "photo"] = "face"
-    size: Annotated[int, Field(ge=64, le=1024)] = 512
+    size: Annotated[int, Field(ge=64, le=1024)] = Field(
+        512, description="longer side of a face's picture, in pixels"
+    )
     format: Literal["jpg", "png", "webp"] = "jpg"
-    move: Name = "best"
-    quality: Name = "best"
-    directions: list[Key] = Field([], max_length=32)
+    move: Name = Field("best", description="edit method, one of `moves` of /api/version")
+    quality: Name = Field("best", description="`best`, or `fast` for a preview in milliseconds")
+    directions: list[Key] = Field(
+        [], max_length=32, description="ids of learned directions that the edits name"
+    )
 
 
 class FaceFound(BaseModel):
-    """A face in photo pixels: box x0, y0, x1, y1; landmarks (x, y) of eyes, nose, mouth's corners."""
+    """A face, in photo pixels.
+
+    `box`: x0, y0, x1, y1. `landmarks`: (x, y) of the left and right eye in the picture, the nose, and
+    the left and right corner of the mouth.
+    """
 
     number: int
     box: list[float]
@@ -67,7 +77,7 @@ class FaceFound(BaseModel):
 
 
 class Faces(BaseModel):
-    """Faces of a photo, the largest first."""
+    """Faces of a photo, largest first."""
 
     width: int
     height: int
@@ -75,21 +85,22 @@ class Faces(BaseModel):
 
 
 class PortraitFace(BaseModel):
-    """A face that was opened: what the reader finds in it, and where sliders begin.
+    """A face of an open photo.
 
-    `close_up`: the part of the photo that `render` draws, x0, y0, x1, y1 in photo pixels. `attributes`:
-    probabilities. `readings`: linear readings, on the scale of an edit's `set`.
+    `close_up`: the part of the photo that `render` shows of it, x0, y0, x1, y1 in photo pixels.
+    `attributes`: probabilities by the attribute classifier. `current_values`: where the face is on the
+    scale of an edit's `set`, so where a slider starts.
     """
 
     number: int
     box: list[float] | None
     close_up: list[int]
     attributes: dict[str, float]
-    readings: dict[str, float]
+    current_values: dict[str, float]
 
 
-class Opened(BaseModel):
-    """A photo that is open for editing, under an id that only who opened it knows."""
+class PhotoOpened(BaseModel):
+    """A photo open for editing; only who opened it knows its id."""
 
     id: str
     width: int
@@ -97,8 +108,8 @@ class Opened(BaseModel):
     faces: list[PortraitFace]
 
 
-class Wish(_Body):
-    """Which new faces are wanted."""
+class Sampling(_Body):
+    """How new faces are drawn."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -106,64 +117,70 @@ class Wish(_Body):
     )
 
     seed: Annotated[int, Field(ge=0, le=2**53)] = 0
-    wanted: Amounts = {}
-    exactly: bool = False
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    prior: Name | None = None
+    wanted: Amounts = Field({}, description="attribute -> 1 with it, 0 without it")
+    exactly: bool = Field(False, description="do not set implied attributes")
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        None, description="standard deviation of the noise; less gives more typical faces"
+    )
+    prior: Name | None = Field(None, description="`learned`, `gaussian` or `uniform`")
 
 
-class GenerateBody(Wish):
+class GenerateBody(Sampling):
     """New faces: face i depends on the seed and i alone."""
 
     count: Annotated[int, Field(ge=1, le=64)] = 12
 
 
-class NewPortraitBody(Wish):
-    """One of those faces, to be opened like a photo: `number` counts from 0."""
+class NewPortraitBody(Sampling):
+    """One new face, to be opened like a photo."""
 
-    number: Annotated[int, Field(ge=0, le=9999)] = 0
+    number: Annotated[int, Field(ge=0, le=9999)] = Field(
+        0, description="number of the face of its seed, counted from 0"
+    )
 
 
 class NewFace(BaseModel):
-    """A new face: a PNG as a data URL, marked as generated."""
+    """A new face: a PNG as a data URL, with the mark of a generated picture."""
 
     number: int
     picture: str
 
 
 class Generated(BaseModel):
-    """New faces, and what was wanted besides, since it goes with what was asked."""
+    """New faces; `also_set`: attributes that the wanted ones imply or exclude."""
 
     seed: int
     also_set: dict[str, float]
     faces: list[NewFace]
 
 
-class Place(_Body):
-    """A face of an opened photo."""
+class FaceOfPhoto(_Body):
+    """A face of an open photo: the photo's id and the number of the face."""
 
     portrait: Key
     face: Annotated[int, Field(ge=1)] = 1
 
 
 class MorphBody(_Body):
-    """A walk from face to face; `straight`: one fades over the other, also where there is a flow."""
+    """A morph through faces, by latent interpolation."""
 
-    through: list[Place] = Field(min_length=2, max_length=8)
-    steps: Annotated[int, Field(ge=2, le=64)] = 24
+    through: list[FaceOfPhoto] = Field(min_length=2, max_length=8)
+    steps: Annotated[int, Field(ge=2, le=64)] = Field(
+        24, description="frames from one face to the next, both included"
+    )
     per_second: Annotated[float, Field(ge=1, le=60)] = 12.0
     format: Literal["webp", "gif", "frames"] = "webp"
-    straight: bool = False
+    straight: bool = Field(False, description="interpolate codes linearly, also where a flow is")
 
 
 class Frames(BaseModel):
-    """The walk's pictures, JPEGs as data URLs."""
+    """Frames of a morph, JPEGs as data URLs."""
 
     frames: list[str]
 
 
-class Coded(BaseModel):
-    """Codes of a photo's faces: base64 of float32, little-endian; `space` names the model."""
+class Codes(BaseModel):
+    """Codes of a photo's faces: base64 of little-endian float32; `space` is their code space's id."""
 
     space: str
     dimensions: int
@@ -171,16 +188,18 @@ class Coded(BaseModel):
 
 
 class LearnBody(_Body):
-    """Two sets of codes, as `/api/codes` gave them, and what must not differ between them."""
+    """Two sets of codes, as /api/codes gives them, of faces with and without something."""
 
     name: Name
-    having: list[Encoded] = Field(max_length=500, alias="with")
-    lacking: list[Encoded] = Field(max_length=500, alias="without")
-    balance: list[Name] = Field([], max_length=40)
+    positives: list[Base64] = Field(max_length=500, alias="with")
+    negatives: list[Base64] = Field(max_length=500, alias="without")
+    balance: list[Name] = Field(
+        [], max_length=40, description="attributes whose difference between the sets is removed"
+    )
 
 
 class Direction(BaseModel):
-    """A learned direction that is kept: give its id to `render`; its name is then an attribute."""
+    """A learned direction that is kept: `render` takes its id, and edits then its name."""
 
     id: str
     name: str
@@ -188,7 +207,10 @@ class Direction(BaseModel):
 
 
 class AttributeFacts(BaseModel):
-    """An attribute: `label` and `group` for people; `auc` of its reading on unseen people."""
+    """An attribute; `label` and `group` are for display, `auc` is the classifier's on unseen people.
+
+    `weak`: whether that AUC is so low that edits of the attribute do little.
+    """
 
     name: str
     label: str
@@ -198,7 +220,11 @@ class AttributeFacts(BaseModel):
 
 
 class Version(BaseModel):
-    """What runs here."""
+    """The version, and the model that is loaded.
+
+    `space`: id of its code space. `side`: pixels of a side of its pictures. `body_bytes`: size of a
+    request's body at most.
+    """
 
     version: str
     model: str

@@ -187,8 +187,8 @@ function outlines() {
 function buildSliders() {
   const face = photo.faces[chosen - 1];
   const rows = grouped(
-    shared.attributes.filter((one) => one.name in face.readings),
-    (one) => slider(one.name, [one.label, ...weakness(one)], "set", face.readings[one.name]),
+    shared.attributes.filter((one) => one.name in face.current_values),
+    (one) => slider(one.name, [one.label, ...weakness(one)], "set", face.current_values[one.name]),
   );
   if (shared.directions.length) {
     const own = shared.directions.map((one) => slider(one.name, [one.name], "add", 0));
