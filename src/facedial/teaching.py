@@ -22,7 +22,7 @@ def listed(listing: Path) -> list[Path]:
         )
     elif listing.is_file():
         try:
-            lines = listing.read_text(encoding="utf-8").splitlines()
+            lines = listing.read_text(encoding="utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
             raise BadRequest(
                 f"{listing} is no list of paths; give a folder of photos or a text file"

@@ -137,7 +137,7 @@ def test_results_that_exist_are_refused_replaced_or_skipped(
 ) -> None:
     touch("a.png", "b.png", "c.png", "out/a-edited.png", "out/c-edited.png")
     every = [f"out/{name}-edited.png" for name in "abc"]
-    with pytest.raises(BadRequest, match="out/a-edited.png exists, and 1 more result .* --skip"):
+    with pytest.raises(BadRequest, match=r"out/a-edited\.png exists, and 1 more result .* --skip"):
         planned("a.png", "b.png", "c.png", out="out")
     assert planned("a.png", "b.png", "c.png", out="out", overwrite=True) == every
     assert capsys.readouterr().err == ""
@@ -146,7 +146,7 @@ def test_results_that_exist_are_refused_replaced_or_skipped(
     assert planned("a.png", out="out/a-edited.png", skip_existing=True) == []
     Path("out/b-edited.png").mkdir()
     for how in ({"overwrite": True}, {"skip_existing": True}):
-        with pytest.raises(BadRequest, match="b-edited.png is a folder"):
+        with pytest.raises(BadRequest, match=r"b-edited\.png is a folder"):
             planned("b.png", out="out", **how)
     with pytest.raises(click.UsageError, match="choose one of --overwrite and --skip-existing"):
         planned("a.png", out="out", overwrite=True, skip_existing=True)
