@@ -1,5 +1,6 @@
 """A batch: whatever happens to one photo is its own failure, whatever its name, on any terminal."""
 
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import pytest
 
 from facedial.cli import streams
 from facedial.cli.batch import Tally
+from facedial.cli.entry import main
 from facedial.errors import BadPhoto, BadRequest
 
 from .conftest import SMILE, Facedial, told
@@ -177,26 +179,49 @@ def test_debug_shows_where_a_photo_failed(head: Path, tmp_path: Path) -> None:
     assert b"Traceback" not in command("verify", str(head), str(bad)).stderr
 
 
-def test_edit_reads_standard_input_and_writes_standard_output(
+QUICK = ("--add", "Smiling=1", "--method", "direction")
+
+
+def test_edit_through_real_pipes(
     facedial: Facedial, head: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert facedial("edit", head, *SMILE, "-o", "file.png").code == 0
-    data, result = head.read_bytes(), Path("file.png").read_bytes()
-    Path("file.png").unlink()
-    for words in (("-", "-o", "-"), ("-",), (str(head), "-o", "-")):
-        done = command("edit", *words, *SMILE, data=data)
-        assert (done.returncode, done.stderr) == (0, b"")
-        assert done.stdout == result
-    done = command("edit", "-", *SMILE, "-o", "-", "--format", "jpg", data=data)
-    assert done.stdout[:3] == b"\xff\xd8\xff"
-    done = command("edit", "-", *SMILE, "-o", "-", data=done.stdout)
-    assert done.stdout[:3] == b"\xff\xd8\xff"
-    done = command("edit", "-", *SMILE, "-o", "x.png", data=data)
-    assert (done.stdout.strip(), Path("x.png").read_bytes()) == (b"x.png", result)
-    done = command("edit", "-", *SMILE, data=b"no picture")
-    assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr == b"facedial: standard input is not a picture that can be read\n"
+    assert facedial("edit", head, *QUICK, "-o", "file.png").code == 0
+    done = command("edit", "-", *QUICK, "-o", "-", data=head.read_bytes())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == Path("file.png").read_bytes()
+    assert [path.name for path in Path().iterdir()] == ["file.png"]
+
+
+def piped(monkeypatch: pytest.MonkeyPatch, data: bytes, *words: str) -> tuple[int, bytes]:
+    """Exit code and stdout of the command in this process, with `data` on stdin."""
+    result = io.BytesIO()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(result))
+    with pytest.raises(SystemExit) as left:
+        main(list(words))
+    assert isinstance(left.value.code, int)
+    return left.value.code, result.getvalue()
+
+
+def test_standard_input_and_output_in_every_format(
+    head: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = head.read_bytes()
+    code, png = piped(monkeypatch, data, "edit", "-", *QUICK)
+    assert (code, png[:4]) == (0, b"\x89PNG")
+    assert piped(monkeypatch, b"", "edit", str(head), *QUICK, "-o", "-") == (0, png)
+    code, jpeg = piped(monkeypatch, data, "edit", "-", *QUICK, "-o", "-", "--format", "jpg")
+    assert (code, jpeg[:3]) == (0, b"\xff\xd8\xff")
+    code, again = piped(monkeypatch, jpeg, "edit", "-", *QUICK, "-o", "-")
+    assert (code, again[:3]) == (0, b"\xff\xd8\xff")
+    assert piped(monkeypatch, data, "edit", "-", *QUICK, "-o", "x.png") == (0, b"x.png\n")
+    assert Path("x.png").read_bytes() == png
+    assert capsys.readouterr().err == ""
+    for nothing, said in ((b"", "is empty"), (b"no picture", "is not a picture")):
+        assert piped(monkeypatch, nothing, "edit", "-", *QUICK) == (1, b"")
+        assert capsys.readouterr().err.startswith(f"facedial: standard input {said}")
     assert [path.name for path in Path().iterdir()] == ["x.png"]
 
 
