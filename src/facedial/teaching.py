@@ -10,7 +10,6 @@ from facedial.codes.code import Code, CodeTable
 from facedial.codes.learn import Learned, learn
 from facedial.editor import Editor
 from facedial.errors import BadRequest
-from facedial.faces.photo import Photo
 from facedial.files import is_picture, read_text
 
 
@@ -42,11 +41,6 @@ def check_wish(editor: Editor, name: str, balance: Sequence[str]) -> None:
         )
     for one in balance:
         editor.directions.index(one)
-
-
-def code_of(editor: Editor, path: Path) -> Code:
-    """Code of the largest face of a photo."""
-    return editor.read(Photo.open(path))[0].code
 
 
 def teach(

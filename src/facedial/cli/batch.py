@@ -1,4 +1,4 @@
-"""What verbs over many files share: which files, what failed, and that the rest is done."""
+"""What verbs over many files share: finding the files, and going on when one of them fails."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Found:
 
 @dataclass
 class Tally:
-    """Counts what went well and keeps what did not; a batch goes on and says so at the end."""
+    """Results, failures and skipped photos of a batch, reported at its end."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
@@ -158,10 +158,10 @@ class Tally:
 
 @dataclass
 class Attempt:
-    """Context of one input: any error inside becomes a sentence about it, and the batch goes on.
+    """Context of one input: an error inside is recorded as its failure, and the batch continues.
 
-    Not so what concerns the whole run: an interruption, output that nobody takes, wrong usage, and a
-    wrong request about the only input, which has its own exit code.
+    Errors of the whole run are raised: an interruption, standard output that is closed or full, wrong
+    usage, and a `BadRequest` about the only input, which has an exit code of its own.
     """
 
     tally: Tally

@@ -1,4 +1,4 @@
-"""Options and arguments that verbs share, and what their texts mean: each is declared and parsed once."""
+"""Options and arguments that verbs share: their declarations, and the parsing of their texts."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def amounts(pairs: Iterable[Amount], known: Iterable[str] = NAMES) -> dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class EditOptions:
-    """What an edit is made of on the command line: `--set`, `--add`, `--keep` and the rest."""
+    """An edit as options give it: `--set`, `--add`, `--keep`, `--strength`, `--exactly`, `--preset`."""
 
     targets: tuple[Amount, ...] = ()
     shifts: tuple[Amount, ...] = ()

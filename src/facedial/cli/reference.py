@@ -27,7 +27,7 @@ def main() -> None:
     target = Path(sys.argv[-1])
     made = pages()
     if check:
-        there = {p.name: p.read_text() for p in target.glob("*.md")}
+        there = {p.name: p.read_text(encoding="utf-8") for p in target.glob("*.md")}
         if there != made:
             changed = sorted(n for n in there.keys() | made.keys() if there.get(n) != made.get(n))
             sys.exit(f"{', '.join(changed)} differ; run: python -m facedial.cli.reference {target}")
@@ -36,7 +36,7 @@ def main() -> None:
     for old in target.glob("*.md"):
         old.unlink()
     for name, text in made.items():
-        (target / name).write_text(text)
+        (target / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from facedial.cli import options, streams
-from facedial.cli.batch import Tally
+from facedial.cli.batch import Tally, opened
 from facedial.cli.outputs import fresh
 
 
@@ -75,7 +75,7 @@ def command(
             codes = []
             for path, attempt in tally.each(files):
                 with attempt:
-                    codes.append(teaching.code_of(editor, path))
+                    codes.append(editor.read(opened(path))[0].code)
             sets.append(codes)
         learned = teaching.teach(editor, name, sets[0], sets[1], balanced, plain=plain, seed=seed)
     learned.save(target)

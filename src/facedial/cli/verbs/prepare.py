@@ -21,7 +21,7 @@ SHOWN = 10
 
 
 class BundledFaces:
-    """Finds faces with the packaged model, opened on first use, once in each worker process."""
+    """Detects faces with the packaged model, opened on first use, once in each worker process."""
 
     def __init__(self) -> None:
         self._editor: Any = None
@@ -36,7 +36,7 @@ class BundledFaces:
         return faces
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # a worker opens its own: sessions do not travel
+        # sessions cannot be pickled, so each worker opens its own
         return (BundledFaces, ())
 
 
@@ -122,7 +122,7 @@ def command(
 
 
 def _tell(skipped: tuple[tuple[str, str], ...]) -> None:
-    """List what was left out on stderr: the first few and a count."""
+    """List the skipped pictures on stderr: the first few and a count."""
     if not skipped:
         return
     streams.warn(f"{len(skipped)} pictures skipped:")
