@@ -22,8 +22,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 SCREENS = {"desktop": (1280, 850), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
 SHOWN, GAP = 480, 8  # pixels of a picture's width on a sheet, and between two
-PATIENCE_MS = 120_000
-LEARNT = 8  # faces with and without what is taught
+TIMEOUT_MS = 120_000
+SET_SIZE = 8  # faces with and without glasses, to learn a direction from
 
 
 def photos(folder: Path) -> dict[str, list[Path]]:
@@ -39,16 +39,16 @@ def photos(folder: Path) -> dict[str, list[Path]]:
     found = {"photo": [astronaut]}
     with Editor.open() as editor:
         for name, label in (("with", 1.0), ("without", 0.0)):
-            codes = editor.generate(2 * LEARNT, seed=5, wanted={"Eyeglasses": label})
+            codes = editor.generate(2 * SET_SIZE, seed=5, wanted={"Eyeglasses": label})
             found[name] = []
             for i, pixels in enumerate(editor.decode(codes)):
                 path = folder / f"{name}-{i}.png"
                 Image.fromarray(pixels).resize((384, 384)).save(path)
-                # The page leaves out in whom it finds no face: in some behind dark glasses.
+                # The page leaves out photos without a detected face, as of some dark glasses.
                 with suppress(NoFaceFound):
                     editor.faces(Photo.open(path))
                     found[name].append(path)
-            found[name] = found[name][:LEARNT]
+            found[name] = found[name][:SET_SIZE]
     return found
 
 
@@ -65,7 +65,7 @@ def served() -> Iterator[str]:
 
 
 def edit(page: Page, files: dict[str, list[Path]]) -> None:
-    """The photo, smiling less and fair-haired, seen half as it was."""
+    """The photo, smiling less and with blond hair, half of it before the edit."""
     page.set_input_files("#file", files["photo"][0])
     page.wait_for_selector("#panel:not([hidden])")
     for name, key, presses in (("Blond_Hair", "ArrowRight", 14), ("Smiling", "ArrowLeft", 12)):
@@ -74,38 +74,38 @@ def edit(page: Page, files: dict[str, list[Path]]) -> None:
             slider.locator("xpath=ancestor::details/summary").click()
         for _ in range(presses):
             slider.press(key)
-    page.locator("#wipe").fill("50")
+    page.locator("#compare").fill("50")
 
 
 def generate(page: Page, files: dict[str, list[Path]]) -> None:
-    """Twelve new faces with a wish."""
+    """Twelve new faces that smile."""
     page.click("#tab-generate")
-    page.select_option("#wish-Smiling", "1")
-    page.click("#wish button[type=submit]")
+    page.select_option("#wanted-Smiling", "1")
+    page.click("#generate-form button[type=submit]")
     expect(page.locator("#faces img")).to_have_count(12)
 
 
 def morph(page: Page, files: dict[str, list[Path]]) -> None:
-    """A walk from the photo to a new face."""
+    """A morph from the photo to a new face."""
     page.click("#tab-morph")
     for number, path in enumerate((files["photo"][0], files["without"][0])):
         page.locator("#slots input[type=file]").nth(number).set_input_files(path)
-    page.wait_for_selector("#walk:not([hidden])")
-    page.locator("#walk-at").fill("12")
+    page.wait_for_selector("#morph-result:not([hidden])")
+    page.locator("#morph-position").fill("12")
 
 
 def learn(page: Page, files: dict[str, list[Path]]) -> None:
-    """A slider taught with new faces, and its report."""
+    """A slider learned from new faces, and its report."""
     page.click("#tab-learn")
     for key in ("with", "without"):
         page.locator(f"#set-{key} input[type=file]").set_input_files(files[key])
-        expect(page.locator(f"#set-{key} .count")).to_contain_text(str(LEARNT))
-    page.fill("#teach-name", "glasses")
-    page.click("#teach-go")
+        expect(page.locator(f"#set-{key} .count")).to_contain_text(str(SET_SIZE))
+    page.fill("#learn-name", "glasses")
+    page.click("#learn-submit")
     page.wait_for_selector("#learned .report")
 
 
-expect.set_options(timeout=PATIENCE_MS)
+expect.set_options(timeout=TIMEOUT_MS)
 TABS = {"edit": edit, "generate": generate, "morph": morph, "learn": learn}
 
 
@@ -120,7 +120,7 @@ def shown(
                 viewport={"width": width, "height": height}, color_scheme=scheme
             )
             page = context.new_page()
-            page.set_default_timeout(PATIENCE_MS)
+            page.set_default_timeout(TIMEOUT_MS)
             page.goto(address)
             page.wait_for_selector("html[data-ready]")
             for tab, fill in TABS.items():

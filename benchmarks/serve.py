@@ -1,10 +1,10 @@
-"""How the server holds: clients at once for a while, memory, and the slider in a real browser.
+"""Load test of the server: throughput, latency, memory, and a slider's latency in a real browser.
 
 `python benchmarks/serve.py [--clients 32] [--seconds 60] [-o FILE.json] [--picture FILE]` starts
-`facedial serve` on this machine, asks it for close-ups as a slider does, and compares renders a
-second with the same calls of the Python API in a loop, in the same run. With playwright and a
-chromium it also measures, in the browser, how long it is from moving a slider to seeing the face
-move, on a photo of two megapixels.
+`facedial serve` on this machine, requests close-ups as a slider does, and compares renders per
+second with the same calls of the Python API in a loop, in the same run. With playwright and
+chromium it also measures, in the browser, the time from a slider step to the painted preview, on a
+photo of two megapixels.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from typing import Any
 
 SIDE = (1632, 1224)  # two megapixels
 WARM_UP_S = 5.0
-MOVES = 120
+STEPS = 120
 EDIT = "Blond_Hair"
 BIN = 4  # ms of a bar
 MUST = 50  # ms, at the 95th percentile
@@ -42,13 +42,13 @@ def photo() -> bytes:
 
 
 def resident_mb(pid: int) -> float:
-    """Megabytes a process holds now (Linux)."""
+    """Resident memory of a process in megabytes (Linux)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
 def library_per_s(data: bytes, seconds: float) -> float:
-    """Close-ups a second by the Python API in a loop: what the server is compared with."""
+    """Close-ups per second by the Python API in a loop: the baseline."""
     from facedial import Edit, Editor, Photo
     from facedial.closeup import CloseUp
 
@@ -66,7 +66,7 @@ def library_per_s(data: bytes, seconds: float) -> float:
 
 
 def load(address: str, data: bytes, pid: int, clients: int, seconds: float) -> dict[str, Any]:
-    """`clients` threads, each with its own photo open, asking one close-up after another."""
+    """`clients` threads, each with its own photo open, requesting one close-up after another."""
     import httpx
 
     statuses: Counter[int] = Counter()
@@ -117,7 +117,7 @@ def load(address: str, data: bytes, pid: int, clients: int, seconds: float) -> d
 
 
 def in_browser(address: str, data: bytes) -> dict[str, Any] | None:
-    """From the hand to the screen: percentiles in ms of what the page itself measures."""
+    """Percentiles in ms from a slider step to the painted preview, as the page measures them."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         return None
@@ -138,7 +138,7 @@ def in_browser(address: str, data: bytes) -> dict[str, Any] | None:
         middle = box["y"] + box["height"] / 2
         page.mouse.move(box["x"] + box["width"] * 0.4, middle)
         page.mouse.down()
-        for number in range(MOVES):
+        for number in range(STEPS):
             share = 0.5 + 0.45 * abs((number % 40) / 20 - 1) - 0.2
             page.mouse.move(box["x"] + box["width"] * share, middle)
             page.wait_for_timeout(16)  # as often as a screen is drawn
@@ -160,7 +160,7 @@ def in_browser(address: str, data: bytes) -> dict[str, Any] | None:
 
 
 def histogram(found: dict[str, Any], path: Path) -> None:
-    """How often it took how long from the hand to the screen, as a picture."""
+    """Histogram of those times as a picture."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -174,8 +174,8 @@ def histogram(found: dict[str, Any], path: Path) -> None:
         axis.annotate(f" {key[1:3]} %", (found[key], 0.92), xycoords=("data", "axes fraction"))
     axis.axvline(MUST, color="firebrick", linewidth=1)
     axis.set_xlim(0, max(MUST * 1.2, max(counts) + BIN))
-    axis.set_xlabel("ms from moving the slider to seeing the face move")
-    axis.set_ylabel("moves")
+    axis.set_xlabel("ms from a slider step to the painted preview")
+    axis.set_ylabel("slider steps")
     figure.savefig(path, dpi=100)
 
 
@@ -201,7 +201,7 @@ def main() -> None:
         report["usable_after_s"] = time.perf_counter() - start
         # The model's sessions open meanwhile.
         httpx.post(f"{address}api/generate", json={"count": 1}, timeout=60).raise_for_status()
-        report["drawn_after_s"] = time.perf_counter() - start
+        report["first_face_after_s"] = time.perf_counter() - start
         try:
             report["browser"] = in_browser(address, data)
             report["load"] = load(address, data, server.pid, given.clients, given.seconds)

@@ -3,7 +3,7 @@
 import http.client
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -36,9 +36,10 @@ def proxied(address: str, path: str, *, strip: bool, keep_host: bool) -> Iterato
             for name, value in answer.getheaders():
                 if name.lower() not in ("transfer-encoding", "connection", "date", "server"):
                     self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(data)
             connection.close()
+            with suppress(ConnectionError):  # of a browser that is closed
+                self.end_headers()
+                self.wfile.write(data)
 
         do_GET = do_HEAD = do_POST = do_DELETE = _forward
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: what a person does with it, by mouse, by keyboard alone, and offline."""
+"""The page in a real browser: by mouse, by keyboard alone, behind a proxy, and offline."""
 
 import base64
 import io
@@ -17,6 +17,10 @@ from playwright.sync_api import Browser, Page, Playwright, Route, expect, sync_p
 
 import facedial as library
 from facedial.faces.mark import EDITED
+from facedial.server.access import Access
+
+from .conftest import Serving
+from .proxy import proxied
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -101,8 +105,8 @@ def unchanged(page: Page, before: np.ndarray) -> None:
     raise AssertionError("the canvas does not show what it showed")
 
 
-def rested(page: Page) -> np.ndarray:
-    """The canvas once nothing changes any more: the flow's picture has taken the student's place."""
+def settled(page: Page) -> np.ndarray:
+    """The canvas once it stays the same: the full rendering has replaced the previews."""
     last = shown(page)
     for _ in range(30):
         page.wait_for_timeout(900)
@@ -110,7 +114,7 @@ def rested(page: Page) -> np.ndarray:
         if np.array_equal(now, last):
             return now
         last = now
-    raise AssertionError("the canvas does not come to rest")
+    raise AssertionError("the canvas keeps changing")
 
 
 def test_a_photo_is_changed_compared_and_saved(page: Page, astronaut: Path, tmp_path: Path) -> None:
@@ -119,12 +123,12 @@ def test_a_photo_is_changed_compared_and_saved(page: Page, astronaut: Path, tmp_
     start = shown(page)
     slide(page, "Blond_Hair", 8, "ArrowLeft")
     changed(page, start)
-    after = rested(page)
+    after = settled(page)
     assert page.locator(".slider.changed").count() == 1
-    # The wipe shows the photo as it was on the left.
-    page.locator("#wipe").fill("100")
+    # Left of the border the canvas shows the photo before the edits.
+    page.locator("#compare").fill("100")
     unchanged(page, start)
-    page.locator("#wipe").fill("0")
+    page.locator("#compare").fill("0")
     page.click("#undo")
     for _ in range(7):
         page.click("#undo")
@@ -133,8 +137,8 @@ def test_a_photo_is_changed_compared_and_saved(page: Page, astronaut: Path, tmp_
     for _ in range(8):
         page.click("#redo")
     changed(page, start)
-    # The hand rests: the whole photo takes the close-up's place.
-    assert np.abs(rested(page) - after).mean() < 3
+    # After the last step the whole photo takes the close-up's place.
+    assert np.abs(settled(page) - after).mean() < 3
     with page.expect_download() as coming:
         page.click("#save")
     path = tmp_path / "saved.png"
@@ -149,7 +153,9 @@ def test_a_photo_is_changed_compared_and_saved(page: Page, astronaut: Path, tmp_
     assert np.array_equal(saved.pixels, own.pixels)
 
 
-def test_a_change_is_worked_out_when_the_hand_comes_near(page: Page, astronaut: Path) -> None:
+def test_an_edit_is_prefetched_when_the_pointer_is_over_its_slider(
+    page: Page, astronaut: Path
+) -> None:
     choose_photo(page, astronaut)
     start = shown(page)
     with page.expect_request("**/render") as asked:
@@ -157,11 +163,11 @@ def test_a_change_is_worked_out_when_the_hand_comes_near(page: Page, astronaut: 
     (edit,) = asked.value.post_data_json["edits"]
     assert edit["set"] in ({"Smiling": 0}, {"Smiling": 1})
     page.wait_for_timeout(500)
-    unchanged(page, start)  # nothing was asked for yet
+    unchanged(page, start)  # no slider has moved
     assert page.locator(".slider.changed").count() == 0
 
 
-def test_the_page_says_when_it_works(page: Page, astronaut: Path) -> None:
+def test_the_page_shows_that_it_renders(page: Page, astronaut: Path) -> None:
     choose_photo(page, astronaut)
     waiting: list[Route] = []
     page.route("**/render", lambda route: waiting.append(route))
@@ -175,7 +181,7 @@ def test_the_page_says_when_it_works(page: Page, astronaut: Path) -> None:
     expect(page.locator("#frame")).to_have_class("frame")
 
 
-def test_double_click_puts_back_protect_keeps_and_also_set_is_said(
+def test_double_click_resets_keep_holds_and_implied_attributes_are_named(
     page: Page, astronaut: Path
 ) -> None:
     choose_photo(page, astronaut)
@@ -183,17 +189,17 @@ def test_double_click_puts_back_protect_keeps_and_also_set_is_said(
     own = page.locator("#slider-Gray_Hair").input_value()
     slide(page, "Gray_Hair", 12)
     changed(page, start)
-    expect(page.locator("#status")).to_contain_text("Also set")
+    expect(page.locator("#status")).to_contain_text("Implied attributes also set")
     page.check("#exactly")
     expect(page.locator("#status")).to_have_text("")
     page.locator("#slider-Gray_Hair").dblclick()
     unchanged(page, start)
     assert float(page.locator("#slider-Gray_Hair").input_value()) == pytest.approx(float(own))
-    protect = page.get_by_role("button", name="Protect Smiling")
-    protect.click()
-    assert protect.get_attribute("aria-pressed") == "true"
-    slide(page, "Smiling", 1, "ArrowLeft")  # to move it is to let it go
-    assert protect.get_attribute("aria-pressed") == "false"
+    hold = page.get_by_role("button", name="Keep Smiling")
+    hold.click()
+    assert hold.get_attribute("aria-pressed") == "true"
+    slide(page, "Smiling", 1, "ArrowLeft")  # moving a slider no longer keeps its value
+    assert hold.get_attribute("aria-pressed") == "false"
 
 
 def test_faces_are_outlined_and_each_is_changed_alone(
@@ -213,6 +219,9 @@ def test_faces_are_outlined_and_each_is_changed_alone(
     assert page.locator(".slider.changed").count() == 0
     page.click("#zoom")
     assert shown(page).shape != start.shape
+    page.click("#zoom")
+    page.click("#reset")  # of every face, not only of the one shown
+    unchanged(page, start)
 
 
 def test_presets_go_out_and_come_in(page: Page, astronaut: Path, tmp_path: Path) -> None:
@@ -235,14 +244,14 @@ def test_presets_go_out_and_come_in(page: Page, astronaut: Path, tmp_path: Path)
     expect(page.locator("#alert")).to_contain_text("did you mean Smiling")
 
 
-def test_new_faces_are_drawn_opened_and_linked(page: Page, address: str) -> None:
+def test_new_faces_are_generated_opened_and_linked(page: Page, address: str) -> None:
     page.click("#tab-generate")
     expect(page.locator("#faces button")).to_have_count(12)
-    page.select_option("#wish-Gray_Hair", "1")
+    page.select_option("#wanted-Gray_Hair", "1")
     page.fill("#seed", "11")
     page.select_option("#count", "6")
-    page.click("#wish button[type=submit]")
-    expect(page.locator("#status")).to_contain_text("Also wanted")
+    page.click("#generate-form button[type=submit]")
+    expect(page.locator("#status")).to_contain_text("Implied attributes also set")
     expect(page.locator("#faces button")).to_have_count(6)
     page.locator("#faces button").nth(2).click()
     page.wait_for_selector("#panel:not([hidden])")
@@ -257,7 +266,7 @@ def test_new_faces_are_drawn_opened_and_linked(page: Page, address: str) -> None
     unchanged(page, first)
 
 
-def test_the_newest_wish_wins_even_if_an_older_one_is_drawn_last(page: Page) -> None:
+def test_the_newest_request_wins_even_if_an_older_one_is_answered_last(page: Page) -> None:
     held: list[Route] = []
 
     def hold_the_first(route: Route) -> None:
@@ -269,7 +278,7 @@ def test_the_newest_wish_wins_even_if_an_older_one_is_drawn_last(page: Page) -> 
     page.route("**/api/generate", hold_the_first)
     page.click("#tab-generate")
     page.select_option("#count", "6")
-    page.click("#wish button[type=submit]")
+    page.click("#generate-form button[type=submit]")
     expect(page.locator("#faces button")).to_have_count(6)
     page.select_option("#count", "12")
     page.click("#tab-morph")
@@ -280,21 +289,21 @@ def test_the_newest_wish_wins_even_if_an_older_one_is_drawn_last(page: Page) -> 
     expect(page.locator("body")).not_to_have_class("busy")
 
 
-def test_two_faces_are_walked_between(page: Page, astronaut: Path) -> None:
+def test_two_faces_are_morphed(page: Page, astronaut: Path) -> None:
     page.click("#tab-morph")
     page.locator(".slot input").nth(0).set_input_files(astronaut)
     page.locator(".slot").nth(0).locator("img").wait_for(state="visible")
     page.locator(".slot").nth(1).get_by_role("button", name="A new face").click()
-    page.wait_for_selector("#walk:not([hidden])")
-    middle = page.get_attribute("#walk-picture", "src")
-    page.locator("#walk-at").fill("0")
-    assert page.get_attribute("#walk-picture", "src") != middle
+    page.wait_for_selector("#morph-result:not([hidden])")
+    middle = page.get_attribute("#morph-picture", "src")
+    page.locator("#morph-position").fill("0")
+    assert page.get_attribute("#morph-picture", "src") != middle
     with page.expect_download() as coming:
-        page.click("#walk-save")
+        page.click("#morph-save")
     assert coming.value.suggested_filename == "morph.webp"
 
 
-def test_a_slider_of_ones_own_is_learnt(
+def test_a_slider_is_learned_from_two_sets_of_photos(
     page: Page, address: str, astronaut: Path, tmp_path: Path
 ) -> None:
     with Image.open(astronaut) as image:
@@ -309,9 +318,9 @@ def test_a_slider_of_ones_own_is_learnt(
         page.locator(f"#set-{key} input").set_input_files(files)
         expect(page.locator(f"#set-{key} .count")).to_have_text("4 faces")
         expect(page.locator(f"#set-{key}")).to_contain_text("no-photo.png")
-    page.fill("#teach-name", "brighter")
-    page.click("#teach-go")
-    expect(page.locator("#learned")).to_contain_text("brighter: told apart")
+    page.fill("#learn-name", "brighter")
+    page.click("#learn-submit")
+    expect(page.locator("#learned")).to_contain_text("brighter: held-out AUC")
     page.click("#tab-edit")
     choose_photo(page, astronaut)
     start = shown(page)
@@ -386,6 +395,34 @@ def test_axe_finds_nothing_serious(
         ]
         assert bad == [], tab
     context.close()
+
+
+def test_the_page_works_behind_a_proxy_under_a_path(
+    browser: Browser, serving: Serving, astronaut: Path
+) -> None:
+    access = Access(allowed_hosts=("faces.localhost",), root_path="/tools/faces", token="let-me-in")
+    context = browser.new_context(viewport={"width": 1280, "height": 850})
+    wrong: list[str] = []
+    with (
+        serving(access=access) as direct,
+        proxied(str(direct.base_url), access.root_path, strip=True, keep_host=True) as address,
+    ):
+        # Browsers resolve names below localhost to this machine themselves.
+        address = address.replace("127.0.0.1", "faces.localhost")
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("response", lambda got: got.ok or wrong.append(f"{got.status} {got.url}"))
+        page.goto(f"{address}/#token=let-me-in")
+        page.wait_for_selector("html[data-ready]")
+        expect(page.locator("#privacy")).to_contain_text("sent to faces.localhost")
+        assert page.url == f"{address}/"  # without the token
+        choose_photo(page, astronaut)
+        start = shown(page)
+        slide(page, "Blond_Hair", 8, "ArrowLeft")
+        changed(page, start)
+        settled(page)
+        assert wrong == []
+        context.close()
 
 
 def test_a_page_left_open_for_long_says_so(page: Page, astronaut: Path, address: str) -> None:

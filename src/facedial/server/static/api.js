@@ -1,4 +1,4 @@
-// Calls of the API. A Problem carries one sentence for a person.
+// Calls of the API. A Problem has the one sentence of the server's problem details.
 
 let token = null;
 
@@ -13,7 +13,7 @@ export class Problem extends Error {
   }
 }
 
-const PATIENCE = 4; // times that a busy server is asked again
+const MAX_ATTEMPTS = 4; // of a request that a busy server answers 503
 
 export async function call(method, path, { body, json, signal } = {}) {
   const headers = {};
@@ -24,7 +24,7 @@ export async function call(method, path, { body, json, signal } = {}) {
   } else if (body !== undefined) {
     headers["Content-Type"] = "application/octet-stream";
   }
-  for (let tried = 1; ; tried += 1) {
+  for (let attempt = 1; ; attempt += 1) {
     let response;
     try {
       response = await fetch(`api/${path}`, { method, headers, body, signal });
@@ -33,7 +33,7 @@ export async function call(method, path, { body, json, signal } = {}) {
       throw new Problem(0, "The server does not answer; is it still running?");
     }
     if (response.ok) return response;
-    if (response.status === 503 && tried < PATIENCE) {
+    if (response.status === 503 && attempt < MAX_ATTEMPTS) {
       await new Promise((done) => setTimeout(done, 1000 * Number(response.headers.get("Retry-After") || 1)));
       continue;
     }
@@ -41,7 +41,7 @@ export async function call(method, path, { body, json, signal } = {}) {
     try {
       detail = (await response.json()).detail;
     } catch {
-      // an answer that is no problem of ours: its number has to do
+      // not problem details, as of a proxy: the status has to do
     }
     throw new Problem(response.status, detail);
   }
@@ -59,9 +59,9 @@ export async function picture(path, json, signal) {
   };
 }
 
-export async function upload(path, file, most) {
-  if (most && file.size > most) {
-    throw new Problem(413, `${file.name} has ${(file.size / 1e6).toFixed(0)} MB; ${(most / 1e6).toFixed(0)} MB are the most.`);
+export async function upload(path, file, maxBytes) {
+  if (file.size > maxBytes) {
+    throw new Problem(413, `${file.name} has ${(file.size / 1e6).toFixed(0)} MB; ${(maxBytes / 1e6).toFixed(0)} MB are the most.`);
   }
   return (await call("POST", path, { body: file })).json();
 }

@@ -23,7 +23,7 @@ export function warn(error) {
 
 let running = 0;
 
-// Runs what a person asked for; says what went wrong, and shows that it runs.
+// Runs an action; shows that it runs, and the message of its error.
 export async function attempt(action, text = "") {
   running += 1;
   document.body.classList.add("busy");
@@ -46,8 +46,8 @@ export function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-// Files dropped on a place or chosen with its button.
-export function takesFiles(place, take) {
+// Calls `handle` with the files dropped on a place.
+export function acceptDrops(place, handle) {
   place.addEventListener("dragover", (event) => {
     event.preventDefault();
     place.classList.add("over");
@@ -56,43 +56,16 @@ export function takesFiles(place, take) {
   place.addEventListener("drop", (event) => {
     event.preventDefault();
     place.classList.remove("over");
-    if (event.dataTransfer.files.length) take([...event.dataTransfer.files]);
+    if (event.dataTransfer.files.length) handle([...event.dataTransfer.files]);
   });
 }
 
-export function chooses(button, input, take) {
+// Calls `handle` with the files chosen in the dialog that the button opens.
+export function connectFileInput(button, input, handle) {
   button.addEventListener("click", () => input.click());
   input.addEventListener("change", () => {
     const files = [...input.files];
     input.value = ""; // the same file may be chosen again
-    if (files.length) take(files);
+    if (files.length) handle(files);
   });
-}
-
-export const GROUPS = [
-  ["mouth", "Expression"],
-  ["hair", "Hair"],
-  ["person", "Person and age"],
-  ["worn", "Worn"],
-  ["beard", "Beard"],
-  ["eyes", "Eyes and brows"],
-  ["shape", "Shape"],
-  ["skin", "Skin"],
-  ["picture", "Picture"],
-];
-export const FIRST = new Set(["mouth", "hair"]);
-
-// One <details> for each group that has attributes.
-export function grouped(attributes, row) {
-  return GROUPS.map(([group, title]) => [title, group, attributes.filter((one) => one.group === group)])
-    .filter(([, , some]) => some.length)
-    .map(([title, group, some]) =>
-      element("details", { open: FIRST.has(group) }, element("summary", { textContent: title }), ...some.map(row)),
-    );
-}
-
-export function weakness(attribute) {
-  if (!attribute.weak) return [];
-  const title = `The model tells faces with it from faces without it poorly (AUC ${attribute.auc?.toFixed(2)}): expect little.`;
-  return [" ", element("span", { className: "weak", title, textContent: "weak" })];
 }

@@ -1,86 +1,84 @@
-// New faces by seed and wishes.
+// The Generate tab: new faces by seed and attributes.
 
 import { post } from "./api.js";
-import { $, attempt, element, grouped, tell, weakness } from "./dom.js";
+import { formatAmounts, grouped, labelOf, parseAmounts, weakness } from "./attributes.js";
+import { $, attempt, element, tell } from "./dom.js";
 
 let shared;
 let latest = new AbortController();
 
 export function start(given) {
   shared = given;
-  buildWishes();
-  $("wish").addEventListener("submit", (event) => {
+  buildSelects();
+  $("generate-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    draw();
+    generate();
   });
-  $("dice").addEventListener("click", () => {
+  $("random-seed").addEventListener("click", () => {
     $("seed").value = Math.floor(Math.random() * 1e6);
-    draw();
+    generate();
   });
-  $("wish-clear").addEventListener("click", () => {
-    for (const select of $("wishes").querySelectorAll("select")) select.value = "";
+  $("wanted-clear").addEventListener("click", () => {
+    for (const select of $("wanted").querySelectorAll("select")) select.value = "";
   });
   window.addEventListener("facedial:tab", (event) => {
-    if (event.detail === "generate" && !$("faces").childElementCount) draw();
+    if (event.detail === "generate" && !$("faces").childElementCount) generate();
   });
 }
 
 export async function restore(given) {
   $("seed").value = given.get("seed");
-  for (const pair of (given.get("wish") || "").split(",").filter(Boolean)) {
-    const [name, amount] = pair.split(":");
-    const select = document.getElementById(`wish-${name}`);
-    if (select) select.value = amount;
+  for (const [name, amount] of Object.entries(parseAmounts(given.get("wanted")))) {
+    const select = $(`wanted-${name}`);
+    if (select) select.value = String(amount);
   }
   shared.show("generate");
 }
 
-function buildWishes() {
-  $("wishes").replaceChildren(
+function buildSelects() {
+  $("wanted").replaceChildren(
     ...grouped(shared.attributes, (one) => {
       const select = element(
         "select",
-        { id: `wish-${one.name}` },
-        element("option", { value: "", textContent: "open" }),
+        { id: `wanted-${one.name}` },
+        element("option", { value: "", textContent: "any" }),
         element("option", { value: "1", textContent: "with" }),
         element("option", { value: "0", textContent: "without" }),
       );
       select.dataset.name = one.name;
       const text = element("label", { htmlFor: select.id }, one.label, ...weakness(one));
-      return element("div", { className: "wish" }, text, select);
+      return element("div", { className: "wanted" }, text, select);
     }),
   );
 }
 
 function wanted() {
-  const chosen = [...$("wishes").querySelectorAll("select")].filter((select) => select.value !== "");
+  const chosen = [...$("wanted").querySelectorAll("select")].filter((select) => select.value !== "");
   return Object.fromEntries(chosen.map((select) => [select.dataset.name, Number(select.value)]));
 }
 
-async function draw() {
-  if (!$("wish").reportValidity()) return;
-  const wish = { seed: Number($("seed").value), wanted: wanted(), exactly: $("wish-exactly").checked };
-  // Of two wishes the newer one wins, whichever is drawn first.
+async function generate() {
+  if (!$("generate-form").reportValidity()) return;
+  const sampling = { seed: Number($("seed").value), wanted: wanted(), exactly: $("wanted-exactly").checked };
+  // A newer request replaces an older one, whichever is answered first.
   latest.abort();
   latest = new AbortController();
   const { signal } = latest;
   await attempt(async () => {
-    const { faces, also_set: also } = await post("generate", { ...wish, count: Number($("count").value) }, { signal });
+    const { faces, also_set: also } = await post("generate", { ...sampling, count: Number($("count").value) }, { signal });
     $("faces").replaceChildren(
       ...faces.map(({ number, picture }) => {
         const image = element("img", { src: picture, alt: "", width: 128, height: 128 });
         const button = element("button", { type: "button" }, image);
-        button.setAttribute("aria-label", `New face ${number + 1}: change it`);
-        button.addEventListener("click", () => shared.edit.openNew({ ...wish, number }));
+        button.setAttribute("aria-label", `Edit new face ${number + 1}`);
+        button.addEventListener("click", () => shared.edit.openNew({ ...sampling, number }));
         return button;
       }),
     );
-    if ($("generate").hidden) return; // whoever went on to another tab reads that one's messages
-    const pairs = Object.entries(wish.wanted).map(([name, amount]) => `${name}:${amount}`).join(",");
-    history.replaceState(null, "", `#${new URLSearchParams({ seed: wish.seed, ...(pairs && { wish: pairs }) })}`);
-    const names = Object.entries(also).map(([name, amount]) => `${labelOf(name)} ${amount ? "with" : "without"}`);
-    tell(names.length ? `Also wanted, as it goes with that: ${names.join(", ")}.` : `${faces.length} new faces.`);
-  }, "Drawing faces…");
+    if ($("generate").hidden) return; // the status line belongs to another tab now
+    const pairs = formatAmounts(sampling.wanted);
+    history.replaceState(null, "", `#${new URLSearchParams({ seed: sampling.seed, ...(pairs && { wanted: pairs }) })}`);
+    const names = Object.entries(also).map(([name, amount]) => `${labelOf(shared.attributes, name)} ${amount ? "with" : "without"}`);
+    tell(names.length ? `Implied attributes also set: ${names.join(", ")}.` : `${faces.length} new faces.`);
+  }, "Generating faces…");
 }
-
-const labelOf = (name) => shared.attributes.find((one) => one.name === name)?.label ?? name;

@@ -37,21 +37,31 @@ function startTabs() {
   });
 }
 
-// A token comes with the address and leaves it at once: it is for this window alone.
-function takeToken() {
+// The parameters in the address's hash. The token is removed from it at once, so that no copied address
+// has it, and kept for this window.
+function readHash() {
   const given = new URLSearchParams(location.hash.slice(1));
   if (given.has("token")) {
     sessionStorage.setItem("facedial-token", given.get("token"));
     given.delete("token");
     history.replaceState(null, "", given.size ? `#${given}` : location.pathname);
   }
+  // Older links name wanted attributes `wish`.
+  if (given.has("wish")) given.set("wanted", given.get("wish"));
   useToken(sessionStorage.getItem("facedial-token"));
   return given;
 }
 
+// On another computer's server, photos do leave this one.
+function showPrivacy() {
+  const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+  $("privacy").textContent = local ? "Nothing leaves this computer." : `Photos are sent to ${location.host} alone, and kept in memory only.`;
+}
+
 async function start() {
-  const given = takeToken();
+  const given = readHash();
   startTabs();
+  showPrivacy();
   await attempt(async () => {
     const [version, attributes] = await Promise.all([get("version"), get("attributes")]);
     const shared = { version, attributes, directions: [], show, edit };

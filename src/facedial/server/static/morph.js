@@ -1,7 +1,7 @@
-// A walk from one face to another.
+// The Morph tab: a latent interpolation from one face to another.
 
 import { call, picture, post, upload } from "./api.js";
-import { $, attempt, chooses, download, element, takesFiles, tell } from "./dom.js";
+import { $, acceptDrops, attempt, connectFileInput, download, element, tell } from "./dom.js";
 
 const STEPS = 24;
 const PER_SECOND = 12;
@@ -17,10 +17,10 @@ export function start(given) {
   shared = given;
   slots = ["First face", "Second face"].map(slot);
   $("slots").append(...slots.map((one) => one.place));
-  $("walk-at").max = STEPS - 1;
-  $("walk-at").addEventListener("input", () => at(Number($("walk-at").value)));
-  $("walk-play").addEventListener("click", play);
-  $("walk-save").addEventListener("click", save);
+  $("morph-position").max = STEPS - 1;
+  $("morph-position").addEventListener("input", () => show(Number($("morph-position").value)));
+  $("morph-play").addEventListener("click", play);
+  $("morph-save").addEventListener("click", save);
   window.addEventListener("facedial:tab", (event) => {
     if (event.detail !== "morph") stop();
     for (const one of slots) one.current.hidden = !shared.edit.current();
@@ -29,26 +29,26 @@ export function start(given) {
 
 function slot(title) {
   const choose = element("button", { type: "button", textContent: "Choose a photo" });
-  const fresh = element("button", { type: "button", textContent: "A new face" });
+  const generated = element("button", { type: "button", textContent: "A new face" });
   const current = element("button", { type: "button", textContent: "The face in Edit", hidden: true });
   const input = element("input", { type: "file", accept: "image/*,.heic", hidden: true });
   input.setAttribute("aria-label", `${title}: photo`);
   const image = element("img", { alt: title, hidden: true });
-  const row = element("p", { className: "row center" }, choose, fresh, current);
+  const row = element("p", { className: "row center" }, choose, generated, current);
   const place = element("div", { className: "slot" }, element("h2", { textContent: title }), image, row, input);
-  const one = { place, image, current, at: null, own: false };
-  const take = ([file]) =>
+  const one = { place, image, current, face: null, owned: false };
+  const open = ([file]) =>
     attempt(async () => {
       const opened = await upload("portraits", file, shared.version.body_bytes);
       await fill(one, { portrait: opened.id, face: 1 }, true);
     }, `Looking for faces in ${file.name}…`);
-  chooses(choose, input, take);
-  takesFiles(place, take);
-  fresh.addEventListener("click", () =>
+  connectFileInput(choose, input, open);
+  acceptDrops(place, open);
+  generated.addEventListener("click", () =>
     attempt(async () => {
       const opened = await post("portraits/new", { seed: Math.floor(Math.random() * 1e6) });
       await fill(one, { portrait: opened.id, face: 1 }, true);
-    }, "Drawing a face…"),
+    }, "Generating a face…"),
   );
   current.addEventListener("click", () => {
     const { portrait, face } = shared.edit.current();
@@ -57,35 +57,35 @@ function slot(title) {
   return one;
 }
 
-async function fill(one, at, own) {
-  const edits = [{ face: at.face }];
-  const { blob } = await picture(`portraits/${at.portrait}/render`, { edits, size: SIDE, format: "webp" });
-  if (one.own) call("DELETE", `portraits/${one.at.portrait}`).catch(() => {});
+async function fill(one, face, owned) {
+  const edits = [{ face: face.face }];
+  const { blob } = await picture(`portraits/${face.portrait}/render`, { edits, size: SIDE, format: "webp" });
+  if (one.owned) call("DELETE", `portraits/${one.face.portrait}`).catch(() => {});
   if (one.image.src) URL.revokeObjectURL(one.image.src);
-  Object.assign(one, { at, own });
+  Object.assign(one, { face, owned });
   one.image.src = URL.createObjectURL(blob);
   one.image.hidden = false;
   tell("");
-  if (slots.every((other) => other.at)) await walk();
+  if (slots.every((other) => other.face)) await morph();
 }
 
-const body = (format) => ({ through: slots.map((one) => one.at), steps: STEPS, per_second: PER_SECOND, format });
+const body = (format) => ({ through: slots.map((one) => one.face), steps: STEPS, per_second: PER_SECOND, format });
 
-async function walk() {
+async function morph() {
   stop();
-  latest.abort(); // of two walks the newer one is shown
+  latest.abort(); // a newer morph replaces an older one
   latest = new AbortController();
   const { signal } = latest;
-  tell("Drawing the faces between…");
+  tell("Generating the faces between…");
   ({ frames } = await post("morph", body("frames"), { signal }));
   if (!$("morph").hidden) tell("");
-  $("walk").hidden = false;
-  at(Math.floor(STEPS / 2));
+  $("morph-result").hidden = false;
+  show(Math.floor(STEPS / 2));
 }
 
-function at(step) {
-  $("walk-at").value = step;
-  $("walk-picture").src = frames[step];
+function show(step) {
+  $("morph-position").value = step;
+  $("morph-picture").src = frames[step];
 }
 
 function play() {
@@ -93,22 +93,22 @@ function play() {
     stop();
     return;
   }
-  $("walk-play").textContent = "Stop";
-  $("walk-play").setAttribute("aria-pressed", "true");
-  let step = Number($("walk-at").value);
-  let way = 1;
+  $("morph-play").textContent = "Stop";
+  $("morph-play").setAttribute("aria-pressed", "true");
+  let step = Number($("morph-position").value);
+  let direction = 1;
   playing = setInterval(() => {
-    if (step + way < 0 || step + way >= STEPS) way = -way;
-    step += way;
-    at(step);
+    if (step + direction < 0 || step + direction >= STEPS) direction = -direction;
+    step += direction;
+    show(step);
   }, 1000 / PER_SECOND);
 }
 
 function stop() {
   clearInterval(playing);
   playing = 0;
-  $("walk-play").textContent = "Play";
-  $("walk-play").setAttribute("aria-pressed", "false");
+  $("morph-play").textContent = "Play";
+  $("morph-play").setAttribute("aria-pressed", "false");
 }
 
 async function save() {
