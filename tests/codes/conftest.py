@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from facedial.codes.code import Floats
-from facedial.codes.directions import Directions, fit_directions
+from facedial.arrays import Floats
+from facedial.editing.directions import Directions, fit_directions
 
 NAMES = ("Male", "Young", "Smiling", "Eyeglasses", "Bald", "Wavy_Hair")
 SPACE = "small-world"

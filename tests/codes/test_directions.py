@@ -6,10 +6,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from facedial.codes.code import Code, Floats
-from facedial.codes.directions import Directions, fit_directions, still
-from facedial.codes.edit import Edit
+from facedial.arrays import Floats
+from facedial.codes.code import Code
 from facedial.codes.moments import fit_moments
+from facedial.editing.directions import Directions, fit_directions, project_out
+from facedial.editing.request import Edit
 from facedial.errors import BadBundle, BadRequest, CodeSpaceMismatch, UnknownName
 
 from .conftest import NAMES, SPACE, World
@@ -196,9 +197,9 @@ def test_labels_that_cannot_be_learned_from_are_refused(world: World) -> None:
 def test_still_removes_exactly_what_moves_the_readings(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     step, weights = rng.standard_normal(12), rng.standard_normal((count, 12))
-    once = still(step, weights)
+    once = project_out(step, weights)
     assert_allclose(weights @ once, 0, atol=1e-8)
-    assert_allclose(still(once, weights), once, atol=1e-8)  # a projection
+    assert_allclose(project_out(once, weights), once, atol=1e-8)  # a projection
     assert once @ (step - once) == pytest.approx(0, abs=1e-8)  # orthogonal: the smallest change
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facedial.codes.attributes import ATTRIBUTES, find, match
-from facedial.codes.edit import Edit
+from facedial.editing.request import Edit
 from facedial.errors import BadRequest, UnknownName
 
 names = st.sampled_from([a.name for a in ATTRIBUTES])

@@ -6,23 +6,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from facedial.codes.edit import Edit
-from facedial.codes.flow import (
-    AWAY,
-    COARSE,
-    SHAPE,
-    FlowMove,
-    FlowPrior,
-    Memory,
-    bent,
-    carry,
-    guided,
-    lead,
-    noise,
-    noting,
-)
-from facedial.codes.people import People
+from facedial.cache import Cache
+from facedial.editing.request import Edit
 from facedial.errors import BadRequest, UnknownName
+from facedial.flow import LATENT_SHAPE
+from facedial.flow.guidance import autoguidance, cfg, error_log_ratio, recording
+from facedial.flow.inversion import FlowEdit
+from facedial.flow.sampler import AUTOGUIDANCE_SCALE, LOW_FREQUENCY, FlowPrior, noise
+from facedial.flow.solver import integrate
+from facedial.priors.labels import LabelPrior
 
 NAMES = ("Male", "Smiling")
 SPREAD = 0.4
@@ -55,7 +47,7 @@ def test_row_i_is_a_function_of_seed_i() -> None:
     assert together.dtype == np.float32
     assert np.array_equal(together, alone)
     assert np.array_equal(together[1], together[3])
-    assert together.shape == (4, np.prod(SHAPE))
+    assert together.shape == (4, np.prod(LATENT_SHAPE))
 
 
 def test_samples_have_the_distribution_that_the_velocity_belongs_to() -> None:
@@ -83,9 +75,9 @@ def test_without_spread_there_is_one_face() -> None:
 
 def test_what_is_left_open_is_as_people_are() -> None:
     """All men of these people smile, no woman does."""
-    people = People(np.array([0.5, 0.5]), np.array([[0.999, 0.999], [0.001, 0.001]]))
+    people = LabelPrior(np.array([0.5, 0.5]), np.array([[0.999, 0.999], [0.001, 0.001]]))
     drawn = prior(people=people, steps=20).sample(range(12), {"Male": 1}).mean(1)
-    # 3, guided two and a half times as far as from nothing said: smiles are not what is wanted
+    # 3, autoguidance two and a half times as far as from nothing said: smiles are not what is wanted
     assert_allclose(drawn, 7.5, atol=0.3)
     assert set(np.sign(prior(people=people, steps=5).sample(range(12), {}).mean(1))) == {-1, 1}
     nothing = prior(people=people, steps=5).sample([4, 5], {"Smiling": 0.5})
@@ -101,7 +93,7 @@ def test_new_faces_are_bent_away_from_a_guide() -> None:
     erring = lambda *given: velocity(*given) - np.float32(0.5)  # noqa: E731
     # The flow is linear and forgets: what is added all the way is worth less at its end.
     moved = prior(steps=5, guide=erring, tries=1).sample([1, 2], {}) - plain.sample([1, 2], {})
-    assert 0 < moved.mean() < (AWAY - 1) * 0.5
+    assert 0 < moved.mean() < (AUTOGUIDANCE_SCALE - 1) * 0.5
     # Here a wish lies along the faces themselves: with a guide it is followed, and not overdone.
     wished = prior(guide=velocity, guidance=2).sample([1, 2], {"Smiling": 1})
     assert_allclose(wished.mean(1), 3, atol=0.2)
@@ -114,8 +106,8 @@ def test_a_guide_is_not_asked_while_the_kind_of_face_is_open() -> None:
         asked.append(float(time[0]))
         return np.full_like(planes, 0.5)
 
-    bending = guided(lambda planes, time, wanted: np.ones_like(planes), less, 2.1, 0.2)
-    planes, wishes = np.zeros((2, *SHAPE), np.float32), np.zeros((2, 2), np.float32)
+    bending = autoguidance(lambda planes, time, wanted: np.ones_like(planes), less, 2.1, 0.2)
+    planes, wishes = np.zeros((2, *LATENT_SHAPE), np.float32), np.zeros((2, 2), np.float32)
     found = {t: bending(planes, np.full(2, t, np.float32), wishes) for t in (0.0, 0.19, 0.21, 0.9)}
     assert asked == pytest.approx([0.21, 0.9])
     for time, velocities in found.items():
@@ -123,19 +115,19 @@ def test_a_guide_is_not_asked_while_the_kind_of_face_is_open() -> None:
 
 
 def test_a_lead_is_what_a_guide_errs_more_than_the_flow() -> None:
-    way = np.zeros((2, *SHAPE), np.float32)
-    own = np.stack([np.full(SHAPE, 1.0), np.full(SHAPE, 2.0)]).astype(np.float32)
-    assert_allclose(lead([(own, own)], way), 0)
-    assert_allclose(lead([(own, 2 * own), (own, own)], way), np.log(4) / 2, rtol=1e-6)
+    way = np.zeros((2, *LATENT_SHAPE), np.float32)
+    own = np.stack([np.full(LATENT_SHAPE, 1.0), np.full(LATENT_SHAPE, 2.0)]).astype(np.float32)
+    assert_allclose(error_log_ratio([(own, own)], way), 0)
+    assert_allclose(error_log_ratio([(own, 2 * own), (own, own)], way), np.log(4) / 2, rtol=1e-6)
     aside = own.copy()
     aside[:, :, :4] = 9  # what is wrong above a face counts nothing
-    assert_allclose(lead([(aside, 2 * own)], way), np.log(4), rtol=1e-6)
+    assert_allclose(error_log_ratio([(aside, 2 * own)], way), np.log(4), rtol=1e-6)
 
 
 def test_a_flow_is_noted_beside_its_guide_in_the_middle_of_the_way() -> None:
     notes: list = []
-    noted = noting(velocity, lambda planes, time, wishes: planes, notes)
-    planes, wishes = np.ones((1, *SHAPE), np.float32), np.zeros((1, 2), np.float32)
+    noted = recording(velocity, lambda planes, time, wishes: planes, notes)
+    planes, wishes = np.ones((1, *LATENT_SHAPE), np.float32), np.zeros((1, 2), np.float32)
     for t in (0.0, 0.2, 0.3, 0.5, 0.6, 1.0):
         given = planes, np.full(1, t, np.float32), wishes
         assert np.array_equal(noted(*given), velocity(*given))
@@ -155,7 +147,7 @@ def test_a_face_that_a_guide_knows_as_well_is_begun_anew() -> None:
 
     def dark(tries: int, seeds: list[int]) -> np.ndarray:
         drawn = prior(steps=12, guide=guide, tries=tries).sample(seeds, {})
-        return drawn.reshape(-1, *SHAPE)[:, :, 9:27, 8:24].mean((1, 2, 3)) < 0
+        return drawn.reshape(-1, *LATENT_SHAPE)[:, :, 9:27, 8:24].mean((1, 2, 3)) < 0
 
     seeds = list(range(24))
     once, again = dark(1, seeds), dark(8, seeds)
@@ -185,11 +177,11 @@ def test_a_blurred_face_is_begun_anew_unless_that_was_asked() -> None:
 
     def blurred(codes: np.ndarray) -> np.ndarray:
         seen.append(len(codes))
-        bright = codes.reshape(-1, *SHAPE)[:, :, 9:27, 8:24].mean((1, 2, 3)) > 0
+        bright = codes.reshape(-1, *LATENT_SHAPE)[:, :, 9:27, 8:24].mean((1, 2, 3)) > 0
         return np.where(bright, 1.0, 0.0)
 
     def guide(planes: np.ndarray, time: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        # A lead of the flow's that is enough for who is not blurred.
+        # A error_log_ratio of the flow's that is enough for who is not blurred.
         return np.asarray(velocity(planes, time, wanted) + np.float32(time[0] < 0.55))
 
     told = prior(steps=12, guide=guide, tries=8, blurred=blurred)
@@ -204,16 +196,16 @@ def test_a_blurred_face_is_begun_anew_unless_that_was_asked() -> None:
 @pytest.mark.parametrize("time", [0.0, 0.4, 0.95])
 def test_a_bend_across_adds_nothing_along_the_face_it_leads_to(time: float) -> None:
     rng = np.random.default_rng(3)
-    planes = rng.standard_normal((2, *SHAPE)).astype(np.float32)
+    planes = rng.standard_normal((2, *LATENT_SHAPE)).astype(np.float32)
     times, wishes = np.full(2, time, np.float32), np.array([[0, 1], [0, 0.3]], np.float32)
-    where = rng.standard_normal(SHAPE).astype(np.float32)
+    where = rng.standard_normal(LATENT_SHAPE).astype(np.float32)
 
     def drawing(planes: np.ndarray, time: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         return velocity(planes, time, wanted) + wanted[:, 1, None, None, None] * where
 
     asked = drawing(planes, times, wishes)
     whole, across = (
-        bent(drawing, 2.5, -wishes, across=way)(planes, times, wishes) - asked
+        cfg(drawing, 2.5, -wishes, across=way)(planes, times, wishes) - asked
         for way in (False, True)
     )
     assert across.dtype == np.float32
@@ -228,19 +220,19 @@ def test_a_bend_across_adds_nothing_along_the_face_it_leads_to(time: float) -> N
 
 @pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0, 1.3])
 def test_temperature_calms_long_waves_most(temperature: float) -> None:
-    drawn, whole = noise(7, temperature), np.random.default_rng(7).standard_normal(SHAPE)
+    drawn, whole = noise(7, temperature), np.random.default_rng(7).standard_normal(LATENT_SHAPE)
     assert drawn.dtype == np.float32
     waves, own = np.fft.fft2(drawn), np.fft.fft2(whole)
     lengths = np.hypot(np.fft.fftfreq(32)[:, None], np.fft.fftfreq(32)[None])
-    long, short = lengths < COARSE, lengths >= COARSE
+    long, short = lengths < LOW_FREQUENCY, lengths >= LOW_FREQUENCY
     assert_allclose(waves[:, long], temperature * own[:, long], atol=1e-3)
     assert_allclose(waves[:, short], temperature**0.1 * own[:, short], atol=1e-3)
 
 
-def mover(**changes: float) -> FlowMove:
+def mover(**changes: float) -> FlowEdit:
     given = {"steps": 60, "turning": 0.2, "guidance": 1.0, **changes}
-    back = lambda codes: codes.reshape(-1, *SHAPE)  # noqa: E731
-    return FlowMove(NAMES, velocity, back, code, **given)  # type: ignore[arg-type]
+    back = lambda codes: codes.reshape(-1, *LATENT_SHAPE)  # noqa: E731
+    return FlowEdit(NAMES, velocity, back, code, **given)  # type: ignore[arg-type]
 
 
 OWN = {"Male": 0.3, "Smiling": 0.1}
@@ -264,11 +256,11 @@ def test_a_move_is_what_the_closed_form_says(edit: Edit, way: float) -> None:
     """
     t = 0.2
     sd = np.hypot(1 - t, t * SPREAD)
-    face = np.random.default_rng(0).standard_normal(np.prod(SHAPE)).astype(np.float32)
+    face = np.random.default_rng(0).standard_normal(np.prod(LATENT_SHAPE)).astype(np.float32)
     moving = mover()
     wanted = 3 * way * (1 - t * SPREAD / sd)
     assert_allclose(moving.step(face, OWN, edit), wanted, atol=0.03)
-    planes, now = face.reshape(1, *SHAPE), moving.now(OWN)
+    planes, now = face.reshape(1, *LATENT_SHAPE), moving.now(OWN)
     turned = moving.back(planes, now[None])
     still = moving.still(turned, now[None])
     assert_allclose(still, planes, atol=0.02)  # there and back
@@ -277,14 +269,14 @@ def test_a_move_is_what_the_closed_form_says(edit: Edit, way: float) -> None:
 
 def test_guidance_of_a_move_adds_next_to_nothing_along_the_face() -> None:
     """This flow's faces differ in brightness alone; guidance would burn it, and must not."""
-    face = np.random.default_rng(0).standard_normal((1, *SHAPE)).astype(np.float32)
+    face = np.random.default_rng(0).standard_normal((1, *LATENT_SHAPE)).astype(np.float32)
     plain, strong = mover(), mover(guidance=3.0)
     now = plain.now(OWN)
     then, _ = plain.then(OWN, "Smiling", 1)
     turned = plain.back(face, now[None])
     once, guided_ = (one.forth(turned, then[None], now[None]) for one in (plain, strong))
-    burnt = carry(
-        bent(velocity, 3.0, now[None]),
+    burnt = integrate(
+        cfg(velocity, 3.0, now[None]),
         turned,
         then[None],
         times=(plain.turning, 1.0),
@@ -311,7 +303,7 @@ def test_what_was_worked_out_is_remembered_and_twice_asked_is_twice_as_far() -> 
         asked.append(len(planes))
         return velocity(planes, time, wanted)
 
-    face = np.random.default_rng(0).standard_normal(np.prod(SHAPE)).astype(np.float32)
+    face = np.random.default_rng(0).standard_normal(np.prod(LATENT_SHAPE)).astype(np.float32)
     moving = replace(mover(), velocity=counted)
     half = moving.step(face, OWN, Edit({"Smiling": 1.0}, strength=0.5))
     known = len(asked)
@@ -320,7 +312,7 @@ def test_what_was_worked_out_is_remembered_and_twice_asked_is_twice_as_far() -> 
     assert_allclose(whole, 2 * half, rtol=1e-5)
     moving.step(face, OWN, Edit({"Male": 1.0}))  # of this face: the way back is known
     assert len(asked) - known < known
-    few = Memory(2)
+    few = Cache(2)
     for key in (1, 2, 3):
         few.get(key, lambda: face)
     remade: list[int] = []
@@ -330,18 +322,18 @@ def test_what_was_worked_out_is_remembered_and_twice_asked_is_twice_as_far() -> 
 
 
 def test_a_move_that_asks_for_nothing_is_exactly_nothing() -> None:
-    face = np.ones(np.prod(SHAPE), np.float32)
+    face = np.ones(np.prod(LATENT_SHAPE), np.float32)
     step = mover().step(face, OWN, Edit({"Smiling": 1.0}, strength=0.0))
     assert not step.any() and step.shape == face.shape
 
 
 def test_a_change_keeps_to_its_mask_and_goes_as_far_as_its_gain() -> None:
-    mask = np.zeros(SHAPE[1:], np.float32)
+    mask = np.zeros(LATENT_SHAPE[1:], np.float32)
     mask[10:20, 10:20] = 1
-    face = np.random.default_rng(0).standard_normal(np.prod(SHAPE)).astype(np.float32)
+    face = np.random.default_rng(0).standard_normal(np.prod(LATENT_SHAPE)).astype(np.float32)
     edit = Edit({"Smiling": 1.0})
-    free = mover().step(face, OWN, edit).reshape(SHAPE)
-    held = replace(mover(), mask=mask, gain=1.5).step(face, OWN, edit).reshape(SHAPE)
+    free = mover().step(face, OWN, edit).reshape(LATENT_SHAPE)
+    held = replace(mover(), mask=mask, gain=1.5).step(face, OWN, edit).reshape(LATENT_SHAPE)
     assert free[:, 0, 0].all() and not held[:, 0, 0].any()
     assert_allclose(held, 1.5 * free * mask, rtol=1e-4, atol=1e-6)
 
@@ -354,7 +346,7 @@ def test_a_student_answers_until_the_flow_has() -> None:
         assert wishes.shape == (1, 2 * len(NAMES))
         return np.full_like(planes, wishes[0, 3] - wishes[0, 1])
 
-    face, edit = np.zeros(np.prod(SHAPE), np.float32), Edit({"Smiling": 1.0})
+    face, edit = np.zeros(np.prod(LATENT_SHAPE), np.float32), Edit({"Smiling": 1.0})
     slow = mover()
     fast = replace(slow, student=student)
     first = fast.step(face, OWN, edit)
@@ -370,7 +362,7 @@ def test_a_student_answers_until_the_flow_has() -> None:
 
 def test_a_flow_knows_attributes_only() -> None:
     with pytest.raises(BadRequest, match="the flow does not know grin; learned directions"):
-        mover().step(np.zeros(np.prod(SHAPE), np.float32), OWN, Edit({"grin": 1.0}))
+        mover().step(np.zeros(np.prod(LATENT_SHAPE), np.float32), OWN, Edit({"grin": 1.0}))
     with pytest.raises(BadRequest, match="turning time"):
         mover(turning=1.0)
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from facedial.codes.code import Code, CodeTable, Floats
-from facedial.codes.directions import Directions
-from facedial.codes.edit import Edit
-from facedial.codes.learn import Learned, learn, shrink
+from facedial.arrays import Floats
+from facedial.codes.code import Code, CodeTable
+from facedial.editing.directions import Directions
+from facedial.editing.learn import Learned, learn, shrink
+from facedial.editing.request import Edit
 from facedial.errors import BadRequest, CodeSpaceMismatch, UnknownName
 
 from .conftest import SPACE, World

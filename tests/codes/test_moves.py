@@ -2,8 +2,8 @@
 
 import pytest
 
-from facedial.codes.edit import Edit
-from facedial.codes.moves import FLOW, Manner, Manners
+from facedial.editing.request import Edit
+from facedial.editing.table import FLOW, EditMethod, EditTable
 from facedial.errors import BadBundle, BadRequest
 
 FACTS = {
@@ -18,20 +18,20 @@ EDIT = Edit({"Bald": 1.0, "Young": 0.0}, {"Smiling": 1.0, "grin": 2.0}, frozense
 
 
 def test_each_attribute_takes_the_move_that_was_measured_best() -> None:
-    parts = Manners.of(FACTS).parts(EDIT, "best")
+    parts = EditTable.of(FACTS).parts(EDIT, "best")
     assert parts.along == Edit({"Young": 0.0}, {"grin": 2.0}, frozenset({"Male"}), 0.5)
     bald, smile = parts.flowing["Bald"], parts.flowing["Smiling"]
     assert bald[0] == Edit({"Bald": 1.0}, {}, frozenset({"Male"}), 0.5)
-    assert bald[1] == Manner(move=FLOW, turning=0.05, guidance=4, place=0.3, fresh=1)
+    assert bald[1] == EditMethod(move=FLOW, turning=0.05, guidance=4, place=0.3, fresh=1)
     assert smile == (
         Edit({}, {"Smiling": 1.0}, frozenset({"Male"}), 0.5),
-        Manner(move=FLOW, turning=0.2, guidance=2),
+        EditMethod(move=FLOW, turning=0.2, guidance=2),
     )
     assert parts.fresh == 1
 
 
 def test_all_can_be_moved_one_way() -> None:
-    manners = Manners.of(FACTS)
+    manners = EditTable.of(FACTS)
     along = manners.parts(EDIT, "direction")
     assert (along.along, along.flowing, along.fresh) == (EDIT, {}, 0)
     flowing = manners.parts(EDIT, "flow")
@@ -40,12 +40,12 @@ def test_all_can_be_moved_one_way() -> None:
 
 
 def test_a_bundle_that_says_nothing_moves_along_directions() -> None:
-    parts = Manners.of({}).parts(EDIT, "best")
+    parts = EditTable.of({}).parts(EDIT, "best")
     assert (parts.along, parts.flowing) == (EDIT, {})
 
 
 def test_nonsense_is_refused() -> None:
     with pytest.raises(BadRequest, match="no move named 'jump'; known: best, direction, flow"):
-        Manners({}).parts(EDIT, "jump")
+        EditTable({}).parts(EDIT, "jump")
     with pytest.raises(BadBundle, match="table of moves"):
-        Manners.of({"table": {"Bald": 3}})
+        EditTable.of({"table": {"Bald": 3}})

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facedial.codes.people import People
 from facedial.errors import BadBundle
+from facedial.priors.labels import LabelPrior
 
 
 def crowd(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -22,7 +22,7 @@ def crowd(count: int, rng: np.random.Generator) -> np.ndarray:
 
 def test_what_goes_together_is_drawn_together() -> None:
     rng = np.random.default_rng(0)
-    people = People.fit(crowd(4000, rng), rng, kinds=4)
+    people = LabelPrior.fit(crowd(4000, rng), rng, kinds=4)
     drawn = np.stack([people.draw({}, rng) for _ in range(2000)])
     assert drawn.dtype == np.float32
     np.testing.assert_allclose(drawn.mean(0), [0.3, 0.3, 0.35, 0.2], atol=0.04)
@@ -37,12 +37,12 @@ def test_what_goes_together_is_drawn_together() -> None:
 
 def test_the_same_draw_is_the_same_person(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    people = People.fit(crowd(500, rng), rng, kinds=3)
+    people = LabelPrior.fit(crowd(500, rng), rng, kinds=3)
     people.save(tmp_path / "people.npz")
-    loaded = People.load(tmp_path / "people.npz")
+    loaded = LabelPrior.load(tmp_path / "people.npz")
     for seed in range(20):
         one, other = (p.draw({3: 0.0}, np.random.default_rng(seed)) for p in (people, loaded))
         assert np.array_equal(one, other)
     (tmp_path / "people.npz").write_bytes(b"nothing")
     with pytest.raises(BadBundle, match=r"cannot read .*people\.npz"):
-        People.load(tmp_path / "people.npz")
+        LabelPrior.load(tmp_path / "people.npz")

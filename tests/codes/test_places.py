@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from facedial.codes.places import Places, union
+from facedial.editing.masks import AttributeMasks, union
 from facedial.errors import BadBundle
 
 MOUTH, EYES = (slice(20, 26), slice(10, 22)), (slice(10, 14), slice(6, 26))
@@ -21,8 +21,8 @@ def change(where: tuple[slice, slice], size: float, eyes: float) -> np.ndarray:
 
 
 @pytest.fixture
-def places() -> Places:
-    return Places.of(
+def places() -> AttributeMasks:
+    return AttributeMasks.of(
         {
             "Smiling": [change(MOUTH, 1.0, 0.8), change(MOUTH, 100.0, 0.8)],
             "Mouth_Slightly_Open": [change(MOUTH, 2.0, 0.8)],
@@ -31,7 +31,7 @@ def places() -> Places:
     )
 
 
-def test_an_attribute_lives_where_its_edits_change_more_than_others(places: Places) -> None:
+def test_an_attribute_lives_where_its_edits_change_more_than_others(places: AttributeMasks) -> None:
     smile = places.maps["Smiling"]
     assert smile.max() == 1
     assert smile[23, 16] > 2 * smile[12, 16]  # eyes change almost as much, but in all edits
@@ -47,7 +47,7 @@ def test_an_attribute_lives_where_its_edits_change_more_than_others(places: Plac
     assert glasses[12, 16] > 5 * glasses[23, 16]
 
 
-def test_no_place_is_everywhere(places: Places) -> None:
+def test_no_place_is_everywhere(places: AttributeMasks) -> None:
     assert places.mask("Smiling", 0.0) is None
     assert places.mask("Bald", 0.5) is None  # nothing known of it
     some = places.mask("Smiling", 0.5)
@@ -59,13 +59,13 @@ def test_no_place_is_everywhere(places: Places) -> None:
     assert union([]) is None
 
 
-def test_maps_are_kept_a_byte_a_place(places: Places, tmp_path: Path) -> None:
+def test_maps_are_kept_a_byte_a_place(places: AttributeMasks, tmp_path: Path) -> None:
     path = tmp_path / "places.npz"
     places.save(path)
-    again = Places.load(path)
+    again = AttributeMasks.load(path)
     assert list(again.maps) == list(places.maps)
     for name, kept in again.maps.items():
         assert_allclose(kept, places.maps[name], atol=0.5 / 255 + 1e-6)
     path.write_bytes(b"no")
     with pytest.raises(BadBundle, match=r"cannot read .*places\.npz"):
-        Places.load(path)
+        AttributeMasks.load(path)

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from facedial.codes.prior import GaussianPrior, Prior, UniformPrior, spread
 from facedial.errors import BadBundle, BadRequest, UnknownName
+from facedial.priors.base import Prior, face_seeds
+from facedial.priors.gaussian import GaussianPrior
+from facedial.priors.uniform import UniformPrior
 
 from .conftest import NAMES, SPACE, World
 
@@ -44,8 +46,8 @@ def test_row_i_is_a_function_of_seed_i(
 
 
 def test_one_seed_spreads_into_many_and_more_keep_the_first() -> None:
-    assert spread(3, 4) == spread(3, 9)[:4]
-    assert len({*spread(3, 100), *spread(4, 100)}) == 200
+    assert face_seeds(3, 4) == face_seeds(3, 9)[:4]
+    assert len({*face_seeds(3, 100), *face_seeds(4, 100)}) == 200
 
 
 def test_samples_have_the_conditional_mean_and_covariance(gaussian: GaussianPrior) -> None:

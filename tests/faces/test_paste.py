@@ -4,19 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from facedial.faces import Crop, Photo, align, paste_change, soft_mask
-from facedial.faces.geometry import apply, invert, similarity, warp
-from facedial.faces.paste import (
-    Lost,
-    aimed,
-    behind,
-    changed_places,
+from facedial.compose.blend import DetailLoss, high_frequency, noise_level, paste_change
+from facedial.compose.inpaint import inpaint_background
+from facedial.compose.masks import (
+    changed_mask,
+    detail_loss,
+    disocclusion_mask,
+    edit_mask,
     face_oval,
-    fine_detail,
-    lost_detail,
-    texture,
-    uncovered,
+    soft_mask,
 )
+from facedial.faces import Crop, Photo, align
+from facedial.faces.geometry import apply, invert, similarity, warp
 
 from .smooth_photos import face_at, smooth_photo
 
@@ -168,13 +167,13 @@ def test_a_change_of_another_size_is_refused():
 def test_changed_places_are_where_much_changes_and_grow_with_the_change():
     change = np.zeros((64, 64, 3), np.float32)
     change[20:40, 20:40] = 60.0
-    places = changed_places(change)
+    places = changed_mask(change)
     assert places.shape == (64, 64)
     assert_array_equal(places[26:34, 26:34], 1)
     assert not places[:14].any() and not places[46:].any()
-    assert (changed_places(0.5 * change) <= places).all()
-    assert not changed_places(0.05 * change).any()  # what hardly changes is left to the photo
-    assert not changed_places(0 * change).any()
+    assert (changed_mask(0.5 * change) <= places).all()
+    assert not changed_mask(0.05 * change).any()  # what hardly changes is left to the photo
+    assert not changed_mask(0 * change).any()
 
 
 def strands(size=128, step=4.0, turn=0.3):
@@ -186,35 +185,35 @@ def strands(size=128, step=4.0, turn=0.3):
 def test_dyed_hair_keeps_its_strands_and_hair_that_goes_takes_them_along():
     hair, skin, rng = strands(), np.full((128, 128, 3), 150, np.float32), np.random.default_rng(0)
     noise = rng.normal(0, 1, hair.shape).astype(np.float32)
-    assert not lost_detail(hair, hair).any()
-    assert lost_detail(hair, hair + np.array([60, 40, 10])).max() < 1e-3
-    assert lost_detail(hair, skin + noise).min() > 0.9
-    assert lost_detail(hair, strands(turn=1.2)).min() > 0.8  # other hair is not this hair
-    assert 0.3 < lost_detail(hair, 50 + hair / 2).mean() < 0.6
-    assert not lost_detail(skin, hair).any()  # what is flat has nothing to lose
+    assert not detail_loss(hair, hair).any()
+    assert detail_loss(hair, hair + np.array([60, 40, 10])).max() < 1e-3
+    assert detail_loss(hair, skin + noise).min() > 0.9
+    assert detail_loss(hair, strands(turn=1.2)).min() > 0.8  # other hair is not this hair
+    assert 0.3 < detail_loss(hair, 50 + hair / 2).mean() < 0.6
+    assert not detail_loss(skin, hair).any()  # what is flat has nothing to lose
     half = np.where(np.arange(128)[:, None, None] < 64, hair, skin)
-    assert lost_detail(hair, half)[:55].max() < 1e-6 < 0.9 < lost_detail(hair, half)[73:].min()
+    assert detail_loss(hair, half)[:55].max() < 1e-6 < 0.9 < detail_loss(hair, half)[73:].min()
 
 
 def test_what_a_crop_cannot_show_goes_where_it_is_lost():
     """A photo four times as large as its crop: strands of hair, too fine for the crop."""
     photo = Photo(np.rint(strands(512, 5.0)).astype(np.uint8), "n")
     crop = crop_at(photo, 4.0, 0.0, 255.5, 255.5)
-    detail = fine_detail(photo, crop)
+    detail = high_frequency(photo, crop)
     assert detail[100:400, 100:400].std() > 20
-    assert not fine_detail(photo, crop_at(photo, 1.0, 0.0, 255.5, 255.5))[:100].any()
+    assert not high_frequency(photo, crop_at(photo, 1.0, 0.0, 255.5, 255.5))[:100].any()
     change = np.full((128, 128, 3), 30, np.float32)
     mask, lost = np.ones((128, 128), np.float32), np.zeros((128, 128), np.float32)
     lost[:, 64:] = 1
-    pasted = paste_change(photo, crop, change, mask, lost=Lost(lost)).pixels.astype(float)
+    pasted = paste_change(photo, crop, change, mask, lost=DetailLoss(lost)).pixels.astype(float)
     added = pasted - photo.pixels
     assert np.abs(added[50:450, 50:240] - 30).max() <= 1
     assert pasted[50:450, 280:450].std() < 3
-    known = paste_change(photo, crop, change, mask, lost=Lost(lost, detail=detail)).pixels
+    known = paste_change(photo, crop, change, mask, lost=DetailLoss(lost, detail=detail)).pixels
     assert np.abs(known - pasted).max() <= 1
-    nothing = paste_change(photo, crop, change, mask, lost=Lost(0 * lost)).pixels
+    nothing = paste_change(photo, crop, change, mask, lost=DetailLoss(0 * lost)).pixels
     assert_array_equal(nothing, paste_change(photo, crop, change, mask).pixels)
-    assert paste_change(photo, crop, 0 * change, mask, lost=Lost(lost)) is photo
+    assert paste_change(photo, crop, 0 * change, mask, lost=DetailLoss(lost)) is photo
 
 
 @pytest.mark.parametrize(("scale", "level"), [(4.0, 3.0), (3.0, 8.0)])
@@ -224,12 +223,14 @@ def test_new_skin_keeps_the_grain_of_the_skin_beside_it(scale: float, level: flo
     grain[:, 300:302] += 90  # the edge of a tooth
     photo = Photo(np.clip(130 + grain + np.zeros(3), 0, 255).astype(np.uint8), "n")
     crop = crop_at(photo, scale, 0.0, 255.5, 255.5)
-    found = texture(photo, crop)
+    found = noise_level(photo, crop)
     assert found == pytest.approx(level, rel=0.15)
     ones = np.ones((128, 128), np.float32)
     nothing = np.full((128, 128, 3), 0.01, np.float32)
     smooth, kept = (
-        paste_change(photo, crop, nothing, ones, lost=Lost(ones, grain=g)).pixels.astype(float)
+        paste_change(photo, crop, nothing, ones, lost=DetailLoss(ones, grain=g)).pixels.astype(
+            float
+        )
         for g in (0.0, found)
     )
     skin = (slice(150, 350), slice(150, 280))
@@ -241,7 +242,7 @@ def test_new_skin_keeps_the_grain_of_the_skin_beside_it(scale: float, level: flo
 
 def test_a_photo_no_finer_than_its_crop_has_no_texture() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint8)
-    assert texture(Photo(pixels, "n"), Crop(pixels, np.eye(2, 3), 1.0)) == pytest.approx(
+    assert noise_level(Photo(pixels, "n"), Crop(pixels, np.eye(2, 3), 1.0)) == pytest.approx(
         0, abs=0.01
     )
 
@@ -254,8 +255,8 @@ def test_faces_of_one_photo_are_edited_in_turn_and_keep_the_edits_before():
     first = paste_change(photo, crop, np.full((128, 128, 3), 50, np.float32), ones)
     nothing = np.zeros((128, 128, 3), np.float32)
     nothing[30:90, 30:90] = 1
-    then = paste_change(first, crop, nothing, ones, lost=Lost(ones), source=photo)
-    alone = paste_change(photo, crop, nothing, ones, lost=Lost(ones))
+    then = paste_change(first, crop, nothing, ones, lost=DetailLoss(ones), source=photo)
+    alone = paste_change(photo, crop, nothing, ones, lost=DetailLoss(ones))
     added = then.pixels.astype(float) - alone.pixels
     assert np.abs(added[50:450, 50:450] - 50).max() <= 1
 
@@ -266,12 +267,12 @@ def test_a_halo_around_the_face_is_not_meant_and_the_face_always_is(amount):
     assert face[73, 64] == 1 and not face[[0, 0, -1, -1, 20], [0, -1, 0, -1, 64]].any()
     change = np.full((128, 128, 3), 3, np.float32)
     change[10:40, 30:100] = 60  # hair
-    meant = aimed(amount * change, face)
+    meant = edit_mask(amount * change, face)
     assert (meant[face == 1] == 1).all()
     assert meant[20:30, 40:90].min() == 1
     assert not meant[100:, :20].any()
     assert meant.dtype == np.float32
-    assert (aimed(0 * change, face) == face).all()
+    assert (edit_mask(0 * change, face) == face).all()
 
 
 def test_the_background_stays_and_the_middle_of_a_face_changes_whatever_a_matte_says():
@@ -280,13 +281,13 @@ def test_the_background_stays_and_the_middle_of_a_face_changes_whatever_a_matte_
     person = np.zeros((128, 128), np.float32)
     person[10:40, 30:100] = 1  # hair
     person[40:60, 5:10] = 0.25  # its strands
-    meant = aimed(change, face, person)
+    meant = edit_mask(change, face, person)
     middle = face == 1
     assert (meant[middle] == 1).all()
     assert (meant[10:40, 30:100] == 1).all()
     assert not meant[(person == 0) & (face < 0.5)].any()
     assert (meant[40:60, 5:10] > 0.2).all() and (meant[40:60, 5:10] < 0.8).all()
-    assert_array_equal(aimed(change, face, np.ones_like(person)), aimed(change, face))
+    assert_array_equal(edit_mask(change, face, np.ones_like(person)), edit_mask(change, face))
 
 
 def test_what_is_behind_a_person_is_its_surroundings_continued():
@@ -294,22 +295,22 @@ def test_what_is_behind_a_person_is_its_surroundings_continued():
     wall = np.stack([80 + across, 60 + down, np.full((128, 128), 90)], 2)
     person = (np.hypot(across - 60, down - 70) < 40).astype(np.float32)
     picture = np.where(person[..., None] > 0, 255, wall).astype(np.uint8)
-    found = behind(picture, person)
+    found = inpaint_background(picture, person)
     assert found.dtype == np.float32
     assert_array_equal(found[person == 0], wall[person == 0])
     # The middle of what is hidden is as its rim is on average, nowhere the person.
     assert np.abs(found - wall)[person > 0].max() < 45
     assert np.abs((found - wall)[person > 0].mean(0)).max() < 10
     assert np.abs(np.diff(found, axis=1)).max() < 25
-    assert_array_equal(behind(picture, 0 * person), picture)
-    assert np.isfinite(behind(picture, np.ones_like(person))).all()
+    assert_array_equal(inpaint_background(picture, 0 * person), picture)
+    assert np.isfinite(inpaint_background(picture, np.ones_like(person))).all()
 
 
 def test_a_person_who_takes_no_less_room_uncovers_nothing():
     before = np.linspace(0, 1, 128 * 128, dtype=np.float32).reshape(128, 128)
-    assert not uncovered(before, before).any()
-    assert not uncovered(before, np.maximum(before, 0.5)).any()
-    assert not uncovered(0.9 * before, before).any()
-    gone = uncovered(before, 0 * before)
+    assert not disocclusion_mask(before, before).any()
+    assert not disocclusion_mask(before, np.maximum(before, 0.5)).any()
+    assert not disocclusion_mask(0.9 * before, before).any()
+    gone = disocclusion_mask(before, 0 * before)
     assert gone.dtype == np.float32
     assert (gone[before > 0.15] == 1).all() and not gone[before < 0.02].any()

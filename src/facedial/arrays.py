@@ -1,4 +1,4 @@
-"""Files of named arrays (.npz) that are read whole or refused, never half and never as pickles."""
+"""Array aliases, and files of named arrays (.npz): read whole or refused, never as pickles."""
 
 import zipfile
 import zlib
@@ -11,6 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial.errors import BadBundle
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
 
 
 def load_arrays(path: Path | BinaryIO, only: str | None = None) -> dict[str, NDArray[Any]]:
@@ -29,13 +33,13 @@ def load_arrays(path: Path | BinaryIO, only: str | None = None) -> dict[str, NDA
 
 
 @contextmanager
-def bundled(
+def open_part(
     path: str | Path, what: str, version: int, kind: str | None = None
 ) -> Iterator[dict[str, NDArray[Any]]]:
-    """The arrays of a part of a bundle, while they are turned into what they stand for.
+    """The arrays of a file of a bundle; errors of the code that uses them are reported as the file's.
 
     `what`: its name, for messages. Raises `BadBundle` when the file is missing, damaged, of another
-    `version` (its `format`) or `kind`, and when what is done with the arrays finds them wrong.
+    `version` (its `format`) or `kind`, and for `KeyError` and `ValueError` inside the block.
     """
     path = Path(path)
     try:

@@ -1,8 +1,4 @@
-"""Codes whose last numbers are the attributes themselves, as a conditional VAE has them.
-
-A code is [latent numbers, attributes]: attribute k is 0 without and 1 with it. To read an attribute is
-to look at its number, and to move one is to write it.
-"""
+"""The prior of conditional VAEs, whose codes are [latent numbers, attributes], 0 without and 1 with."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facedial.codes.arrays import bundled, load_arrays
+from facedial.arrays import Floats, load_arrays, open_part
 from facedial.codes.attributes import match
-from facedial.codes.code import Floats
-from facedial.codes.directions import Directions
-from facedial.codes.prior import GaussianPrior, Prior, check_temperature, wanted_labels
 from facedial.errors import BadBundle
+from facedial.priors.base import Prior, check_labels, check_temperature
+from facedial.priors.gaussian import GaussianPrior
 
 FORMAT = 1
 KIND = "labelled"
@@ -24,37 +19,14 @@ KIND = "labelled"
 UNKNOWN = 0.5
 
 
-def directions_of(
-    latent: int, labels: Floats, names: Sequence[str], *, space: str, slope: Floats | None = None
-) -> Directions:
-    """Directions that write an attribute's number. `labels` [N, K] in 0..1 say how attributes spread.
-
-    `slope` [K, L]: what the latent numbers do along, where people who differ in one attribute alone
-    differ in them too.
-    """
-    count = len(names)
-    own = np.eye(count, dtype=np.float32)
-    along = np.zeros((count, latent), np.float32) if slope is None else slope
-    unit = np.concatenate([along, own], 1)
-    weights = np.concatenate([np.zeros((count, latent), np.float32), own], 1)
-    return Directions(
-        names=tuple(names),
-        space=space,
-        unit=(unit / np.linalg.norm(unit, axis=1, keepdims=True)).astype(np.float32),
-        read_weights=weights,
-        read_bias=np.zeros(count, np.float32),
-        sd=np.maximum(np.std(labels, axis=0), 1e-3).astype(np.float32),
-    )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class LabelledPrior:
+class ConditionalPrior:
     """Latent numbers normal given the attributes; attributes as people have them together.
 
     `mean` [L], `slope` [K, L], `root` [L, L]: latent = mean + (y - label_mean) @ slope + noise @ root.
-    `table` uint8 [M, K]: attributes of M people, 0, 1 or 2 (unknown). A wish takes one of those whom it
-    fits best, drawn at random, so that what is not wished comes as it comes together in people.
-    `emphasis`: how many times as far from `label_mean` a wished number goes as was asked.
+    `table` uint8 [M, K]: attributes of M people, 0, 1 or 2 (unknown). A face takes the attributes of one
+    of the people nearest to its targets, drawn at random, so that what is not asked for is as it occurs
+    together in people. `emphasis`: factor on a target's distance from `label_mean`.
     """
 
     space: str
@@ -71,10 +43,10 @@ class LabelledPrior:
     @staticmethod
     def standard(
         latent: int, labels: Floats, names: Sequence[str], *, space: str, people: int = 4096
-    ) -> "LabelledPrior":
+    ) -> "ConditionalPrior":
         """N(0, I) whatever the attributes: what a VAE's divergence asks for."""
         known = np.where(np.isnan(labels), UNKNOWN, labels)
-        return LabelledPrior(
+        return ConditionalPrior(
             space=space,
             names=tuple(names),
             mean=np.zeros(latent, np.float32),
@@ -87,7 +59,7 @@ class LabelledPrior:
     @staticmethod
     def fit(
         codes: Floats, labels: Floats, names: Sequence[str], *, space: str, people: int = 4096
-    ) -> "LabelledPrior":
+    ) -> "ConditionalPrior":
         """From latent `codes` [N, L] and `labels` [N, K] in 0..1, NaN unknown: regression and rest.
 
         What a VAE's codes are is never quite N(0, I); this is the normal nearest to what they are.
@@ -99,7 +71,7 @@ class LabelledPrior:
         slope = np.linalg.solve(gram, y.T @ z / len(y))
         rest = z - y @ slope
         covariance = rest.T @ rest / len(rest) + 1e-6 * np.eye(codes.shape[1])
-        return LabelledPrior(
+        return ConditionalPrior(
             space=space,
             names=tuple(names),
             mean=mean.astype(np.float32),
@@ -110,14 +82,14 @@ class LabelledPrior:
         )
 
     def sample(
-        self, seeds: Sequence[int], wanted: Mapping[str, float], temperature: float = 1.0
+        self, seeds: Sequence[int], targets: Mapping[str, float], temperature: float = 1.0
     ) -> Floats:
         """See `Prior.sample`. `temperature` is of the latent numbers alone."""
         check_temperature(temperature)
-        wish = {match(n, self.names): value for n, value in wanted_labels(wanted).items()}
-        columns = [self.names.index(name) for name in wish]
-        values = np.array(list(wish.values()), np.float32)
-        # Where nobody has all that is wished, those who come nearest.
+        asked = {match(n, self.names): value for n, value in check_labels(targets).items()}
+        columns = [self.names.index(name) for name in asked]
+        values = np.array(list(asked.values()), np.float32)
+        # The people nearest to the targets.
         off = np.abs(self.table[:, columns] * np.float32(1) - values).sum(1)
         fitting = np.flatnonzero(off <= off.min() + 1e-6)
         usual = self.label_mean[columns]
@@ -125,7 +97,9 @@ class LabelledPrior:
         rows = np.empty((len(seeds), len(self.mean) + len(self.names)), np.float32)
         for row, seed in zip(rows, seeds, strict=True):
             rng = np.random.default_rng(seed)
-            noise = rng.standard_normal(len(self.mean)).astype(np.float32)  # first: kept by a wish
+            noise = rng.standard_normal(len(self.mean)).astype(
+                np.float32
+            )  # first: kept by a target
             own = self.table[fitting[rng.integers(len(fitting))]]
             labels = np.where(own == 2, np.float32(UNKNOWN), own.astype(np.float32))
             labels[columns] = written
@@ -152,10 +126,10 @@ class LabelledPrior:
         )
 
     @staticmethod
-    def load(path: str | Path) -> "LabelledPrior":
+    def load(path: str | Path) -> "ConditionalPrior":
         """Read what `save` wrote; raises `BadBundle` when it is missing, damaged or newer."""
-        with bundled(path, "a prior", FORMAT, KIND) as file:
-            return LabelledPrior(
+        with open_part(path, "a prior", FORMAT, KIND) as file:
+            return ConditionalPrior(
                 space=str(file["space"]),
                 names=tuple(str(name) for name in file["names"]),
                 mean=file["mean"],
@@ -175,7 +149,7 @@ def load_prior(path: str | Path) -> Prior:
         kind = str(load_arrays(path, "kind")["kind"])
     except (OSError, KeyError, ValueError) as error:
         raise BadBundle(f"cannot read a prior from {path}: {error}") from error
-    return LabelledPrior.load(path) if kind == KIND else GaussianPrior.load(path)
+    return ConditionalPrior.load(path) if kind == KIND else GaussianPrior.load(path)
 
 
 def _table(labels: Floats, people: int) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""A new direction from two small sets of faces, with an honest report of what it is worth."""
+"""A new direction from two small sets of faces, with a held-out quality report."""
 
 import json
 from collections.abc import Sequence
@@ -8,10 +8,9 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
-from facedial.codes.arrays import load_arrays
-from facedial.codes.code import CodeTable, Floats, check_same_space
-from facedial.codes.directions import Directions, still
-from facedial.codes.moments import Doubles
+from facedial.arrays import Doubles, Floats, load_arrays
+from facedial.codes.code import CodeTable, check_same_space
+from facedial.editing.directions import Directions, project_out
 from facedial.errors import BadRequest
 
 FORMAT = 1
@@ -36,7 +35,7 @@ class SetMean:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a learned direction is worth, and who it was learned from.
+    """Held-out quality of a learned direction, and what its two sets differ in.
 
     `auc`: of faces held out, by `folds`-fold cross-validation, mean over folds; `auc_mean` the
     same for the plain difference of means. A set that differs in sex is told apart by sex too:
@@ -169,7 +168,7 @@ def learn(
         folds=folds,
         auc=_held_out(ups, downs, directions, rows, method, folds, _copy(rng)),
         auc_mean=_held_out(ups, downs, directions, rows, "mean", folds, _copy(rng)),
-        moves=_largest(directions.moves(step32)),
+        moves=_largest(directions.effects(step32)),
         sets=_set_means(ups, downs, directions),
         balanced=tuple(directions.names[r] for r in rows),
     )
@@ -221,13 +220,13 @@ def _step(
     step: Doubles = ups.mean(axis=0, dtype=np.float64) - downs.mean(axis=0, dtype=np.float64)
     weights = directions.read_weights.astype(np.float64)
     if rows:
-        step = still(step, weights[rows])
+        step = project_out(step, weights[rows])
     if not step @ step > 1e-9 * step.size:
         raise BadRequest("the two sets have the same mean: are they the same photos?")
     if method == "shrunk":
         step = shrink(step, 1 / len(ups) + 1 / len(downs), weights)
         if rows:  # shrinking mixes a little of them back in
-            step = still(step, weights[rows])
+            step = project_out(step, weights[rows])
     return step
 
 

@@ -1,4 +1,4 @@
-"""Directions of attributes in code space: read them, move along them, keep some in place."""
+"""Directions of attributes in code space: linear readings, steps along them, some kept in place."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
-from facedial.codes.arrays import bundled
+from facedial.arrays import Doubles, Floats, open_part
 from facedial.codes.attributes import key, match
-from facedial.codes.code import Code, Floats, check_same_space
-from facedial.codes.edit import Edit
-from facedial.codes.moments import Doubles, fit_moments
+from facedial.codes.code import Code, check_same_space
+from facedial.codes.moments import fit_moments
+from facedial.editing.request import Edit
 from facedial.errors import BadRequest
 
 FORMAT = 1
@@ -48,11 +48,11 @@ class NamedStep(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Directions:
-    """K attributes of one code space, each with a way to move and a way to read.
+    """K attributes of one code space, each with a unit step and a linear reading.
 
-    `unit` float32 [K, D]: moves, of length 1. `read_weights` [K, D], `read_bias` [K]: a reading
+    `unit` float32 [K, D]: steps, of length 1. `read_weights` [K, D], `read_bias` [K]: a reading
     is `read_weights @ code + read_bias`, 0 for people without and 1 for people with the attribute
-    on average. `gain` [K]: change of the own reading per unit move. `sd` [K]: standard deviation
+    on average. `gain` [K]: change of the own reading per unit step. `sd` [K]: standard deviation
     of the readings over training people.
     """
 
@@ -65,7 +65,7 @@ class Directions:
 
     @property
     def gain(self) -> Floats:
-        """Change of the own reading per unit move, float32 [K]."""
+        """Change of the own reading per unit step, float32 [K]."""
         return np.asarray((self.unit * self.read_weights).sum(axis=1))
 
     def index(self, name: str) -> int:
@@ -81,12 +81,12 @@ class Directions:
         check_same_space(code, self)
         return dict(zip(self.names, map(float, self.read(code.values[None])[0]), strict=True))
 
-    def moves(self, step: Floats) -> dict[str, float]:
-        """How far `step` [D] moves every reading, in standard deviations over training people."""
+    def effects(self, step: Floats) -> dict[str, float]:
+        """Change of every reading by `step` [D], in standard deviations over training people."""
         change = (self.read_weights @ step) / self.sd
         return dict(zip(self.names, map(float, change), strict=True))
 
-    def steps(self, code: Code, edit: Edit) -> Floats:
+    def step(self, code: Code, edit: Edit) -> Floats:
         """The step float32 [D] that `edit` asks for at `code`: add it to the code's values.
 
         Shifts add up, each exact for its own attribute by itself. Targets are then solved
@@ -109,7 +109,7 @@ class Directions:
         weights = self.read_weights.astype(np.float64)
         units = self.unit.astype(np.float64)
         if kept:
-            units = still(units, weights[kept])
+            units = project_out(units, weights[kept])
         self._refuse_stuck(sorted({*targets, *shifts}), units, weights)
         for k, amount in shifts.items():
             step += amount * self.sd[k] / (weights[k] @ units[k]) * units[k]
@@ -121,7 +121,7 @@ class Directions:
         return np.asarray(edit.strength * step).astype(np.float32)
 
     def keeping(self, step: Floats, names: Collection[str]) -> Floats:
-        """A step [D] from anywhere without what it would do to the readings of `names`.
+        """A step [D] without its part that changes the readings of `names`.
 
         Raises `UnknownName`.
         """
@@ -129,7 +129,7 @@ class Directions:
         if not rows:
             return step
         weights = self.read_weights[rows].astype(np.float64)
-        return still(step.astype(np.float64), weights).astype(np.float32)
+        return project_out(step.astype(np.float64), weights).astype(np.float32)
 
     def _refuse_stuck(self, rows: Sequence[int], units: Doubles, weights: Doubles) -> None:
         for k in rows:
@@ -184,7 +184,7 @@ class Directions:
     @staticmethod
     def load(path: str | Path) -> "Directions":
         """Read what `save` wrote; raises `BadBundle` when it is missing, damaged or newer."""
-        with bundled(path, "directions", FORMAT) as file:
+        with open_part(path, "directions", FORMAT) as file:
             return Directions(
                 names=tuple(str(name) for name in file["names"]),
                 space=str(file["space"]),
@@ -201,8 +201,8 @@ def unit_rows(rows: Floats) -> Floats:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
-def still(steps: Doubles, weights: Doubles) -> Doubles:
-    """`steps` [..., D] without what moves the readings of `weights` [K, D].
+def project_out(steps: Doubles, weights: Doubles) -> Doubles:
+    """`steps` [..., D] without their part that changes the readings of `weights` [K, D].
 
     The orthogonal projection: in whitened codes the smallest change that does it.
     """
@@ -255,4 +255,27 @@ def fit_directions(
         read_weights=weights.astype(np.float32),
         read_bias=bias.astype(np.float32),
         sd=sd.astype(np.float32),
+    )
+
+
+def label_directions(
+    latent: int, labels: Floats, names: Sequence[str], *, space: str, slope: Floats | None = None
+) -> Directions:
+    """Directions of codes [latent numbers, attributes]: each sets its attribute's number.
+
+    `labels` [N, K] in 0..1 give the standard deviations of the attributes. `slope` [K, L]: change of
+    the latent numbers that goes with each attribute.
+    """
+    count = len(names)
+    own = np.eye(count, dtype=np.float32)
+    along = np.zeros((count, latent), np.float32) if slope is None else slope
+    unit = np.concatenate([along, own], 1)
+    weights = np.concatenate([np.zeros((count, latent), np.float32), own], 1)
+    return Directions(
+        names=tuple(names),
+        space=space,
+        unit=(unit / np.linalg.norm(unit, axis=1, keepdims=True)).astype(np.float32),
+        read_weights=weights,
+        read_bias=np.zeros(count, np.float32),
+        sd=np.maximum(np.std(labels, axis=0), 1e-3).astype(np.float32),
     )

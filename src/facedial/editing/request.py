@@ -23,7 +23,7 @@ class Edit:
     `targets`: attribute -> reading to arrive at, -0.5..1.5 (0 without, 1 with it).
     `shifts`: attribute -> change of its reading, -5..5 standard deviations over training people.
     `keep`: attributes whose readings stay. `strength`: factor on the whole step, 0..3. `exactly`:
-    whether a target brings nothing along (see `codes.wishes`).
+    whether implied attributes stay as they are (see `editing.implied`).
     CelebA's names may be spelt in any case; other names are learned directions', left as they
     are. Raises `BadRequest` for amounts out of range and for one attribute asked for twice.
 
@@ -118,13 +118,13 @@ class Edit:
                 'an edit is {"set": {...}, "add": {...}, "keep": [...], "strength": 1, '
                 '"exactly": false}'
             )
-        wished, added, kept = facts.get("set", {}), facts.get("add", {}), facts.get("keep", [])
-        if not isinstance(wished, dict) or not isinstance(added, dict):
+        set_, added, kept = facts.get("set", {}), facts.get("add", {}), facts.get("keep", [])
+        if not isinstance(set_, dict) or not isinstance(added, dict):
             raise BadRequest('"set" and "add" of an edit are tables of names and amounts')
         if not isinstance(kept, list) or not all(isinstance(name, str) for name in kept):
             raise BadRequest('"keep" of an edit is a list of names')
         return Edit(
-            wished,
+            set_,
             added,
             frozenset(kept),
             facts.get("strength", 1.0),
