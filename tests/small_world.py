@@ -1,4 +1,4 @@
-"""A small world in which attributes are known: 32-number codes that carry six attributes."""
+"""Synthetic codes of 32 numbers that depend on six known attributes, and directions fitted to them."""
 
 from dataclasses import dataclass
 

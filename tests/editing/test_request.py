@@ -56,7 +56,7 @@ def test_the_nearest_name_is_suggested() -> None:
         match("zzz", ["a"])
 
 
-def test_texts_become_an_edit() -> None:
+def test_texts_are_parsed_into_an_edit() -> None:
     edit = Edit.parse(set=["smiling=0.5"], add=["bald=-2"], keep=["male", "Young"], strength=2)
     assert edit == Edit({"Smiling": 0.5}, {"Bald": -2.0}, frozenset({"Male", "Young"}), 2.0)
     assert Edit({"Smiling": np.float64(1)}).targets == {"Smiling": 1.0}
@@ -77,7 +77,9 @@ def test_texts_become_an_edit() -> None:
         ({"strength": math.inf}, "strength must be a number"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(asked: dict[str, list[str]], says: str) -> None:
+def test_requests_out_of_range_or_contradictory_are_refused(
+    asked: dict[str, list[str]], says: str
+) -> None:
     with pytest.raises(BadRequest, match=says):
         Edit.parse(**asked)  # type: ignore[arg-type]
 
@@ -86,7 +88,7 @@ def test_what_cannot_be_asked_is_refused(asked: dict[str, list[str]], says: str)
     "text",
     ["", "[1]", '{"sett": {}}', '{"set": [1]}', '{"keep": "Male"}', '{"set": {"Smiling": "1"}}'],
 )
-def test_text_that_is_no_edit_is_refused(text: str) -> None:
+def test_text_that_is_not_an_edit_is_refused(text: str) -> None:
     with pytest.raises(BadRequest):
         Edit.from_json(text)
 
@@ -96,12 +98,12 @@ def test_two_spellings_of_one_name_are_refused() -> None:
         Edit({"smiling": 1, "Smiling": 0})
 
 
-def test_zero_edits_know_themselves() -> None:
+def test_zero_edits_are_recognised() -> None:
     assert Edit().is_zero and Edit(keep=frozenset({"Male"})).is_zero
     assert Edit(shifts={"Male": 0}).is_zero and Edit({"Male": 1}, strength=0).is_zero
     assert not Edit({"Male": 0}).is_zero and not Edit(shifts={"Male": 1}).is_zero
 
 
 def test_edits_need_no_numpy() -> None:
-    code = "import sys; import facedial.codes.edit; sys.exit('numpy' in sys.modules)"
+    code = "import sys; import facedial.editing.request; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0  # noqa: S603

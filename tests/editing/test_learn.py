@@ -10,8 +10,7 @@ from facedial.editing.directions import Directions
 from facedial.editing.learn import Learned, learn, shrink
 from facedial.editing.request import Edit
 from facedial.errors import BadRequest, CodeSpaceMismatch, UnknownName
-
-from .conftest import SPACE, World
+from small_world import SPACE, World
 
 SMILE, MALE = 2, 0
 
@@ -57,7 +56,9 @@ def learned(world: World, directions: Directions, balance: tuple[str, ...] = ())
     )
 
 
-def test_a_learned_direction_finds_what_it_was_shown(world: World, directions: Directions) -> None:
+def test_a_learned_direction_separates_faces_that_it_was_not_fitted_on(
+    world: World, directions: Directions
+) -> None:
     made = learned(world, directions, ("Male",))
     unseen = slice(3000, None)
     reading = world.codes[unseen] @ made.read_weights + made.read_bias
@@ -72,14 +73,16 @@ def test_one_step_changes_the_reading_by_one(world: World, directions: Direction
     assert made.read_weights @ made.step == pytest.approx(1, abs=1e-5)
 
 
-def test_balance_takes_out_what_the_sets_differ_in(world: World, directions: Directions) -> None:
+def test_balance_removes_the_attributes_in_which_the_sets_differ(
+    world: World, directions: Directions
+) -> None:
     plain, balanced = learned(world, directions), learned(world, directions, ("male",))
     assert plain.report.moves["Male"] < -0.3  # eight in ten of the smiling are women
     assert balanced.report.moves["Male"] == pytest.approx(0, abs=1e-5)
     assert balanced.report.balanced == ("Male",) and plain.report.balanced == ()
     first = plain.report.sets[0]
     assert first.name == "Male" and first.difference < -0.4
-    sizes = [abs(move) for move in plain.report.moves.values()]
+    sizes = [abs(effect) for effect in plain.report.moves.values()]
     assert sizes == sorted(sizes, reverse=True)
 
 
@@ -87,7 +90,7 @@ def test_the_same_generator_gives_the_same_report(world: World, directions: Dire
     assert learned(world, directions).report == learned(world, directions).report
 
 
-def test_sets_with_no_difference_are_told_apart_by_chance_only(directions: Directions) -> None:
+def test_sets_of_one_distribution_are_separated_at_chance_level(directions: Directions) -> None:
     rng = np.random.default_rng(3)
     made = learn(
         "nothing",
@@ -128,7 +131,7 @@ def test_shrink_is_the_posterior_mean_of_its_prior() -> None:
     assert_allclose(shrink(seen, noise, known), max(found, key=lambda f: f[0])[1], atol=1e-10)
 
 
-def test_the_sources_way_is_the_difference_of_means(world: World, directions: Directions) -> None:
+def test_the_method_mean_is_the_difference_of_means(world: World, directions: Directions) -> None:
     ups, downs = sets(world)
     made = learn("s", ups, downs, directions, method="mean", rng=np.random.default_rng(0))
     assert_allclose(made.step, ups.values.mean(axis=0) - downs.values.mean(axis=0), atol=1e-5)
@@ -141,7 +144,7 @@ def test_an_edit_names_a_learned_direction_like_an_attribute(
     wider = directions.with_learned(learned(world, directions))
     start = Code(world.codes[0], SPACE)
     asked = Edit({"my smile": 1, "Bald": 0}, keep=frozenset({"Male"}))
-    after = wider.readings(start.moved(wider.steps(start, asked)))
+    after = wider.readings(start.moved(wider.step(start, asked)))
     assert after["My smile"] == pytest.approx(1, abs=1e-3)
     assert after["Bald"] == pytest.approx(0, abs=1e-3)
     assert after["Male"] == pytest.approx(wider.readings(start)["Male"], abs=1e-3)
@@ -169,7 +172,7 @@ def test_a_learned_direction_comes_back_from_its_file(
         Learned.load(tmp_path / "newer.npz")
 
 
-def test_sets_that_teach_nothing_are_refused(world: World, directions: Directions) -> None:
+def test_sets_that_are_too_small_or_equal_are_refused(world: World, directions: Directions) -> None:
     ups, downs = sets(world)
     rng = np.random.default_rng(0)
     with pytest.raises(BadRequest, match="4 faces or more, found 3 with"):
