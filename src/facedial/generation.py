@@ -11,7 +11,7 @@ from facedial.editing.implied import implied_by
 from facedial.errors import BadRequest
 from facedial.flow.interpolate import FlowInterpolation, interpolate
 from facedial.flow.sampler import MAX_ATTEMPTS, STEPS, FlowPrior
-from facedial.model import PRIOR, Model
+from facedial.model import Model
 from facedial.priors.base import Prior, face_seeds
 from facedial.priors.conditional import load_prior
 from facedial.priors.uniform import RAW, UniformPrior, load_whitening
@@ -57,7 +57,7 @@ def prior_of(
         whitening = load_whitening(model.bundle.file(RAW)) if raw else None
         return UniformPrior(model.space, model.dimensions, whitening=whitening)
     if name == GAUSSIAN:
-        return load_prior(model.bundle.file(PRIOR))
+        return load_prior(model.prior_file())
     raise BadRequest(f"no prior named {name!r}; known: {', '.join(PRIORS)}")
 
 

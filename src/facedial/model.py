@@ -1,4 +1,7 @@
-"""A model: a bundle's graphs under their names, with what belongs to its codes, checked together."""
+"""A model: a bundle's graphs under their names, with what belongs to its codes, checked together.
+
+`Model` is long because it alone knows what the graphs of a bundle are called and what they compute.
+"""
 
 import dataclasses
 import logging
@@ -18,7 +21,7 @@ from facedial.editing.directions import Directions
 from facedial.editing.learn import Learned
 from facedial.editing.masks import ATTRIBUTE_MASKS, AttributeMasks
 from facedial.editing.table import EditTable
-from facedial.errors import BadRequest, CodeSpaceMismatch
+from facedial.errors import BadBundle, BadRequest, CodeSpaceMismatch
 from facedial.faces.crop import FRAMES
 from facedial.faces.sheet import as_bytes
 from facedial.flow.sampler import BLURRY
@@ -34,14 +37,15 @@ DIRECTIONS, PRIOR = "directions.npz", "prior.npz"
 
 # Graphs that a bundle without its own borrows from the package's.
 SHARED = ("landmarks", "matte", "reader")
-# Parts that were trained for the codes of one autoencoder, and what they are called in messages. Their
-# facts name that code space as `of`.
+# Parts that were made for the codes of one autoencoder, and what they are called in messages. Their facts
+# name that code space as `of`; the prior's file does.
 DEPENDENT = {
     "sharp": "GAN decoder",
     "flow": "flow",
     "guide": "weak flow",
     "student": "distilled editor",
     "moves": "edit table",
+    "prior": "Gaussian prior",
 }
 
 
@@ -51,12 +55,32 @@ def upsampled(crops: Bytes) -> Bytes:
     return crops.repeat(factor, 1).repeat(factor, 2) if factor > 1 else crops
 
 
+def _stated(bundle: Bundle) -> str:
+    """The code space that a bundle states; raises `BadBundle` where a fact is missing that all need."""
+    for fact in ("space", "side", "dimensions"):
+        if fact not in bundle.facts:
+            raise BadBundle(f"{bundle.path} states no {fact}; export the model again")
+    return str(bundle.facts["space"])
+
+
+def _parts_of_other_spaces(bundle: Bundle, space: str) -> dict[str, str]:
+    """Part of a bundle -> the code space it was made for, where that is not `space`."""
+    spaces = {part: str(bundle.part(part).get("of", space)) for part in DEPENDENT}
+    if bundle.has_file(PRIOR):
+        path = bundle.file(PRIOR)
+        try:
+            spaces["prior"] = str(load_arrays(path, "space")["space"])
+        except (OSError, KeyError, ValueError) as error:
+            raise BadBundle(f"cannot read a prior from {path}: {error}") from error
+    return {part: of for part, of in spaces.items() if of != space}
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """A bundle with its directions, edit table and attribute masks.
 
     Pixels are uint8 RGB [N, S, S, 3]; codes float32 [N, D]. Every part is checked once, in `open`,
-    against the code space it was trained for. `left_out`: parts of other code spaces, which are not
+    against the code space it was made for. `left_out`: parts of other code spaces, which are not
     used. `packaged`: the bundle that lends its landmarks, matte and classifier.
     """
 
@@ -74,34 +98,28 @@ class Model:
         """The model of a bundle: a folder, an installed name, or the default (None).
 
         `threads`: of each session; None for those this process may use. Raises `BadBundle`,
-        `UnknownName`, and `CodeSpaceMismatch` for a part that was trained for other codes; where not
-        `strict`, such a part is left out instead, for training it again.
+        `UnknownName`, and `CodeSpaceMismatch` for a part that was made for other codes; where not
+        `strict`, such a part is left out instead, so that it can be trained again.
         """
         bundle = Bundle.open(path, threads=threads)
-        complete = all(bundle.has(graph) for graph in SHARED)
-        packaged = bundle if complete else Bundle.open(threads=threads)
+        space = _stated(bundle)
         directions = Directions.load(bundle.file(DIRECTIONS))
-        space = str(bundle.facts["space"])
         if directions.space != space:
             raise CodeSpaceMismatch(
                 f"the directions belong to {directions.space}, the model to {space}; fit them again "
                 "with this model"
             )
-        left_out = set()
-        trained_for = {part: bundle.part(part).get("of", space) for part in DEPENDENT}
-        if bundle.has_file(PRIOR):
-            trained_for["prior"] = str(load_arrays(bundle.file(PRIOR), "space")["space"])
-        for part, of in trained_for.items():
-            what = DEPENDENT.get(part, "Gaussian prior")
-            if of == space:
-                continue
-            if strict:
-                raise CodeSpaceMismatch(
-                    f"the {what} in {bundle.name} was trained for codes of {of}, its autoencoder "
-                    f"makes {space}; train the {what} again with --init of this bundle"
-                )
-            left_out.add(part)
-            log.info("%s: %s of %s left out", bundle.name, what, of)
+        left_out = _parts_of_other_spaces(bundle, space)
+        if strict and left_out:
+            part, other = next(iter(left_out.items()))
+            raise CodeSpaceMismatch(
+                f"the {DEPENDENT[part]} in {bundle.name} was made for codes of {other}, its "
+                f"autoencoder makes {space}; make the {DEPENDENT[part]} again for this bundle"
+            )
+        for part, other in left_out.items():
+            log.info("%s: %s of %s left out", bundle.name, DEPENDENT[part], other)
+        complete = all(bundle.has(graph) for graph in SHARED)
+        packaged = bundle if complete else Bundle.open(threads=threads)
         table = {} if "moves" in left_out else bundle.part("moves")
         known = bundle.has_file(ATTRIBUTE_MASKS) and "moves" not in left_out
         masks = AttributeMasks.load(bundle.file(ATTRIBUTE_MASKS)) if known else AttributeMasks({})
@@ -242,6 +260,15 @@ class Model:
                 "method direction"
             )
         return tuple(self.bundle.part("flow")["attributes"])
+
+    def prior_file(self) -> Path:
+        """The file of the prior in closed form; raises `BadRequest` where there is none for its codes."""
+        if "prior" in self.left_out:
+            raise BadRequest(
+                f"the model {self.name} has no Gaussian prior of its own codes; fit one again, or use "
+                "another prior"
+            )
+        return self.bundle.file(PRIOR)
 
     @cached_property
     def label_prior(self) -> LabelPrior | None:
