@@ -1,5 +1,6 @@
 """Portraits: the faces of a photo, found, aligned and encoded once, to be edited often."""
 
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -58,7 +59,8 @@ class PortraitReader:
         """See `Editor.portraits`."""
         if eyes is not None:
             return self.read(photo, [face_from_eyes(photo, np.asarray(eyes, np.float64))])
-        number = face if isinstance(face, int) and not isinstance(face, bool) else None
+        integer = isinstance(face, numbers.Integral) and not isinstance(face, bool)
+        number = int(face) if integer else None
         if number is None and face != ALL:
             raise BadRequest(f"a face is a number from 1 on, or {ALL!r}, found {face!r}")
         if not self.model.needs_face or number is None:
