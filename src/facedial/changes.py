@@ -96,7 +96,11 @@ def change(
             mask=mask,
         )
         moved, besides = _flow_step(flow, code, part, name, attributes, asked)
-        implied |= besides
+        for other, arrived in besides.items():
+            # Two attributes may imply a third: what is reported is the larger of both changes.
+            now = attributes[other]
+            if abs(arrived - now) >= abs(implied.get(other, now) - now):
+                implied[other] = arrived
         step += model.directions.keeping(moved, edit.keep)
         masks.append(mask)
     after = Code(code.values + step, code.space) if step.any() else code
