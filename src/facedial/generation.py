@@ -77,6 +77,10 @@ def generate(
     """
     if count < 1:
         raise BadRequest(f"at least 1 face can be generated, found {count}")
+    if seed < 0:
+        raise BadRequest(f"a seed is 0 or more, found {seed}")
+    if first < 0:
+        raise BadRequest(f"the first face is number 0 or more, found {first}")
     asked = spelt(targets)
     if temperature is None:
         temperature = prior.usual_temperature
