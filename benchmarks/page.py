@@ -39,7 +39,7 @@ def photos(folder: Path) -> dict[str, list[Path]]:
     found = {"photo": [astronaut]}
     with Editor.open() as editor:
         for name, label in (("with", 1.0), ("without", 0.0)):
-            codes = editor.generate(2 * SET_SIZE, seed=5, wanted={"Eyeglasses": label})
+            codes = editor.generate(2 * SET_SIZE, seed=5, targets={"Eyeglasses": label})
             found[name] = []
             for i, pixels in enumerate(editor.decode(codes)):
                 path = folder / f"{name}-{i}.png"
@@ -80,7 +80,7 @@ def edit(page: Page, files: dict[str, list[Path]]) -> None:
 def generate(page: Page, files: dict[str, list[Path]]) -> None:
     """Twelve new faces that smile."""
     page.click("#tab-generate")
-    page.select_option("#wanted-Smiling", "1")
+    page.select_option("#targets-Smiling", "1")
     page.click("#generate-form button[type=submit]")
     expect(page.locator("#faces img")).to_have_count(12)
 

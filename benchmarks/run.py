@@ -292,9 +292,9 @@ def measured(model: str | None, threads: int) -> dict[str, Any]:
             rows.append(memory(path, model or "", threads))
         rows += of_calls(editor, photo, model, threads)
         about = {
-            "name": editor.bundle.name,
-            "space": editor.bundle.space,
-            "mb": editor.bundle.megabytes(),
+            "name": editor.model.name,
+            "space": editor.model.space,
+            "mb": editor.model.bundle.megabytes(),
         }
     return {
         "format": FORMAT,

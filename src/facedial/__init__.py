@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facedial.codes.code import Code as Code
-    from facedial.codes.edit import Edit as Edit
+    from facedial.editing.request import Edit as Edit
     from facedial.editor import Editor as Editor
-    from facedial.editor import Portrait as Portrait
     from facedial.faces.photo import Photo as Photo
+    from facedial.portrait import Portrait as Portrait
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Code": "facedial.codes.code",
-    "Edit": "facedial.codes.edit",
+    "Edit": "facedial.editing.request",
     "Editor": "facedial.editor",
     "Photo": "facedial.faces.photo",
-    "Portrait": "facedial.editor",
+    "Portrait": "facedial.portrait",
 }
 __all__ = ["Code", "Edit", "Editor", "Photo", "Portrait", "__version__"]
 

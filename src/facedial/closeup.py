@@ -1,18 +1,21 @@
-"""A face seen close: its part of a photo at the size of a screen, drawn anew as a slider moves."""
+"""A close-up of a face: its part of a photo at screen size, rendered at every step of a slider."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from facedial.codes.code import Floats
-from facedial.editor import Change, Editor, Portrait
+from facedial.arrays import Floats
+from facedial.changes import Change
+from facedial.compose.blend import high_frequency
 from facedial.errors import BadRequest
 from facedial.faces.crop import Crop
 from facedial.faces.geometry import apply, compose
-from facedial.faces.paste import fine_detail
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import resized
+from facedial.model import Model
+from facedial.portrait import Portrait
+from facedial.render import paste
 
 LARGEST = 1024
 SMALLEST = 64
@@ -23,18 +26,18 @@ class CloseUp:
     """The smallest upright rectangle of a photo that holds all that an edit of one face may change.
 
     `box`: x0, y0, x1, y1 in photo pixels, half-open. `portrait`: the face in a photo of that
-    rectangle alone, made smaller where its longer side exceeds what was asked for. `before`: what
-    is drawn of its code, float32 [S, S, 3]. `detail`: what the photo shows finer than its crop, as
-    `faces.paste.fine_detail`.
+    rectangle alone, made smaller where its longer side exceeds what was asked for. `before`: its
+    decoded code, float32 [S, S, 3]. `residual`: the photo's high-frequency residual over its crop
+    (`compose.blend.high_frequency`).
     """
 
     portrait: Portrait
     box: tuple[int, int, int, int]
     before: Floats
-    detail: Floats
+    residual: Floats
 
     @staticmethod
-    def of(editor: Editor, portrait: Portrait, side: int = 512) -> "CloseUp":
+    def of(model: Model, portrait: Portrait, side: int = 512) -> "CloseUp":
         """The close-up of at most `side` pixels along its longer side; raises `BadRequest`."""
         if not SMALLEST <= side <= LARGEST:
             raise BadRequest(f"a close-up has {SMALLEST}..{LARGEST} pixels a side, found {side}")
@@ -56,15 +59,15 @@ class CloseUp:
             portrait.face,
             crop,
             portrait.code,
-            portrait.memory,
+            portrait.cache,
         )
-        (before,) = editor.bundle.draw(portrait.code.values[None])
-        return CloseUp(near, (x0, y0, x1, y1), before, fine_detail(near.photo, crop))
+        (before,) = model.decode(portrait.code.values[None])
+        return CloseUp(near, (x0, y0, x1, y1), before, high_frequency(near.photo, crop))
 
-    def render(self, editor: Editor, change: Change) -> Photo:
-        """The close-up after a change of its portrait: what `Editor.paste` shows there, at this size."""
+    def render(self, model: Model, change: Change) -> Photo:
+        """The close-up after a change of its portrait: what `render.paste` gives there, at this size."""
         known = self.before if change.before is self.portrait.code else None
-        return editor.paste(self.portrait, change, before=known, detail=self.detail)
+        return paste(model, self.portrait, change, before=known, residual=self.residual)
 
 
 def surroundings(portrait: Portrait) -> tuple[int, int, int, int]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facedial import scores
 from facedial.codes.code import Code
-from facedial.editor import FRAME, Editor, Portrait
+from facedial.editor import Editor
 from facedial.errors import BadRequest, UnknownName
 from facedial.faces import sheet
 from facedial.faces.crop import FRAMES, align
@@ -17,6 +17,8 @@ from facedial.faces.mark import EDITED, GENERATED
 from facedial.faces.photo import Photo
 from facedial.files import WRITABLE, refuse_existing
 from facedial.folder import nearest
+from facedial.model import FRAME
+from facedial.portrait import Portrait
 
 Pixels = NDArray[np.uint8]
 
@@ -31,8 +33,8 @@ def of_edit(editor: Editor, portraits: Sequence[Portrait], result: Photo) -> Pho
     """A row for each face: its crop of the photo, its reconstruction, its crop of the result."""
     rows = []
     for portrait in portraits:
-        after = align(result, portrait.face, editor.bundle.frame, editor.bundle.side)
-        drawn = editor.decode([portrait.code], faithful=True)[0]
+        after = align(result, portrait.face, editor.model.frame, editor.model.side)
+        drawn = editor.decode([portrait.code], mse=True)[0]
         rows.append(sheet.grid([portrait.crop.pixels, drawn, after.pixels], 3))
     return Photo(sheet.stack(rows, gap=2), "strip", mark=EDITED)
 
@@ -51,7 +53,7 @@ def of_reconstruction(
     rows, numbers = [], []
     for portrait in portraits:
         code = in_bytes(portrait.code) if as_bytes else portrait.code
-        drawn = editor.decode([code], faithful=True)[0]
+        drawn = editor.decode([code], mse=True)[0]
         crop = portrait.crop.pixels
         rows.append(sheet.grid([crop, drawn], 2))
         numbers.append(
@@ -187,12 +189,12 @@ def demo(editor: Editor, subjects: Sequence[Portrait], seed: int) -> Photo:
         sheet.caption("new faces from random codes", 8 * 130),
         sheet.grid(list(editor.decode(drawn)), 8),
     ]
-    faces = subjects or [editor.portrait_of(code) for code in drawn[:4]]
+    faces = subjects or [editor.reader.of_code(code) for code in drawn[:4]]
     parts.append(sheet.caption(" | ".join(["face", "reconstruction", *DEMO_EDITS]), 8 * 130))
-    frame, side = editor.bundle.frame, editor.bundle.side
+    frame, side = editor.model.frame, editor.model.side
     for face in faces:
         row = [face.crop.pixels, editor.decode([face.code])[0]]
-        standing = editor.standing(face)
+        standing = editor.current_values(face)
         for name in DEMO_EDITS:
             # Each face turns toward the other side of what it is.
             edited = editor.render(face, {name: 0.0 if standing[name] > 0.5 else 1.0})

@@ -7,7 +7,7 @@ import numpy as np
 
 from facedial.codes.attributes import key
 from facedial.codes.code import Code, CodeTable
-from facedial.codes.learn import Learned, learn
+from facedial.editing.learn import Learned, learn
 from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.files import is_picture, read_text
@@ -34,13 +34,13 @@ def check_wish(editor: Editor, name: str, balance: Sequence[str]) -> None:
     """
     if not key(name) or "=" in name:
         raise BadRequest(f"a direction needs a name without '=', found {name!r}")
-    taken = {key(known): known for known in editor.directions.names}
+    taken = {key(known): known for known in editor.model.directions.names}
     if key(name) in taken:
         raise BadRequest(
             f"the model has an attribute {taken[key(name)]} already; learn under another name"
         )
     for one in balance:
-        editor.directions.index(one)
+        editor.model.directions.index(one)
 
 
 def teach(
@@ -63,7 +63,7 @@ def teach(
         name,
         tables[0],
         tables[1],
-        editor.directions,
+        editor.model.directions,
         balance=balance,
         method="mean" if plain else "shrunk",
         rng=np.random.default_rng(seed),

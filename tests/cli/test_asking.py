@@ -314,7 +314,7 @@ def test_no_answer_to_edit_is_nothing_to_change(answering: Answering, photo: Pat
 def test_generate_asks_for_all_that_its_prior_knows(answering: Answering, editor: Editor) -> None:
     done = answering(40 * "\n", "generate", "-n", 1, "--ask")
     assert sorted(asked(done)) == sorted(NAMES)
-    weak = {name for name, auc in editor.reliability().items() if (auc or 0) < 0.8}
+    weak = {name for name, auc in editor.model.classifier_auc().items() if (auc or 0) < 0.8}
     assert weak
     shown = [line for line in done.err.splitlines() if "(low AUC)" in line]
     assert {re.findall(r"\[(\w+)\]", line)[0] for line in shown} == weak

@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 from PIL import Image
 
+from facedial.compose.blend import paste_change
 from facedial.errors import NoFaceFound
 from facedial.faces import (
     DETECTION_STAGES,
@@ -19,7 +20,6 @@ from facedial.faces import (
     align,
     face_from_eyes,
     find,
-    paste_change,
     patch_of,
 )
 from facedial.faces.face import overlap

@@ -1,6 +1,7 @@
-"""Laws of bundles: golden numbers, batches, threads, damage."""
+"""Laws of bundles: golden numbers, batches, threads, pickling, damage."""
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from numpy.testing import assert_allclose
 from facedial.errors import BadBundle, UnknownName
 from facedial.runtime import bundle
 from facedial.runtime.bundle import Bundle
+
+ENCODER, DECODER = "autoencoder-encode", "autoencoder-decode"
 
 
 @pytest.fixture(scope="module")
@@ -47,35 +50,70 @@ def test_golden_numbers_agree(opened: Bundle) -> None:
 
 def test_a_batch_is_its_singles(opened: Bundle) -> None:
     many = codes(bundle.LARGEST_BATCH + 3)
-    together = opened.decode(many)
-    alone = np.concatenate([opened.decode(row[None]) for row in many])
+    together = opened.run(DECODER, many)
+    alone = np.concatenate([opened.run(DECODER, row[None]) for row in many])
     assert together.shape == (len(many), 128, 128, 3)
     assert_allclose(together, alone, atol=0.02)  # of 255: sums in another order
 
 
+def test_a_bundle_tells_which_graphs_and_files_it_holds(opened: Bundle) -> None:
+    assert opened.has(DECODER) and opened.has("flow")
+    assert not opened.has("no-such-graph") and not opened.has("prior")
+    assert opened.has_file("prior.npz") and not opened.has_file("raw.npz")
+    assert opened.part("flow")["of"] == opened.facts["space"]
+    assert opened.part("no-such-part") == {}
+    assert opened.file("prior.npz").is_file()
+    with pytest.raises(BadBundle, match=r"holds no no-such-graph\.onnx"):
+        opened.run("no-such-graph", codes(1))
+    with pytest.raises(BadBundle, match=r"holds no raw\.npz"):
+        opened.file("raw.npz")
+
+
+def test_a_graph_has_one_session_which_a_close_frees_and_a_call_opens_again() -> None:
+    with Bundle.open("cvae") as one:
+        values = np.zeros((1, one.facts["dimensions"]), np.float32)
+        first = one.run(DECODER, values)
+        session = one.session(DECODER)
+        assert one.session(DECODER) is session
+        one.close()
+        assert np.array_equal(one.run(DECODER, values), first)
+        assert one.session(DECODER) is not session
+
+
+def test_a_used_bundle_is_pickled_without_its_sessions() -> None:
+    with Bundle.open("cvae", threads=1) as one:
+        values = np.zeros((1, one.facts["dimensions"]), np.float32)
+        first = one.run(DECODER, values)
+        data = pickle.dumps(one)
+        assert len(data) < 100_000
+        with pickle.loads(data) as copy:  # noqa: S301
+            assert (copy.path, copy.facts, copy.threads) == (one.path, one.facts, 1)
+            assert np.array_equal(copy.run(DECODER, values), first)
+
+
 def test_thread_counts_agree(opened: Bundle) -> None:
     with Bundle.open(threads=1) as one, Bundle.open(threads=2) as two:
-        assert_allclose(one.decode(codes(2)), two.decode(codes(2)), atol=0.02)
+        assert_allclose(one.run(DECODER, codes(2)), two.run(DECODER, codes(2)), atol=0.02)
 
 
-def test_codes_are_white_on_their_range(opened: Bundle) -> None:
-    """The linear map's range: what is drawn from a code's base has, encoded again, much of it."""
-    wanted = 0.3 * codes(8)  # mild, so that little is clipped to black and white
-    drawn = np.clip(np.rint(opened.decode(wanted)), 0, 255).astype(np.uint8)
-    found = opened.encode(drawn)
-    agree = [np.corrcoef(a[:64], b[:64])[0, 1] for a, b in zip(wanted, found, strict=True)]
+def test_decoded_codes_are_encoded_as_themselves(opened: Bundle) -> None:
+    """The leading numbers, in which codes of most pictures differ, survive decoding and encoding."""
+    given = 0.3 * codes(8)  # mild, so that little is clipped to black and white
+    pictures = np.clip(np.rint(opened.run(DECODER, given)), 0, 255).astype(np.uint8)
+    found = opened.run(ENCODER, pictures)
+    agree = [np.corrcoef(a[:64], b[:64])[0, 1] for a, b in zip(given, found, strict=True)]
     assert min(agree) > 0.95
 
 
 def test_encoding_twice_gives_the_same_bits(opened: Bundle) -> None:
     crops = np.random.default_rng(1).integers(0, 256, (2, 128, 128, 3), dtype=np.uint8)
-    assert np.array_equal(opened.encode(crops), opened.encode(crops))
+    assert np.array_equal(opened.run(ENCODER, crops), opened.run(ENCODER, crops))
 
 
 def test_mirrored_crops_have_codes_of_equal_length(opened: Bundle) -> None:
     """Fitted on mirrors too, each component is even or odd: mirroring changes only signs."""
-    crop = np.clip(opened.decode(0.5 * codes(1)), 0, 255).astype(np.uint8)
-    both = opened.encode(np.concatenate([crop, crop[:, :, ::-1]]))
+    crop = np.clip(opened.run(DECODER, 0.5 * codes(1)), 0, 255).astype(np.uint8)
+    both = opened.run(ENCODER, np.concatenate([crop, crop[:, :, ::-1]]))
     assert_allclose(np.abs(both[0, :32]), np.abs(both[1, :32]), atol=0.15)
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 import facedial as library
 from facedial.codes.attributes import NAMES
-from facedial.codes.edit import Edit
-from facedial.codes.moves import BEST, FAST
+from facedial.editing.request import Edit
+from facedial.editing.table import BEST, FAST
 from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.faces.mark import EDITED, GENERATED
@@ -49,7 +49,7 @@ def test_it_says_what_it_is(client: httpx.Client) -> None:
     version = client.get("version").json()
     assert version["version"] == library.__version__
     with Editor.open() as editor:
-        assert version["space"] == editor.bundle.space
+        assert version["space"] == editor.model.space
     attributes = client.get("attributes").json()
     assert [one["name"] for one in attributes] == list(NAMES)
     assert any(one["weak"] for one in attributes)
@@ -94,7 +94,7 @@ def test_a_whole_photo_is_the_librarys_byte_for_byte(
     facts = opened(client, astronaut.read_bytes())
     body = {"edits": [{"set": {"Smiling": 0, "Mustache": 1}}], "view": "photo", "format": "png"}
     answer = client.post(f"portraits/{facts['id']}/render", json=body)
-    assert json.loads(answer.headers["facedial-also-set"]) == {"No_Beard": 0.0}
+    assert json.loads(answer.headers["facedial-implied"]) == {"No_Beard": 0.0}
     with Editor.open() as editor:
         (portrait,) = editor.read(library.Photo.open(astronaut))
         editor.render(portrait, {"Smiling": 0, "Mustache": 1}).save(tmp_path / "one.png")
@@ -154,12 +154,12 @@ def test_each_face_has_its_own_edit(client: httpx.Client, two_faces: bytes) -> N
 
 
 def test_new_faces_are_the_librarys_and_open_like_photos(client: httpx.Client) -> None:
-    wish = {"seed": 7, "wanted": {"Gray_Hair": 1}}
+    wish = {"seed": 7, "targets": {"Gray_Hair": 1}}
     answer = client.post("generate", json={**wish, "count": 3}).json()
-    assert answer["also_set"] == {"Black_Hair": 0, "Blond_Hair": 0, "Brown_Hair": 0}
+    assert answer["implied"] == {"Black_Hair": 0, "Blond_Hair": 0, "Brown_Hair": 0}
     data = [base64.b64decode(face["picture"].partition(",")[2]) for face in answer["faces"]]
     with Editor.open() as editor:
-        drawn = editor.decode(editor.generate(3, seed=7, wanted={"Gray_Hair": 1}))
+        drawn = editor.decode(editor.generate(3, seed=7, targets={"Gray_Hair": 1}))
     for picture, own in zip(data, drawn, strict=True):
         assert np.array_equal(pixels(picture), own)
         assert library.Photo.from_bytes(picture, "face").mark == GENERATED
@@ -239,7 +239,7 @@ def test_learned_directions_share_one_loaded_model(editor: Editor) -> None:
     both = cache.extended([one, two])
     assert both is cache.extended([one, two])
     assert both.bundle is editor.bundle
-    assert both.directions.names == (*editor.directions.names, "one", "two")
+    assert both.directions.names == (*editor.model.directions.names, "one", "two")
     assert cache.extended([one]) is not both
     with pytest.raises(BadRequest, match="exists already"):
         cache.extended([one, one])
@@ -286,9 +286,9 @@ def test_bodies_that_make_no_sense_are_refused(client: httpx.Client, photo: byte
         (where, {"edits": [{}, {}]}, "one edit"),
         (where, {"edits": [{}], "format": "bmp"}, "format"),
         (where, {"edits": [{"set": {"Smiling": 1}, "keep": ["Smiling"]}]}, "twice"),
-        (where, {"edits": [{"set": {"Smiling": 1}}], "move": "sideways"}, "no move named"),
+        (where, {"edits": [{"set": {"Smiling": 1}}], "method": "sideways"}, "no move named"),
         ("generate", {"count": 0}, "count"),
-        ("generate", {"wanted": {"Happy": 1}}, "Happy"),
+        ("generate", {"targets": {"Happy": 1}}, "Happy"),
         ("generate", {"prior": "best"}, "no prior named"),
         ("portraits/new", {"number": -1}, "number"),
     ]

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facedial.codes.edit import Edit
-from facedial.codes.moves import FLOW, Manner
-from facedial.codes.places import PLACES, Places
+from facedial.compose.masks import resize_mask
+from facedial.editing.masks import ATTRIBUTE_MASKS, AttributeMasks
+from facedial.editing.request import Edit
+from facedial.editing.table import FLOW, EditMethod
 from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
-from facedial.faces.paste import enlarged
 from facedial.training import publish, start
 from facedial.training.recipes import edit_table
 
@@ -85,21 +85,21 @@ def test_what_is_measured_best_is_what_an_edit_does(
         code = portrait.code
         both = editor.change(portrait, Edit({"Smiling": 1.0, "Male": 1.0}, exactly=True))
         smile = editor.change(portrait, Edit({"Smiling": 1.0}, exactly=True), "flow")
-        assert portrait.memory.known  # of this face, and gone with it
+        assert portrait.cache.known  # of this face, and gone with it
         man = editor.change(portrait, Edit({"Male": 1.0}, exactly=True), "direction")
         sum_of_both = smile.after.values + man.after.values - code.values
         np.testing.assert_allclose(both.after.values, sum_of_both, atol=1e-5)
         assert both.fresh == 1.0
         assert smile.before is code
         assert smile.where is not None and both.where is None  # a direction may change everything
-        elsewhere = enlarged(smile.where, 128) == 0
+        elsewhere = resize_mask(smile.where, 128) == 0
         assert elsewhere.any()
         masked = replace(smile, after=man.after)  # a flow that learnt nothing changes nothing
         pasted = editor.paste(portrait, masked).pixels
         assert np.array_equal(pasted[elsewhere], pixels[elsewhere])
         assert not np.array_equal(pasted, pixels)
-        wide = editor.flow_move(Manner(move=FLOW, turning=0.3, guidance=2.0))
-        own = editor.read_attributes(portrait)
+        wide = editor.flow_move(EditMethod(move=FLOW, turning=0.3, guidance=2.0))
+        own = editor.predict_attributes(portrait)
         assert wide.step(code.values, own, Edit({"Smiling": 1.0}, exactly=True)).any()
         # Nothing asked, nothing changed: the very pixels.
         assert editor.render(portrait, Edit({"Smiling": 1.0}, strength=0)) is portrait.photo
@@ -126,7 +126,7 @@ def test_what_is_not_measured_again_stays_as_the_bundle_has_it(
     male = after["Male"]
     assert male["score"] == pytest.approx(male["target_probability"] - 2 * male["collateral"])
     # A map beside no other attribute's would be another one.
-    one, other = (Places.load(run / PLACES).maps for run in (first, second))
+    one, other = (AttributeMasks.load(run / ATTRIBUTE_MASKS).maps for run in (first, second))
     assert set(one) == set(other)
     assert all(np.array_equal(one[name], other[name]) for name in one)
 

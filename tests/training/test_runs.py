@@ -15,14 +15,15 @@ import torch
 
 from facedial import folder
 from facedial.codes.attributes import NAMES
-from facedial.codes.directions import Directions
-from facedial.codes.edit import Edit
 from facedial.data.store import Store
-from facedial.editor import Editor, Portrait
+from facedial.editing.directions import Directions
+from facedial.editing.request import Edit
+from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun, BadStore, UnknownName
 from facedial.faces.crop import Crop
 from facedial.faces.face import Face
 from facedial.faces.photo import Photo
+from facedial.portrait import Portrait
 from facedial.runtime.bundle import Bundle
 from facedial.training import (
     export,
@@ -306,8 +307,8 @@ def test_a_flow_learns_a_bundles_codes_and_draws_them(
     with Editor.open(out) as editor:
         assert editor.prior().name == "learned"
         faces = editor.generate(3, seed=5)
-        assert {code.space for code in faces} == {editor.bundle.space}
-        again = editor.generate(2, seed=5, wanted={"Smiling": 0.5})  # 0.5: nothing is asked
+        assert {code.space for code in faces} == {editor.model.space}
+        again = editor.generate(2, seed=5, targets={"Smiling": 0.5})  # 0.5: nothing is asked
         for one, other in zip(faces, again, strict=False):
             assert np.array_equal(one.values, other.values)
         crop = Crop(drawn[0], np.eye(2, 3), 1.0)
@@ -316,12 +317,12 @@ def test_a_flow_learns_a_bundles_codes_and_draws_them(
         change = editor.change(portrait, Edit({"Smiling": 1.0}), "flow")
         assert not np.array_equal(change.after.values, change.before.values)
         assert change.before is faces[0]
-        assert editor.render(portrait, {}, move="flow") is portrait.photo
+        assert editor.render(portrait, {}, method="flow") is portrait.photo
         with pytest.raises(BadRequest, match="no move named 'jump'; known: best, direction, flow"):
-            editor.render(portrait, {"Smiling": 1.0}, move="jump")
-        planes = editor.bundle.planes_of(faces[0].values[None])
-        np.testing.assert_allclose(editor.bundle.code_of(planes)[0], faces[0].values, atol=2e-3)
-        asked = editor.generate(2, seed=5, wanted={"Smiling": 1})
+            editor.render(portrait, {"Smiling": 1.0}, method="jump")
+        planes = editor.model.to_latents(faces[0].values[None])
+        np.testing.assert_allclose(editor.model.to_codes(planes)[0], faces[0].values, atol=2e-3)
+        asked = editor.generate(2, seed=5, targets={"Smiling": 1})
         assert not np.array_equal(faces[0].values, asked[0].values)
         with pytest.raises(BadRequest, match="belong to the learned prior"):
             editor.prior("gaussian", steps=4)

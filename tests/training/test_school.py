@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from facedial.codes.attributes import NAMES
-from facedial.codes.edit import Edit
+from facedial.editing.request import Edit
 from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
 from facedial.training import publish, start, tensors
@@ -198,7 +198,7 @@ def test_a_schooled_student_goes_on_and_may_be_what_an_edit_does(
     (chosen / edit_table.TABLE).write_text(json.dumps(facts))
     publish.publish([chosen], ready)
     with Editor.open(ready) as editor:
-        assert max(editor.bundle.prove().values()) < 1e-3
+        assert max(editor.model.bundle.prove().values()) < 1e-3
         portrait = editor.portrait_of_crop(drawn[0])
 
         def after(name: str, move: str, quality: str) -> np.ndarray:
@@ -229,7 +229,7 @@ def test_what_is_asked_is_drawn_by_seed_of_people_who_lack_it(
     with Editor.open(ready) as editor:
         crops = Crops([store], ["train"])
         codes = torch.from_numpy(
-            np.concatenate([editor.bundle.encode(crops.read(part)) for part in crops.blocks(64)])
+            np.concatenate([editor.model.encode(crops.read(part)) for part in crops.blocks(64)])
         )
         linear = latents.LinearMap(6)
         made = latents.Latents(linear)

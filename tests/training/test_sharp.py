@@ -9,9 +9,9 @@ import onnx
 import pytest
 import torch
 
-from facedial.codes.flow import FlowPrior
 from facedial.editor import Editor
 from facedial.errors import BadRequest, BadRun
+from facedial.flow.sampler import FlowPrior
 from facedial.training import loop, publish, start, tensors
 from facedial.training.models import decoder, gan_decoder
 from facedial.training.recipe import OptimConfig, Stage
@@ -44,10 +44,10 @@ def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
     ).keys()
     publish.publish([run], out)
     with Editor.open(out) as editor:
-        assert editor.bundle.has_sharp
-        assert max(editor.bundle.prove().values()) < 1e-3
+        assert editor.model.has_gan_decoder
+        assert max(editor.model.bundle.prove().values()) < 1e-3
         codes = editor.generate(2, seed=1)
-        sharp_, faithful = editor.decode(codes), editor.decode(codes, faithful=True)
+        sharp_, faithful = editor.decode(codes), editor.decode(codes, mse=True)
         assert not np.array_equal(sharp_, faithful)
         assert np.abs(sharp_.astype(int) - faithful).mean() < 20
         assert np.array_equal(sharp_[:1], editor.decode(codes[:1]))  # no new noise each time
@@ -193,19 +193,21 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
     codes = [tensors.load(run / n / "codes-train.safetensors")[0]["codes"] for n in CODED]
     assert all(torch.equal(codes[0], other) for other in codes[1:])
     with Editor.open(run / "bundle") as editor:
-        assert editor.bundle.has_flow
-        assert editor.bundle.has_sharp
-        assert editor.bundle.has_student
-        assert editor.bundle.has_matte
+        assert editor.model.has_flow
+        assert editor.model.has_gan_decoder
+        assert editor.model.has_distilled_editor
+        assert editor.model.has_matte
         assert not (run / "bundle" / "reader.onnx").exists()  # the robust classifier is not shipped
-        assert editor.bundle.facts["parts"]["student"]["settings"]["adversarial"]["features_file"]
+        assert editor.model.bundle.facts["parts"]["student"]["settings"]["adversarial"][
+            "features_file"
+        ]
         guided = editor.prior()
         assert isinstance(guided, FlowPrior)
         lone = dataclasses.replace(guided, guide=None)
         one, other = (prior.sample([1], {}) for prior in (guided, lone))
         assert not np.allclose(one, other)
         assert len(editor.generate(2, seed=1)) == 2
-        assert set(editor.manners.table) == {"Smiling"}
+        assert set(editor.model.edit_table.table) == {"Smiling"}
     # Called again it trains nothing more.
     monkeypatch.setattr(flagship, "RECIPE", dataclasses.replace(recipe, stages=lambda _: small[:2]))
     start.run(order(labelled_store, run, recipe="flagship", assignments=(), steps=10))

@@ -13,11 +13,12 @@ from torch import nn
 from torch.testing import assert_close
 
 from facedial.codes.attributes import NAMES
-from facedial.codes.edit import Edit
 from facedial.data.store import Store
-from facedial.editor import Editor, Portrait
+from facedial.editing.request import Edit
+from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.faces.photo import Photo
+from facedial.portrait import Portrait
 from facedial.runtime.bundle import Bundle
 from facedial.training import losses, publish, runs, start
 from facedial.training.models import conditional, cvae, plain
@@ -370,24 +371,24 @@ def bundle(
 def test_a_source_model_is_a_model_like_any_other(bundle: Path, drawn: np.ndarray) -> None:
     """Faces are drawn, photos encoded, edited and drawn again; without landmarks of its own."""
     with Editor.open(bundle) as editor:
-        side = editor.bundle.side
+        side = editor.model.side
         crops = drawn[:3].reshape(3, side, 128 // side, side, 128 // side, 3).mean((2, 4))
         crops = np.rint(crops).astype(np.uint8)
         codes = editor.encode(crops)
         again = editor.encode(crops)
         assert all(np.array_equal(a.values, b.values) for a, b in zip(codes, again, strict=True))
         assert editor.decode(codes).shape == crops.shape
-        faces = editor.generate(3, seed=1, wanted={"Smiling": 1})
+        faces = editor.generate(3, seed=1, targets={"Smiling": 1})
         assert editor.decode(faces).shape == crops.shape
         assert np.array_equal(
-            faces[0].values, editor.generate(1, seed=1, wanted={"Smiling": 1})[0].values
+            faces[0].values, editor.generate(1, seed=1, targets={"Smiling": 1})[0].values
         )
         moved = editor.move(codes[0], Edit(shifts={"Smiling": 1.0}))
-        change = editor.directions.readings(moved)["Smiling"]
-        change -= editor.directions.readings(codes[0])["Smiling"]
-        own = editor.directions.sd[editor.directions.index("Smiling")]
+        change = editor.model.directions.readings(moved)["Smiling"]
+        change -= editor.model.directions.readings(codes[0])["Smiling"]
+        own = editor.model.directions.sd[editor.model.directions.index("Smiling")]
         assert change == pytest.approx(own, rel=1e-3)
-        assert editor.bundle.costs("autoencoder-decode") is not None
+        assert editor.model.bundle.costs("autoencoder-decode") is not None
 
 
 def test_codes_of_a_conditional_vae_end_in_the_attributes(bundle: Path, drawn: np.ndarray) -> None:
@@ -413,7 +414,7 @@ def test_codes_of_a_conditional_vae_end_in_the_attributes(bundle: Path, drawn: n
 def test_uniform_codes_are_the_models_own(bundle: Path) -> None:
     """U[0, 1) in the numbers that the source's network makes, not in whitened ones."""
     with Editor.open(bundle) as editor:
-        if editor.bundle.wants_attributes:
+        if editor.model.needs_attributes:
             pytest.skip("a conditional VAE")
         codes = editor.generate(400, seed=0, prior="uniform")
         white = np.stack([code.values for code in codes])
@@ -453,7 +454,7 @@ def test_a_model_of_whole_pictures_needs_no_face(
         np.ascontiguousarray(np.pad(drawn[0], ((40, 40), (60, 60), (0, 0)))), "photo", None
     )
     with Editor.open(run / "bundle") as editor:
-        assert editor.bundle.frame == "center150"
+        assert editor.model.frame == "center150"
         (portrait,) = editor.portraits(photo)
         assert isinstance(portrait, Portrait)
         assert portrait.face is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from facedial.codes.edit import Edit
+from facedial.editing.request import Edit
 from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
 from facedial.training import publish, start, tensors
@@ -40,8 +40,8 @@ def test_a_student_learns_what_a_flow_does_and_does_it_at_once(
     assert (run / "pairs-0000.safetensors").stat().st_mtime_ns == made
     publish.publish([run], out)
     with Editor.open(out) as editor:
-        assert editor.bundle.has_student
-        assert max(editor.bundle.prove().values()) < 1e-3
+        assert editor.model.has_distilled_editor
+        assert max(editor.model.bundle.prove().values()) < 1e-3
         pixels = drawn[0]
         portrait = editor.portrait_of_crop(pixels)
         code = portrait.code

@@ -16,7 +16,7 @@ from facedial.errors import BadRequest
 from facedial.files import read_text
 
 if TYPE_CHECKING:
-    from facedial.codes.edit import Edit
+    from facedial.editing.request import Edit
 
 Amount = tuple[str, float]
 Face = int | Literal["all"]
@@ -184,7 +184,7 @@ class EditOptions:
 
         Raises `UnknownName`, `BadRequest`.
         """
-        from facedial.codes.edit import Edit
+        from facedial.editing.request import Edit
 
         names = tuple(known)
         own = Edit(
@@ -201,7 +201,7 @@ class EditOptions:
 
 def load_preset(path: Path) -> Edit:
     """The edit in a JSON file, with or without a byte order mark; raises `BadRequest`."""
-    from facedial.codes.edit import Edit
+    from facedial.editing.request import Edit
 
     text = read_text(path, "preset")
     try:

@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facedial.codes.arrays import load_arrays
+from facedial.arrays import Floats, load_arrays
 from facedial.errors import BadRequest, CodeSpaceMismatch
 from facedial.files import atomic_write
-
-Floats = NDArray[np.float32]
 
 FORMAT = 1  # of the .npz and .parquet files below
 

@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facedial.codes.code import Floats
+from facedial.arrays import Doubles, Floats
 from facedial.errors import BadRequest
-
-Doubles = NDArray[np.float64]
 
 CHUNK = 4096  # rows a product: float32 inside a chunk, float64 across chunks
 

@@ -47,7 +47,7 @@ def conditional_success(
         right = []
         for value in (0.0, 1.0):
             seed = context.seed + 1000 + 2 * number + int(value)
-            codes = editor.generate(each, seed=seed, wanted={attribute: value})
+            codes = editor.generate(each, seed=seed, targets={attribute: value})
             pictures = sheet.shrunk(editor.decode(codes), side)
             predicted = judge.predict(pictures)[:, NAMES.index(attribute)]
             right.append((predicted > 0.5) == (value > 0.5))

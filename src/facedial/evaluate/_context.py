@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from facedial.codes.pca import BLOCK, Pca, fit_pca
 from facedial.data.store import Store
-from facedial.editor import FRAME, Editor
+from facedial.editor import Editor
 from facedial.errors import BadStore
+from facedial.model import FRAME
 
 Bytes = NDArray[np.uint8]
 UNSEEN, SEEN = "test", "train"
@@ -42,7 +43,7 @@ class EvaluationContext:
     @property
     def head(self) -> list[Store]:
         """Stores with crops of the head frame at the model's size."""
-        side = self.editor.bundle.side
+        side = self.editor.model.side
         return [s for s in self.stores if s.frame == FRAME and s.size == side]
 
     @staticmethod
@@ -61,13 +62,13 @@ class EvaluationContext:
             if not stores:
                 raise BadStore("an evaluation needs at least one store on the head frame")
             count = sum(len(s.where(SEEN)) for s in stores)
-            path = self.work / f"pca-{self.editor.bundle.facts['dimensions']}-of-{count}.npz"
+            path = self.work / f"pca-{self.editor.model.bundle.facts['dimensions']}-of-{count}.npz"
             if not path.exists():
                 self.work.mkdir(parents=True, exist_ok=True)
                 fitted = fit_pca(
                     lambda: training_blocks(stores),
-                    self.editor.bundle.side,
-                    int(self.editor.bundle.facts["dimensions"]),
+                    self.editor.model.side,
+                    self.editor.model.dimensions,
                     rng=np.random.default_rng(self.seed),
                 )
                 fitted.save(path)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial.codes.attributes import NAMES
-from facedial.runtime.bundle import Bundle, enlarged
+from facedial.model import upsampled
+from facedial.runtime.bundle import Bundle
 from facedial.runtime.session import Session
 
 Bytes = NDArray[np.uint8]
@@ -42,7 +43,7 @@ class Judge:
         """
         distances = []
         for i in range(0, len(one), AT_ONCE):
-            both = [self._session.every(enlarged(p[i : i + AT_ONCE])) for p in (one, other)]
+            both = [self._session.every(upsampled(p[i : i + AT_ONCE])) for p in (one, other)]
             shares = []
             for name in ("middle", "coarse"):
                 a, b = (maps[name].reshape(len(maps[name]), -1) for maps in both)
@@ -52,7 +53,7 @@ class Judge:
 
     def _outputs(self, pictures: Bytes) -> Floats:
         parts = [
-            self._session(enlarged(pictures[i : i + AT_ONCE]))
+            self._session(upsampled(pictures[i : i + AT_ONCE]))
             for i in range(0, len(pictures), AT_ONCE)
         ]
         return np.concatenate(parts)

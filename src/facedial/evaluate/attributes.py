@@ -22,7 +22,7 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     classifier on crops; `facedial-linear`: linear prediction from codes. Only of stores whose labels
     are 0 or 1.
     """
-    bundle = context.editor.bundle
+    predictor = context.editor.model
     for store in context.head:
         rows = context.rows(store, "unseen")
         labels = store.attributes[rows]
@@ -30,11 +30,11 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
             continue
         data = context.data(store, "unseen")
         crops = list(blocks(store, rows, 64))
-        predicted = np.concatenate([bundle.read(block) for block in crops])
-        codes = np.concatenate([bundle.encode(block) for block in crops])
+        predicted = np.concatenate([predictor.predict_attributes(block) for block in crops])
+        codes = np.concatenate([predictor.encode(block) for block in crops])
         for model, values in (
             ("facedial", predicted),
-            ("facedial-linear", context.editor.directions.read(codes)[:, : len(ATTRIBUTES)]),
+            ("facedial-linear", context.editor.model.directions.read(codes)[:, : len(ATTRIBUTES)]),
         ):
             aucs = {
                 a.name: scores.auc(values[:, k], labels[:, k] > 0.5)

@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from facedial import scores
 from facedial.codes.attributes import NAMES
-from facedial.codes.prior import RAW
 from facedial.data.judging import judged
 from facedial.data.store import Store
-from facedial.editor import FRAME, Editor
+from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.evaluate._conditional import (
     REQUESTED,
@@ -23,7 +22,8 @@ from facedial.evaluate._context import UNSEEN, EvaluationContext, evenly
 from facedial.evaluate._judge import Judge
 from facedial.evaluate._rows import Goal, Picture, Row
 from facedial.faces import sheet
-from facedial.runtime.bundle import BORROWED
+from facedial.model import FRAME, SHARED
+from facedial.priors.uniform import RAW
 
 Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
@@ -118,7 +118,7 @@ def _reconstruction(
 
 
 def _costs(editor: Editor, name: str) -> Iterator[Row]:
-    bundle = editor.bundle
+    bundle = editor.model.bundle
     macs, parameters = 0, 0
     for graph in ("autoencoder-encode", "autoencoder-decode"):
         stated = bundle.costs(graph)
@@ -130,7 +130,7 @@ def _costs(editor: Editor, name: str) -> Iterator[Row]:
     if parameters:
         yield Row("parameters", name, "", parameters / 1e6, "million", 1)
     for kind, part in bundle.facts["parts"].items():
-        if kind in (*BORROWED, "flow"):
+        if kind in (*SHARED, "flow"):
             continue
         nats = part.get("scores", {}).get("kl_nats")
         if nats is not None:
@@ -142,10 +142,10 @@ def _costs(editor: Editor, name: str) -> Iterator[Row]:
             seen = part["step"] * optim["batch"]
             yield Row("train_per_s", name, "", seen / part["seconds"], "pictures/s", part["step"])
     codes = np.stack([code.values for code in editor.generate(TIMED, seed=0)])
-    bundle.decode(codes[:1])
+    editor.model.decode_mse(codes[:1])
     start = time.perf_counter()
     for row in codes:
-        bundle.decode(row[None])
+        editor.model.decode_mse(row[None])
     per_s = TIMED / (time.perf_counter() - start)
     yield Row("decode_per_s", name, "one by one", per_s, "pictures/s", TIMED)
 
@@ -164,11 +164,11 @@ def show(context: EvaluationContext) -> Iterator[Picture]:
             names.append(name)
             reconstructed.append(list(_reconstructed(editor, crops)))
             random.append(list(_drawn(editor, context.seed)))
-            if RAW in editor.bundle.facts["files"]:
+            if editor.model.bundle.has_file(RAW):
                 plain.append(name)
                 codes = editor.generate(SHOWN, seed=context.seed, prior="uniform")
                 uniform.append(list(_at(editor.decode(codes), SIDE)))
-            if "latent" in next(iter(editor.bundle.facts["parts"].values())):
+            if "latent" in next(iter(editor.model.bundle.facts["parts"].values())):
                 conditional.append(name)
                 targeted.append(
                     [
@@ -190,16 +190,16 @@ def _drawn(
 ) -> Bytes:
     known = editor.prior().names
     used = {name: value for name, value in (targets or {}).items() if name in known}
-    return _at(editor.decode(editor.generate(count, seed=seed, wanted=used)), SIDE)
+    return _at(editor.decode(editor.generate(count, seed=seed, targets=used)), SIDE)
 
 
 def _reconstructed(editor: Editor, crops: Bytes) -> Bytes:
     """Reconstructions uint8 [N, SIDE, SIDE, 3] of crops uint8 [N, S, S, 3]."""
-    bundle = editor.bundle
-    given = _at(crops, bundle.side)
+    model = editor.model
+    given = _at(crops, model.side)
     # Attributes are predicted at full size, whatever the model's size.
-    attributes = bundle.read(crops) if bundle.wants_attributes else None
-    drawn = bundle.decode(bundle.encode(given, attributes))
+    attributes = model.predict_attributes(crops) if model.needs_attributes else None
+    drawn = model.decode_mse(model.encode(given, attributes))
     return _at(sheet.as_bytes(drawn), SIDE)
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from facedial.codes.edit import Edit
-from facedial.codes.flow import Memory
-from facedial.codes.moves import FAST
+from facedial.cache import Cache
+from facedial.editing.request import Edit
+from facedial.editing.table import FAST
 from facedial.editor import Editor
 from facedial.evaluate._context import EvaluationContext
 from facedial.evaluate._rows import Goal, Row
@@ -47,7 +47,7 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     distilled editor if there is one. `decode_ms`: MSE decoder; `gan_decode_ms`: GAN decoder. These
     four on one thread.
     """
-    bundle = context.editor.bundle
+    bundle = context.editor.model.bundle
     yield Row("weights_mb", "facedial", "bundle", bundle.megabytes(), "MB", 1)
     yield Row("weights_mb", "facedial", "all bundles", packaged_mb(), "MB", len(installed()))
     yield _seconds("import_s", [sys.executable, "-c", "import facedial"])
@@ -66,15 +66,13 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
         yield _milliseconds("render_ms", lambda: single.render(portrait, EDIT))
         yield _milliseconds(
             "first_render_ms",
-            lambda: single.render(
-                dataclasses.replace(portrait, memory=Memory()), EDIT, quality=FAST
-            ),
+            lambda: single.render(dataclasses.replace(portrait, cache=Cache()), EDIT, quality=FAST),
         )
         codes = portrait.code.values[None]
-        yield _milliseconds("decode_ms", lambda: single.bundle.decode(codes))
-        yield _milliseconds("gan_decode_ms", lambda: single.bundle.draw(codes))
+        yield _milliseconds("decode_ms", lambda: single.model.decode_mse(codes))
+        yield _milliseconds("gan_decode_ms", lambda: single.model.decode(codes))
     pixels = np.repeat(portrait.crop.pixels[None], 32, 0)
-    batch = _milliseconds("encode_per_s", lambda: bundle.encode(pixels))
+    batch = _milliseconds("encode_per_s", lambda: context.editor.model.encode(pixels))
     yield Row("encode_per_s", "facedial", "head crops", 32_000 / batch.value, "crops/s", 20)
     start = time.perf_counter()
     context.editor.decode(context.editor.generate(100, seed=0))

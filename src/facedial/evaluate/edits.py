@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 
 from facedial import scores
 from facedial.codes.attributes import NAMES
-from facedial.codes.edit import Edit
-from facedial.codes.moves import BEST, DIRECTION, FAST, FINEST, FLOW
-from facedial.codes.wishes import companions
+from facedial.compose.masks import changed_mask
 from facedial.data.judging import judged
 from facedial.data.store import Store
-from facedial.editor import FRAME, Editor
+from facedial.editing.implied import implied_by
+from facedial.editing.request import Edit
+from facedial.editing.table import BEST, DIRECTION, FAST, FLOW, FULL
+from facedial.editor import Editor
 from facedial.evaluate._context import SEEN, EvaluationContext, evenly
 from facedial.evaluate._judge import Judge
 from facedial.evaluate._rows import Goal, Picture, Row
 from facedial.faces import sheet
 from facedial.faces.crop import head_template
 from facedial.faces.geometry import fit_similarity, warp
-from facedial.faces.paste import changed_places
+from facedial.model import FRAME
 from facedial.runtime.session import Session
 
 Bytes = NDArray[np.uint8]
@@ -98,12 +99,12 @@ GOALS = (
 
 @dataclass(frozen=True, slots=True)
 class _EditModel:
-    """A bundle with an edit method: `move` and `quality` of `Editor.render`; `name` in the figures."""
+    """A bundle with an edit method: `method` and `quality` of `Editor.render`; `name` in the figures."""
 
     name: str
     path: Path | None
-    move: str
-    quality: str = FINEST
+    method: str
+    quality: str = FULL
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,14 +162,14 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
         every: dict[str, list[float]] = {}
         with Editor.open(model.path) as editor:
             for name, target in EDITS.items():
-                if name not in editor.directions.names:
+                if name not in editor.model.directions.names:
                     continue
                 sign = {1.0: "+", 0.0: "-", None: ""}[target]
                 # The best method of an attribute is one of the others: do not measure it twice.
-                move = editor.manners.move(name, model.move)
-                made = editor.manners.quality(name, model.move, model.quality)
-                quality = made if move == FLOW and editor.bundle.has_student else ""
-                key = (model.path, name, move, quality)
+                method = editor.model.edit_table.method(name, model.method)
+                made = editor.model.edit_table.quality(name, model.method, model.quality)
+                quality = made if method == FLOW and editor.model.has_distilled_editor else ""
+                key = (model.path, name, method, quality)
                 if key not in measured:
                     measured[key] = list(_edit_rows(test_set, editor, model, name, target))
                 for row in measured[key]:
@@ -206,7 +207,7 @@ def _edit_rows(
     predicted_after = judge.predict(after)
     success = (predicted_after[:, k] > 0.5) == targets
     yield Row.of("edit_success", model.name, "", success, "share", people)
-    implied = companions({name: 1.0 if target is None else target}, NAMES)
+    implied = implied_by({name: 1.0 if target is None else target}, NAMES)
     others = [i for i, n in enumerate(NAMES) if n != name and n not in implied]
     change = (np.abs(predicted_after - predicted) / test_set.std)[:, others].mean(1)
     if success.any():
@@ -216,7 +217,7 @@ def _edit_rows(
         kept = (one * two).sum(1) > SAME_PERSON
         yield Row.of("identity_kept", model.name, "", kept, "share", people)
     masks = np.stack(
-        [changed_places(b.astype(np.float32) - a) for a, b in zip(before, after, strict=True)]
+        [changed_mask(b.astype(np.float32) - a) for a, b in zip(before, after, strict=True)]
     )
     sharpness, sharpness_after = (scores.sharpness(part, masks) for part in (before, after))
     known = ~np.isnan(sharpness)
@@ -256,9 +257,9 @@ def _frechet_ratio(judge: Judge, store: Store, k: int, target: float, after: Byt
 
 def _edited(editor: Editor, pixels: Bytes, name: str, target: float, model: _EditModel) -> Bytes:
     """The crop after an edit, rendered as a photo that is nothing but the crop."""
-    portrait = editor.portrait_of_crop(pixels)
+    portrait = editor.reader.of_crop(pixels)
     edit = Edit({name: target})
-    return editor.render(portrait, edit, move=model.move, quality=model.quality).pixels
+    return editor.render(portrait, edit, method=model.method, quality=model.quality).pixels
 
 
 def _embedded(session: Session, pictures: Bytes) -> Doubles:
@@ -282,13 +283,13 @@ def _store(context: EvaluationContext) -> Store | None:
 
 
 def _edit_models(context: EvaluationContext) -> list[_EditModel]:
-    paths: Mapping[str, Path | None] = context.models or {"facedial": context.editor.bundle.path}
+    paths: Mapping[str, Path | None] = context.models or {"facedial": context.editor.model.path}
     found = []
     for name, path in paths.items():
         with Editor.open(path) as editor:
-            if editor.bundle.frame != FRAME or editor.bundle.side != SIDE:
+            if editor.model.frame != FRAME or editor.model.side != SIDE:
                 continue
-            flow, student = editor.bundle.has_flow, editor.bundle.has_student
+            flow, student = editor.model.has_flow, editor.model.has_distilled_editor
         found.append(_EditModel(name, path, BEST))  # as `facedial edit`
         if student:
             found.append(_EditModel(f"{name} distilled", path, BEST, FAST))
@@ -305,11 +306,11 @@ def show(context: EvaluationContext) -> Iterator[Picture]:
         return
     rows = evenly(judged(store), SHOWN)
     for model in _edit_models(context):
-        if model.move == FLOW:
+        if model.method == FLOW:
             continue
         tiles = []
         with Editor.open(model.path) as editor:
-            edits = [name for name in SHOWN_EDITS if name in editor.directions.names]
+            edits = [name for name in SHOWN_EDITS if name in editor.model.directions.names]
             for row in rows:
                 pixels = store.pixels[row]
                 tiles.append(pixels)

@@ -61,8 +61,8 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
                 copies = _copies(pictures, store.pixels, train)
                 yield Row.of("copy_rate", model, on, copies, "share")
         sharpness_of_real = float(scores.sharpness(real).mean())
-        bundle = context.editor.bundle
-        coded = sheet.as_bytes(bundle.decode(bundle.encode(real)))
+        model_of = context.editor.model
+        coded = sheet.as_bytes(model_of.decode_mse(model_of.encode(real)))
         for model, pictures, on in (
             ("facedial", drawn, f"{DATA} against {data}"),
             ("facedial", coded, data),
@@ -98,7 +98,7 @@ def _judged(context: EvaluationContext, judge: Judge, drawn: Bytes) -> Iterator[
             model = "facedial" if name == default else f"facedial {name}"
             yield Row("frechet_ratio", model, on, ratio, "of real against real", count)
     data = f"{DATA}/faces"
-    yield from conditional_success(editor, "facedial", judge, context, data, editor.bundle.side)
+    yield from conditional_success(editor, "facedial", judge, context, data, editor.model.side)
 
 
 def show(context: EvaluationContext) -> Iterator[Picture]:
@@ -111,7 +111,7 @@ def show(context: EvaluationContext) -> Iterator[Picture]:
     )
     tiles: list[Bytes] = []
     for targets in TARGET_SETS:
-        tiles.extend(editor.decode(editor.generate(ACROSS, seed=context.seed, wanted=targets)))
+        tiles.extend(editor.decode(editor.generate(ACROSS, seed=context.seed, targets=targets)))
     yield Picture(
         f"targets, a row each ({targets_text()}); not selected", sheet.grid(tiles, ACROSS)
     )
@@ -123,7 +123,7 @@ def _drawn(
     """`count` new faces from number `first` on, uint8 [count, S, S, 3], as `generate` draws them."""
     editor = context.editor
     if count == 0:
-        return np.empty((0, editor.bundle.side, editor.bundle.side, 3), np.uint8)
+        return np.empty((0, editor.model.side, editor.model.side, 3), np.uint8)
     return editor.decode(editor.generate(count, seed=context.seed, prior=prior, first=first))
 
 

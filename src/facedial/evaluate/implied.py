@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from facedial.codes.attributes import NAMES
-from facedial.codes.wishes import WITH, WITHOUT
+from facedial.editing.implied import IMPLIED_WITH, IMPLIED_WITHOUT
 from facedial.evaluate._context import EvaluationContext
 from facedial.evaluate._rows import Row
 
@@ -23,7 +23,7 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
         if len(labels) == 0 or not np.isin(labels, (0.0, 1.0)).all():
             continue
         shares = []
-        for table, value in ((WITH, 1.0), (WITHOUT, 0.0)):
+        for table, value in ((IMPLIED_WITH, 1.0), (IMPLIED_WITHOUT, 0.0)):
             for name, implied in table.items():
                 chosen = labels[:, NAMES.index(name)] == value
                 if chosen.sum() < MIN_PHOTOS:

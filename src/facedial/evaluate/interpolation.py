@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial import scores
-from facedial.editor import Portrait
 from facedial.evaluate._context import EvaluationContext, evenly
 from facedial.evaluate._judge import Judge
 from facedial.evaluate._rows import Picture, Row
 from facedial.faces import sheet
+from facedial.portrait import Portrait
 
 Bytes = NDArray[np.uint8]
 PAIRS, SHOWN = 300, 4
@@ -35,8 +35,8 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     if judge is not None:
         real = [judge.features(part) for part in (ends[::2], ends[1::2])]
         baseline = scores.frechet(*real)
-    for model, straight in _models(context):
-        codes = [context.editor.walk(pair, 3, straight=straight)[1] for pair in pairs]
+    for model, linear in _models(context):
+        codes = [context.editor.interpolate(pair, 3, linear=linear)[1] for pair in pairs]
         midpoints = context.editor.decode(codes)
         ratios = scores.sharpness(midpoints) / sharpness_of_ends
         yield Row.of("midpoint_sharpness", model, data, ratios, "of the end points")
@@ -51,10 +51,12 @@ def show(context: EvaluationContext) -> Iterator[Picture]:
     if not context.head:
         return
     faces, data = _people(context, 2 * SHOWN)
-    for model, straight in _models(context):
+    for model, linear in _models(context):
         rows: list[Bytes] = []
         for pair in zip(faces[::2], faces[1::2], strict=True):
-            rows.extend(context.editor.decode(context.editor.walk(pair, FRAMES, straight=straight)))
+            rows.extend(
+                context.editor.decode(context.editor.interpolate(pair, FRAMES, linear=linear))
+            )
         if rows:
             yield Picture(f"interpolation, {data}, {model}", sheet.grid(rows, FRAMES))
 
@@ -66,11 +68,11 @@ def _people(context: EvaluationContext, count: int) -> tuple[list[Portrait], str
     rows = rows[: len(rows) // 2 * 2]
     # Neighbours in a store may be one person: pair the first half with the second.
     mixed = np.stack(np.split(rows, 2), 1).ravel() if len(rows) else rows
-    faces = [context.editor.portrait_of_crop(store.pixels[row]) for row in mixed]
+    faces = [context.editor.reader.of_crop(store.pixels[row]) for row in mixed]
     return faces, context.data(store, "unseen")
 
 
 def _models(context: EvaluationContext) -> list[tuple[str, bool]]:
     """Name in the figures, and whether the interpolation is linear."""
-    flow = [("facedial", False)] if context.editor.bundle.has_flow else []
+    flow = [("facedial", False)] if context.editor.model.has_flow else []
     return [*flow, ("linear", True)]

@@ -84,7 +84,7 @@ def _by_network(
         side = BOX_SIDE * eyes * np.exp(rng.normal(0, 0.1))
         middle = truth[:2].mean(0) + [0, BOX_BELOW_EYES * eyes] + rng.normal(0, 0.1, 2) * eyes
         box = np.concatenate([middle - side / 2, middle + side / 2])
-        found.append(locate(store.pixels[row], box, context.editor.bundle.locate))
+        found.append(locate(store.pixels[row], box, context.editor.model.locate_landmarks))
     return found
 
 

@@ -28,12 +28,12 @@ GOALS = (
 
 def _reconstructions(context: EvaluationContext, crops: Bytes) -> dict[str, Bytes]:
     """Model name -> reconstruction uint8 [N, S, S, 3] of crops uint8 [N, S, S, 3]."""
-    bundle, pca = context.editor.bundle, context.pca()
-    codes = bundle.encode(crops)
-    rounded = np.stack([in_bytes(Code(row, bundle.space)).values for row in codes])
+    model, pca = context.editor.model, context.pca()
+    codes = model.encode(crops)
+    rounded = np.stack([in_bytes(Code(row, model.space)).values for row in codes])
     return {
-        "facedial": sheet.as_bytes(bundle.decode(codes)),
-        "facedial-bytes": sheet.as_bytes(bundle.decode(rounded)),
+        "facedial": sheet.as_bytes(model.decode_mse(codes)),
+        "facedial-bytes": sheet.as_bytes(model.decode_mse(rounded)),
         "pca-1024": sheet.as_bytes(pca.decode(pca.encode(crops))),
     }
 
@@ -79,16 +79,16 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
 def _prefixes(
     context: EvaluationContext, store: Store, rows: NDArray[np.int64], data: str
 ) -> Iterator[Row]:
-    bundle, pca = context.editor.bundle, context.pca()
+    model, pca = context.editor.model, context.pca()
     gains: dict[int, list[Doubles]] = {kept: [] for kept in PREFIXES}
     for block in blocks(store, rows, 64):
-        codes, components = bundle.encode(block), pca.encode(block)
+        codes, components = model.encode(block), pca.encode(block)
         for kept in sorted(PREFIXES, reverse=True):
             codes[:, kept:] = 0
             components[:, kept:] = 0
             ours, theirs = (
                 scores.psnr(block, sheet.as_bytes(drawn))
-                for drawn in (bundle.decode(codes), pca.decode(components))
+                for drawn in (model.decode_mse(codes), pca.decode(components))
             )
             gains[kept].append(ours - theirs)
     for kept, found in gains.items():

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facedial.arrays import Floats
 from facedial.codes.attributes import NAMES
-from facedial.codes.code import Floats
-from facedial.codes.prior import RAW, UniformPrior, spread
 from facedial.data.store import Store
 from facedial.editor import Editor
 from facedial.errors import BadRequest
@@ -22,6 +21,8 @@ from facedial.evaluate._context import UNSEEN, EvaluationContext, evenly
 from facedial.evaluate._rows import Picture, Row
 from facedial.faces import sheet
 from facedial.files import read_text
+from facedial.priors.base import face_seeds
+from facedial.priors.uniform import RAW, load_whitening
 
 Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
@@ -82,15 +83,15 @@ def show(context: EvaluationContext) -> Iterator[Picture]:
             rows = _shown(store, MAX_PHOTOS)
             raw = _raw(editor, _encoded(editor, store, rows))
             yield Picture(f"{name}: code values of unseen photos, beside U[0, 1)", _histograms(raw))
-            drawn = sheet.as_bytes(editor.bundle.decode(_uniform(editor, 2 * SHOWN)))
+            drawn = sheet.as_bytes(editor.model.decode_mse(_uniform(editor, 2 * SHOWN)))
             yield Picture(f"{name}: task 1, sixteen uniform codes", sheet.grid([*drawn], SHOWN))
             for sets in _sets(context, store):
                 chosen = _lacking(store, sets.name, rows)
                 white = _encoded(editor, store, chosen)
                 step = _direction(editor, store, sets)[0]
-                photos = sheet.shrunk(store.pixels[chosen], editor.bundle.side)
-                again = sheet.as_bytes(editor.bundle.decode(white))
-                moved = sheet.as_bytes(editor.bundle.decode(white + step))
+                photos = sheet.shrunk(store.pixels[chosen], editor.model.side)
+                again = sheet.as_bytes(editor.model.decode_mse(white))
+                moved = sheet.as_bytes(editor.model.decode_mse(white + step))
                 title = f"{name}: task 2, {sets.name} added; unseen photo, reconstruction, result"
                 yield Picture(title, sheet.grid([*photos, *again, *moved], len(photos)))
 
@@ -99,8 +100,8 @@ def _models(context: EvaluationContext) -> Iterator[tuple[str, Store, Editor]]:
     """The compared models that keep raw codes, each with the first store of its frame."""
     for name, path in context.models.items():
         editor = Editor.open(path)
-        stores = [s for s in context.stores if s.frame == editor.bundle.frame]
-        if RAW in editor.bundle.facts["files"] and stores:
+        stores = [s for s in context.stores if s.frame == editor.model.frame]
+        if editor.model.bundle.has_file(RAW) and stores:
             yield name, stores[0], editor
         else:
             editor.close()
@@ -111,17 +112,17 @@ def _shown(store: Store, count: int) -> Rows:
 
 
 def _encoded(editor: Editor, store: Store, rows: Rows) -> Floats:
-    return editor.bundle.encode(sheet.shrunk(store.pixels[rows], editor.bundle.side))
+    return editor.model.encode(sheet.shrunk(store.pixels[rows], editor.model.side))
 
 
 def _raw(editor: Editor, white: Floats) -> Doubles:
     """Raw codes float64 [N, D] of whitened codes: undoes the bundle's whitening."""
-    mean, forth = UniformPrior.whitening(editor.bundle.file(RAW))
+    mean, forth = load_whitening(editor.model.bundle.file(RAW))
     return np.asarray(white @ np.linalg.inv(forth.astype(np.float64)) + mean)
 
 
 def _uniform(editor: Editor, count: int) -> Floats:
-    return editor.prior("uniform").sample(spread(0, count), {})
+    return editor.prior("uniform").sample(face_seeds(0, count), {})
 
 
 def _sets(context: EvaluationContext, store: Store) -> Iterator[PhotoSets]:

@@ -1,4 +1,4 @@
-"""Photos, the faces in them, crops of those, and changes pasted back.
+"""Photos, the faces in them, and aligned crops of those.
 
 Convention.  x points right, y down; an integer coordinate is a pixel's centre, so that a picture
 covers -0.5 <= x < width - 0.5.  Boxes are x0, y0, x1, y1 with half-open edges: they hold the
@@ -15,7 +15,6 @@ from facedial.faces.face import Detection, Detector, Face, Landmarker
 from facedial.faces.find import DETECTION_STAGES, face_from_eyes, find
 from facedial.faces.geometry import warp, warp_float
 from facedial.faces.landmarks import LANDMARK_PATCH, PATCH_TEMPLATE, locate, patch_of
-from facedial.faces.paste import paste_change, soft_mask
 from facedial.faces.photo import MAX_PIXELS, Photo
 
 __all__ = [
@@ -37,9 +36,7 @@ __all__ = [
     "find",
     "head_template",
     "locate",
-    "paste_change",
     "patch_of",
-    "soft_mask",
     "warp",
     "warp_float",
 ]

@@ -30,6 +30,10 @@ class DlibDetector:
         self._detector = dlib.get_frontal_face_detector()
         self._one_at_a_time = threading.Lock()  # dlib keeps its pyramid inside the detector
 
+    def __reduce__(self) -> tuple[type["DlibDetector"], tuple[()]]:
+        """Pickled as a new detector: all are alike, and neither dlib's nor a lock can be pickled."""
+        return DlibDetector, ()
+
     def __call__(self, pixels: UInt8) -> list[Detection]:
         """Faces in `pixels` uint8 [H, W, 3], strongest first; a margin of 0 scores a half."""
         grey = np.asarray(Image.fromarray(pixels).convert("L"))

@@ -19,14 +19,6 @@ from facedial.runtime.session import Session
 FORMAT = 1
 DEFAULT = "facedial"
 LARGEST_BATCH = 32
-BORROWED = ("landmarks", "matte", "reader")
-READ_SIDE = 128  # pixels along the side of what the reader takes
-
-
-def enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Crops [N, S, S, 3] smaller than a reader's, by whole factors; others as they are."""
-    factor = READ_SIDE // pixels.shape[1]
-    return pixels.repeat(factor, 1).repeat(factor, 2) if factor > 1 else pixels
 
 
 def home() -> Path:
@@ -42,17 +34,15 @@ def installed() -> list[str]:
 
 @dataclass(slots=True)
 class Bundle:
-    """A model ready to use. Pixels are uint8 RGB [N, S, S, 3]; codes float32 [N, D].
+    """Files, facts and graphs of one model; what a graph means is `facedial.model`'s to know.
 
-    Use as a context manager, or `close` it; sessions are made on first use, one for each graph. A
-    model that brings no landmarks, reader or matte of its own uses those in the package.
+    Use as a context manager, or `close` it; sessions are made on first use, one for each graph.
     """
 
     path: Path
     facts: Mapping[str, Any]
     threads: int | None = None
     _sessions: dict[str, Session] = field(default_factory=dict)
-    _packaged: "Bundle | None" = None
 
     @staticmethod
     def open(path: str | Path | None = None, *, threads: int | None = None) -> "Bundle":
@@ -87,127 +77,39 @@ class Bundle:
         """The folder's name."""
         return self.path.name
 
-    @property
-    def space(self) -> str:
-        """Id of the code space: codes of other spaces are refused."""
-        return str(self.facts["space"])
+    def has(self, graph: str) -> bool:
+        """Whether the bundle holds that graph."""
+        return self.has_file(f"{graph}.onnx")
 
-    @property
-    def side(self) -> int:
-        """Pixels along a crop's side."""
-        return int(self.facts["side"])
+    def has_file(self, name: str) -> bool:
+        """Whether the bundle holds a file of that name."""
+        return name in self.facts.get("files", {})
 
-    @property
-    def frame(self) -> str:
-        """The frame of its crops (`faces.crop.FRAMES`)."""
-        return str(self.facts.get("frame", "head"))
+    def run(self, graph: str, *arrays: NDArray[Any]) -> NDArray[np.float32]:
+        """A graph's first output, float32 [N, ...], for one array [N, ...] each input.
 
-    @property
-    def wants_attributes(self) -> bool:
-        """Whether pictures are encoded together with the attributes they have."""
-        return "attributes" in self._session("autoencoder-encode").inputs
-
-    def encode(
-        self, pixels: NDArray[np.uint8], attributes: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
-        """Crops uint8 [N, S, S, 3] -> codes float32 [N, D].
-
-        `attributes` [N, 40] in 0..1, for models that want them: what the crops have; read where None.
+        In batches of at most `LARGEST_BATCH`. Raises `BadBundle` where there is no such graph.
         """
-        if not self.wants_attributes:
-            return self._run("autoencoder-encode", pixels)
-        own = self.read(pixels) if attributes is None else np.asarray(attributes, np.float32)
-        return self._run("autoencoder-encode", pixels, own)
+        session = self.session(graph)
+        count = len(arrays[0])
+        if count <= LARGEST_BATCH:
+            return session(*arrays)
+        parts = [
+            session(*(v[i : i + LARGEST_BATCH] for v in arrays))
+            for i in range(0, count, LARGEST_BATCH)
+        ]
+        return np.concatenate(parts)
 
-    def decode(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Codes float32 [N, D] -> pictures float32 [N, S, S, 3], 0..255, neither clipped nor rounded."""
-        return self._run("autoencoder-decode", np.asarray(codes, np.float32))
-
-    @property
-    def has_sharp(self) -> bool:
-        """Whether the bundle can draw faces as sharp as photos, beside faithfully."""
-        return self._holds("sharp")
-
-    def draw(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As `decode`, for people to look at: sharp, where the bundle can."""
-        if not self.has_sharp:
-            return self.decode(codes)
-        return self._run("sharp", np.asarray(codes, np.float32))
-
-    @property
-    def has_flow(self) -> bool:
-        """Whether the bundle can draw faces by a learnt flow."""
-        return self._holds("flow")
-
-    def velocity(
-        self,
-        planes: NDArray[np.float32],
-        time: NDArray[np.float32],
-        wanted: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """Where the flow goes: planes [N, 6, 32, 32], times [N], wishes [N, 40] -> as planes."""
-        return self._run("flow", planes, time, wanted)
-
-    @property
-    def has_guide(self) -> bool:
-        """Whether the bundle has a lesser flow, from which new faces are bent away."""
-        return self._holds("guide")
-
-    def lesser(
-        self,
-        planes: NDArray[np.float32],
-        time: NDArray[np.float32],
-        wanted: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """As `velocity`, of the guide."""
-        return self._run("guide", planes, time, wanted)
-
-    @property
-    def has_student(self) -> bool:
-        """Whether the bundle can do at once what its flow does in many evaluations."""
-        return self._holds("student")
-
-    def changed(
-        self, planes: NDArray[np.float32], wishes: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """The student: planes [N, 6, 32, 32], wishes now and then [N, 80] -> change of the planes."""
-        return self._run("student", planes, wishes)
-
-    def planes_of(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Codes float32 [N, D] -> the flow's planes [N, 6, 32, 32]."""
-        return self._run("flow-planes", codes)
-
-    def code_of(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The flow's planes [N, 6, 32, 32] -> codes float32 [N, D]."""
-        return self._run("flow-code", planes)
-
-    def locate(self, patches: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Patches uint8 [N, 64, 64, 3] -> five landmarks each [N, 5, 2], (x, y) in patch pixels."""
-        return self._run("landmarks", patches).astype(np.float64)
-
-    def read(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Head crops uint8 [N, S, S, 3] -> probabilities of the 40 attributes [N, 40].
-
-        Crops smaller than the reader's are enlarged by whole factors: it shrinks what it sees by means.
-        """
-        return self._run("reader", enlarged(pixels))
-
-    @property
-    def has_matte(self) -> bool:
-        """Whether person and background of a head crop can be told apart."""
-        return self._holder("matte")._holds("matte")
-
-    def person(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Head crops uint8 [N, S, S, 3] -> how much of each place is person, 0..1, [N, 64, 64].
-
-        Crops smaller than 128 pixels a side are enlarged by whole factors.
-        """
-        return self._run("matte", enlarged(pixels))
+    def session(self, graph: str) -> Session:
+        """The session of a graph, made when it is first asked for."""
+        if graph not in self._sessions:
+            self._sessions[graph] = Session(self.file(graph + ".onnx"), threads=self.threads)
+        return self._sessions[graph]
 
     def part(self, name: str) -> Mapping[str, Any]:
-        """Facts of a part (`reader`, `landmarks`, …), the package's where the model has none."""
-        own: Mapping[str, Any] = self._holder(name).facts["parts"][name]
-        return own
+        """Facts of a part, as its recipe stated them; empty where the bundle has no such part."""
+        found: Mapping[str, Any] = self.facts.get("parts", {}).get(name, {})
+        return found
 
     def file(self, name: str) -> Path:
         """Path of one of the bundle's checked files; raises `BadBundle` when it has none such."""
@@ -215,13 +117,9 @@ class Bundle:
             raise BadBundle(f"{self.path} holds no {name}; export the model again")
         return self.path / name
 
-    def folder_of(self, graph: str) -> Path:
-        """Where a graph lies: in this bundle, or in the package's for what any model can use."""
-        return self._holder(graph).path
-
     def costs(self, graph: str) -> tuple[int, int] | None:
         """Multiplications an item and parameters of a graph; None where it does not state them."""
-        facts = self._session(graph).facts
+        facts = self.session(graph).facts
         return (int(facts["macs"]), int(facts["parameters"])) if "macs" in facts else None
 
     def megabytes(self) -> float:
@@ -242,7 +140,7 @@ class Bundle:
                 own = {
                     k.rpartition(".")[2]: v for k, v in numbers.items() if k.startswith(graph + ".")
                 }
-                session = self._session(graph)
+                session = self.session(graph)
                 wanted = own[session.output].astype(np.float32)
                 given = [own[name] for name in session.inputs]
                 found = session(
@@ -260,8 +158,14 @@ class Bundle:
     def close(self) -> None:
         """Free the sessions; a later call opens them again."""
         self._sessions.clear()
-        if self._packaged is not None:
-            self._packaged.close()
+
+    def __getstate__(self) -> tuple[Path, Mapping[str, Any], int | None]:
+        """Without sessions, which are opened again where the bundle is unpickled."""
+        return self.path, self.facts, self.threads
+
+    def __setstate__(self, state: tuple[Path, Mapping[str, Any], int | None]) -> None:
+        self.path, self.facts, self.threads = state
+        self._sessions = {}
 
     def __enter__(self) -> Self:
         return self
@@ -273,37 +177,6 @@ class Bundle:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _session(self, graph: str) -> Session:
-        holder = self._holder(graph)
-        if holder is not self:
-            return holder._session(graph)
-        if graph not in self._sessions:
-            self._sessions[graph] = Session(self.file(graph + ".onnx"), threads=self.threads)
-        return self._sessions[graph]
-
-    def _holds(self, graph: str) -> bool:
-        return f"{graph}.onnx" in self.facts.get("files", {})
-
-    def _holder(self, graph: str) -> "Bundle":
-        """The bundle that holds a graph: this one, or the package's for what any model can use."""
-        own = graph not in BORROWED or self._holds(graph)
-        if own or self.path == home() / DEFAULT:
-            return self
-        if self._packaged is None:
-            self._packaged = Bundle.open(threads=self.threads)
-        return self._packaged
-
-    def _run(self, graph: str, *values: NDArray[Any]) -> NDArray[np.float32]:
-        session = self._session(graph)
-        count = len(values[0])
-        if count <= LARGEST_BATCH:
-            return session(*values)
-        parts = [
-            session(*(v[i : i + LARGEST_BATCH] for v in values))
-            for i in range(0, count, LARGEST_BATCH)
-        ]
-        return np.concatenate(parts)
 
 
 def _find(path: str | Path | None) -> Path:

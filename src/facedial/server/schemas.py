@@ -56,7 +56,7 @@ class RenderBody(_Body):
         512, description="longer side of a face's picture, in pixels"
     )
     format: Literal["jpg", "png", "webp"] = "jpg"
-    move: Name = Field("best", description="edit method, one of `moves` of /api/version")
+    method: Name = Field("best", description="edit method, one of `methods` of /api/version")
     quality: Name = Field("best", description="`best`, or `fast` for a preview in milliseconds")
     directions: list[Key] = Field(
         [], max_length=32, description="ids of learned directions that the edits name"
@@ -113,11 +113,11 @@ class Sampling(_Body):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"count": 4, "seed": 7, "wanted": {"Smiling": 1}}]},
+        json_schema_extra={"examples": [{"count": 4, "seed": 7, "targets": {"Smiling": 1}}]},
     )
 
     seed: Annotated[int, Field(ge=0, le=2**53)] = 0
-    wanted: Amounts = Field({}, description="attribute -> 1 with it, 0 without it")
+    targets: Amounts = Field({}, description="attribute -> 1 with it, 0 without it")
     exactly: bool = Field(False, description="do not set implied attributes")
     temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
         None, description="standard deviation of the noise; less gives more typical faces"
@@ -147,10 +147,10 @@ class NewFace(BaseModel):
 
 
 class Generated(BaseModel):
-    """New faces; `also_set`: attributes that the wanted ones imply or exclude."""
+    """New faces; `implied`: attributes that the targets imply."""
 
     seed: int
-    also_set: dict[str, float]
+    implied: dict[str, float]
     faces: list[NewFace]
 
 
@@ -170,7 +170,7 @@ class MorphBody(_Body):
     )
     per_second: Annotated[float, Field(ge=1, le=60)] = 12.0
     format: Literal["webp", "gif", "frames"] = "webp"
-    straight: bool = Field(False, description="interpolate codes linearly, also where a flow is")
+    linear: bool = Field(False, description="interpolate codes linearly, also where a flow is")
 
 
 class Frames(BaseModel):
@@ -231,7 +231,7 @@ class Version(BaseModel):
     space: str
     side: int
     prior: str
-    moves: list[str]
+    methods: list[str]
     body_bytes: int
 
 

@@ -6,7 +6,7 @@ from typing import ParamSpec, TypeVar
 
 from fastapi import Request
 
-from facedial.codes.learn import Learned
+from facedial.editing.learn import Learned
 from facedial.editor import Editor
 from facedial.server import schemas
 from facedial.server.executor import BoundedExecutor

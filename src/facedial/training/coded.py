@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facedial.codes.attributes import NAMES
-from facedial.codes.directions import fit_directions
-from facedial.codes.prior import GaussianPrior
+from facedial.editing.directions import fit_directions
 from facedial.errors import BadRun
+from facedial.priors.gaussian import GaussianPrior
 from facedial.training import precision, tensors
 from facedial.training.batches import Crops, pictures
 from facedial.training.models.autoencoder import Autoencoder

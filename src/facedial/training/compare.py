@@ -10,6 +10,7 @@ from facedial.data.store import Store
 from facedial.errors import BadRequest, BadRun, UnknownName
 from facedial.evaluate import _run
 from facedial.folder import nearest
+from facedial.model import FRAME
 from facedial.runtime.bundle import Bundle
 from facedial.training import publish, runs, start
 from facedial.training.checkpoints import BEST
@@ -180,9 +181,10 @@ def _frames(bundles: Iterable[Path], stores: Iterable[Path]) -> Iterator[str]:
     frames = {Store.open(path).frame for path in stores}
     for path in bundles:
         with Bundle.open(path) as bundle:
-            if bundle.frame not in frames:
+            frame = str(bundle.facts.get("frame", FRAME))
+            if frame not in frames:
                 yield (
-                    f"{path.parent.name}: trained on crops of the frame {bundle.frame}, measured on "
+                    f"{path.parent.name}: trained on crops of the frame {frame}, measured on "
                     f"{' and '.join(sorted(frames))}"
                 )
 

@@ -9,7 +9,7 @@ crop may be wrong; a network trained on thousands of them averages such errors.
 import numpy as np
 from numpy.typing import NDArray
 
-from facedial.faces.paste import means_around
+from facedial.compose.masks import box_mean
 from facedial.faces.sheet import shrunk
 
 Floats = NDArray[np.float32]
@@ -38,7 +38,7 @@ def matte(pixels: NDArray[np.uint8], before: Floats | None = None) -> Floats:
         rng = np.random.default_rng(number)
         share = person.reshape(-1)
         ratio = _likelihood(features, share, rng) - _likelihood(features, 1 - share, rng)
-        ratio = means_around(np.clip(ratio.reshape(SIDE, SIDE), -LARGEST_RATIO, LARGEST_RATIO), 1)
+        ratio = box_mean(np.clip(ratio.reshape(SIDE, SIDE), -LARGEST_RATIO, LARGEST_RATIO), 1)
         person = np.clip(_guided_filter(picture, _sigmoid(known + ratio)), 1e-3, 1 - 1e-3)
     return person
 
@@ -108,13 +108,13 @@ def _log_joint(
 def _guided_filter(picture: Floats, values: Floats) -> Floats:
     """Values [64, 64] smoothed where the picture [64, 64, 3] is smooth."""
     total: Floats = np.zeros_like(values)
-    mean = means_around(values, 3)
+    mean = box_mean(values, 3)
     for channel in range(3):
         guide = picture[..., channel]
-        middle = means_around(guide, 3)
-        variance = means_around(guide * guide, 3) - middle * middle
-        slope = (means_around(guide * values, 3) - middle * mean) / np.asarray(
+        middle = box_mean(guide, 3)
+        variance = box_mean(guide * guide, 3) - middle * middle
+        slope = (box_mean(guide * values, 3) - middle * mean) / np.asarray(
             variance + EPSILON, np.float32
         )
-        total += means_around(slope, 3) * guide + means_around(mean - slope * middle, 3)
+        total += box_mean(slope, 3) * guide + box_mean(mean - slope * middle, 3)
     return np.asarray(total / 3, np.float32)

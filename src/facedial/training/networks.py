@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
 from facedial.errors import BadBundle
+from facedial.model import holder_of
 from facedial.runtime.bundle import Bundle
 from facedial.training import legacy, packing, tensors
 from facedial.training.checkpoints import BEST
@@ -96,7 +97,7 @@ def classifier_of(bundle: Bundle) -> classifier.Classifier:
     """A bundle's attribute classifier (the packaged one where it has none), frozen."""
     config = from_json(classifier.Config(), settings_of(bundle, "reader")["model"])
     network = classifier.Classifier(config, len(NAMES))
-    load_part(network, bundle.folder_of("reader"), "reader")
+    load_part(network, holder_of("reader", bundle).path, "reader")
     return network.eval().requires_grad_(False)
 
 

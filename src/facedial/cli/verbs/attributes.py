@@ -38,14 +38,14 @@ def command(
     tally = Tally()
     inputs = tally.expand(paths, recursive=recursive)
     with Editor.open(model, threads=threads) as editor:
-        aucs = editor.reliability()
+        aucs = editor.model.classifier_auc()
         if as_csv:
             _say_row(["file", "face", *aucs])
         for path, attempt in tally.each(inputs.paths):
             with attempt:
                 portraits = editor.portraits(opened(path), face)
                 for number, portrait in enumerate(portraits, 1 if face == "all" else face):
-                    found = editor.read_attributes(portrait)
+                    found = editor.predict_attributes(portrait)
                     row = {"input": str(path), "face": number, "attributes": found}
                     tally.rows.append({**row, "auc": aucs})
                     if as_csv:

@@ -15,9 +15,10 @@ from facedial.cli.options import DASH, Amount, EditOptions, Eyes, Face, Output
 from facedial.files import WRITABLE
 
 if TYPE_CHECKING:
-    from facedial.codes.edit import Edit
-    from facedial.editor import Editor, Portrait
+    from facedial.editing.request import Edit
+    from facedial.editor import Editor
     from facedial.faces.photo import Photo
+    from facedial.portrait import Portrait
 
 NOTHING = "nothing to change; give --set NAME=0..1 or --add NAME=±x"
 
@@ -41,8 +42,8 @@ class Work:
         for portrait in portraits:
             change = self.editor.change(portrait, self.edit, self.method, self.quality)
             result = self.editor.paste(portrait, change, onto=result)
-            if change.also:
-                streams.warn(asking.also_set(change.also, name))
+            if change.implied:
+                streams.warn(asking.also_set(change.implied, name))
             values = self.editor.readings(change)
             for attribute, (before, after) in values.items():
                 if self.explain:
@@ -101,7 +102,6 @@ class Work:
 )
 @click.option(
     "--method",
-    "--move",
     default="best",
     show_default=True,
     help="direction: a step along a line in code space; flow: inversion and generation by the flow, "
@@ -167,6 +167,7 @@ def command(
     threads: int | None,
 ) -> int:
     """Change faces in PHOTOs; pixels outside the edited faces stay as they are."""
+    from facedial.editing.learn import Learned
     from facedial.editor import Editor
 
     tally = Tally()
@@ -176,9 +177,9 @@ def command(
     if ask and (len(inputs.photos) > 1 or face == "all" or DASH in inputs.paths):
         raise click.UsageError("--ask is for one face of one photo, which cannot be -")
     asked = EditOptions(targets, shifts, keep, strength, exactly, preset)
-    with Editor.open(model, threads=threads) as editor:
-        editor.add_directions(learned)
-        edit = asked.edit(editor.directions.names)
+    with Editor.open(model, threads=threads) as opened_editor:
+        editor = opened_editor.with_learned([Learned.load(path) for path in learned])
+        edit = asked.edit(editor.model.directions.names)
         editor.check(edit)
         if edit.is_zero and not (ask and edit.strength):
             raise click.UsageError(NOTHING)
@@ -207,14 +208,14 @@ def command(
 
 def _with_answers(work: Work, portrait: Portrait, asked: EditOptions) -> Edit:
     """The edit with what is answered about a portrait; what it names already is not asked for."""
-    from facedial.codes.edit import TARGET_RANGE, Edit
+    from facedial.editing.request import TARGET_RANGE, Edit
 
     editor, edit = work.editor, work.edit
     # A method that is refused is refused before any question.
     editor.change(portrait, Edit(), work.method, work.quality)
-    probabilities = editor.read_attributes(portrait)
-    names = editor.directions.names
-    questions = asking.questions_about(names, editor.reliability(), probabilities)
+    probabilities = editor.predict_attributes(portrait)
+    names = editor.model.directions.names
+    questions = asking.questions_about(names, editor.model.classifier_auc(), probabilities)
     given = {*edit.targets, *edit.shifts, *edit.keep}
     answers = asking.in_terminal(questions, TARGET_RANGE, given, asked.targets)
     edit = dataclasses.replace(asked, targets=(*asked.targets, *answers)).edit(names)

@@ -70,7 +70,6 @@ from facedial.cli.outputs import codes_file, picture
 )
 @click.option(
     "--max-attempts",
-    "--tries",
     type=click.IntRange(1, 100),
     help="learned: rejection sampling: a face whose score is too low is drawn again, at most so many "
     "times in all; the best is kept (default: 3).",
@@ -114,36 +113,36 @@ def command(
     """Generate new faces; their codes can be saved, decoded, edited and morphed."""
     from facedial import strips
     from facedial.codes.code import CodeTable, save_codes
-    from facedial.codes.prior import WANTED_RANGE, wanted_labels
     from facedial.editor import Editor
+    from facedial.priors.base import LABEL_RANGE, check_labels
 
     asked = options.amounts(targets)
-    wanted_labels(asked)
+    check_labels(asked)
     target = out or Path("faces.png" if as_grid else "faces")
     if as_grid:
         picture(target, overwrite=overwrite)
     if codes is not None:
         codes_file(codes, overwrite=overwrite)
     with Editor.open(model, threads=threads) as editor:
-        source = editor.prior(prior, guidance=guidance, steps=steps, tries=max_attempts)
+        source = editor.prior(prior, guidance=guidance, steps=steps, max_attempts=max_attempts)
         if ask:
             if not source.names:
                 raise click.UsageError(
                     f"--ask asks for attributes, and the {source.name} prior has none"
                 )
-            questions = asking.questions_about(source.names, editor.reliability())
-            answers = asking.in_terminal(questions, WANTED_RANGE, asked, targets)
+            questions = asking.questions_about(source.names, editor.model.classifier_auc())
+            answers = asking.in_terminal(questions, LABEL_RANGE, asked, targets)
             asked = options.amounts((*targets, *answers))
         drawn = editor.generate(
             count,
             seed=seed,
             first=first,
-            wanted=asked,
+            targets=asked,
             prior=source,
             temperature=temperature,
             exactly=exactly,
         )
-        extra = {} if exactly else editor.also_wanted(asked, source)
+        extra = {} if exactly else editor.implied(asked, source)
         if extra:
             streams.warn(asking.also_set(extra))
         numbers = [f"face-{i:04d}" for i in range(first, first + count)]

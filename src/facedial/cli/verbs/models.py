@@ -27,7 +27,11 @@ def command(action: str, model: str | None, as_json: bool) -> None:
             if action == "card":
                 streams.say_text((Path(opened.path) / "CARD.md").read_text(encoding="utf-8"))
                 continue
-            row = {"name": opened.name, "space": opened.space, "mb": opened.megabytes()}
+            row = {
+                "name": opened.name,
+                "space": opened.facts.get("space"),
+                "mb": opened.megabytes(),
+            }
             row |= {key: opened.facts.get(key) for key in ("licence", "made")}
             if action == "check":
                 row["differences"] = opened.prove()
@@ -36,7 +40,7 @@ def command(action: str, model: str | None, as_json: bool) -> None:
         streams.say_json(rows)
     elif action != "card":
         for row in rows:
-            state = "  whole, golden numbers agree" if action == "check" else ""
+            state = "  hashes and golden outputs agree" if action == "check" else ""
             streams.say(
                 f"{row['name']}  {row['space']}  {row['mb']:.1f} MB  {row['licence']}{state}"
             )

@@ -38,7 +38,7 @@ from facedial.cli.outputs import fresh
     help=".gif, .webp, .png, .mp4 (extra video), or a folder for frames.",
 )
 @click.option(
-    "--straight",
+    "--linear",
     is_flag=True,
     help="Interpolate codes linearly (faces fade into each other), also where the model has a flow.",
 )
@@ -52,7 +52,7 @@ def command(
     steps: int,
     per_second: float,
     out: Path,
-    straight: bool,
+    linear: bool,
     overwrite: bool,
     model: str | None,
     threads: int | None,
@@ -66,6 +66,6 @@ def command(
     strips.check_walk(out, per_second, overwrite=overwrite)
     with Editor.open(model, threads=threads) as editor:
         faces = [editor.read(opened(path))[0] for path in (first, *through, last)]
-        codes = editor.walk(faces, steps, straight=straight)
+        codes = editor.interpolate(faces, steps, linear=linear)
         strips.save_walk(editor, codes, out, per_s=per_second, overwrite=overwrite)
     streams.say(str(out))

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from facedial import __version__
 from facedial.codes.attributes import ATTRIBUTES, is_weak
-from facedial.codes.moves import BEST, DIRECTION, MOVES
+from facedial.editing.table import BEST, DIRECTION, METHODS
 from facedial.server import schemas
 from facedial.server.metrics import MEDIA_TYPE
 from facedial.server.routes._common import errors
@@ -24,14 +24,14 @@ def router(state: AppState) -> APIRouter:
     @api.get("/version", responses=errors())
     async def version() -> schemas.Version:
         """Version, model, and limits."""
-        moves = list(MOVES) if editor.bundle.has_flow else [BEST, DIRECTION]
+        methods = list(METHODS) if editor.model.has_flow else [BEST, DIRECTION]
         return schemas.Version(
             version=__version__,
-            model=editor.bundle.name,
-            space=editor.bundle.space,
-            side=editor.bundle.side,
+            model=editor.model.name,
+            space=editor.model.space,
+            side=editor.model.side,
             prior=editor.prior().name,
-            moves=moves,
+            methods=methods,
             body_bytes=state.limits.body_bytes,
         )
 
@@ -46,7 +46,7 @@ def router(state: AppState) -> APIRouter:
     @api.get("/attributes", responses=errors())
     async def attributes() -> list[schemas.AttributeFacts]:
         """The attributes that edits may name, with the AUC of their classifier."""
-        auc = editor.reliability()
+        auc = editor.model.classifier_auc()
         return [
             schemas.AttributeFacts(
                 name=one.name,
@@ -56,7 +56,7 @@ def router(state: AppState) -> APIRouter:
                 weak=is_weak(auc[one.name]),
             )
             for one in ATTRIBUTES
-            if one.name in editor.directions.names
+            if one.name in editor.model.directions.names
         ]
 
     return api

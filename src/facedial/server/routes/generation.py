@@ -18,10 +18,10 @@ def router(state: AppState) -> APIRouter:
     @api.post("/generate", responses=errors(422, 503))
     async def generate(body: schemas.GenerateBody, request: Request) -> schemas.Generated:
         """Generate faces; the same seed and attributes give the same faces."""
-        also = generation.implied(editor, body.wanted, body.prior, body.exactly)
+        also = generation.implied(editor, body.targets, body.prior, body.exactly)
         drawn = await state.run(request, generation.generate, editor, body.count, **_sampling(body))
         faces = [schemas.NewFace(number=i, picture=url) for i, url in enumerate(drawn)]
-        return schemas.Generated(seed=body.seed, also_set=also, faces=faces)
+        return schemas.Generated(seed=body.seed, implied=also, faces=faces)
 
     @api.post("/portraits/new", status_code=201, responses=errors(422, 503))
     async def open_new(body: schemas.NewPortraitBody, request: Request) -> schemas.PhotoOpened:
@@ -38,7 +38,7 @@ def _sampling(body: schemas.Sampling) -> dict[str, Any]:
     """Arguments of `Editor.generate`."""
     return {
         "seed": body.seed,
-        "wanted": body.wanted,
+        "targets": body.targets,
         "exactly": body.exactly,
         "temperature": body.temperature,
         "prior": body.prior,

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from facedial.codes.learn import Learned
+from facedial.editing.learn import Learned
 from facedial.server import schemas
 from facedial.server.routes._common import BINARY, DIRECTION_BODY, PHOTO_BODY, Id, errors
 from facedial.server.services import learning, photos
@@ -26,9 +26,8 @@ def router(state: AppState) -> APIRouter:
         """Codes of a photo's faces, largest first; the photo is not kept."""
         data = await uploaded(request)
         found = await state.run(request, photos.encode_faces, editor, limits, data)
-        bundle = editor.bundle
-        size = int(bundle.facts["dimensions"])
-        return schemas.Codes(space=bundle.space, dimensions=size, codes=found)
+        model = editor.model
+        return schemas.Codes(space=model.space, dimensions=model.dimensions, codes=found)
 
     @api.post("/learn", status_code=201, responses=errors(422, 503))
     async def learn(body: schemas.LearnBody, request: Request) -> schemas.Direction:

@@ -18,7 +18,7 @@ def router(state: AppState) -> APIRouter:
         """A morph through faces: an animation, or its frames."""
         faces = [state.photos.get(one.portrait).portrait(one.face) for one in body.through]
         frames = await state.run(
-            request, generation.interpolate, editor, limits, faces, body.steps, body.straight
+            request, generation.interpolate, editor, limits, faces, body.steps, body.linear
         )
         if body.format == "frames":
             return schemas.Frames(frames=await state.run(request, generation.frame_urls, frames))

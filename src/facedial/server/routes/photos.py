@@ -50,7 +50,7 @@ def router(state: AppState) -> APIRouter:
         """The photo, or one of its faces at the size of a screen, after edits.
 
         The header Facedial-Box is the picture's box in the photo (x0, y0, x1, y1);
-        Facedial-Also-Set, in JSON, the implied attributes that were set besides those asked for.
+        Facedial-Implied, in JSON, the implied attributes that were set besides those asked for.
         """
         opened = state.photos.get(key)
         extended = state.editor_with(body.directions)
@@ -58,7 +58,7 @@ def router(state: AppState) -> APIRouter:
             (one.face, photos.parse_edit(extended, one.model_dump(exclude={"face"})))
             for one in body.edits
         ]
-        ending, method = f".{body.format}", (body.move, body.quality)
+        ending, method = f".{body.format}", (body.method, body.quality)
         if body.view == "face":
             picture = await state.run(
                 request,
@@ -76,7 +76,7 @@ def router(state: AppState) -> APIRouter:
             )
         headers = {
             "Facedial-Box": ",".join(map(str, picture.box)),
-            "Facedial-Also-Set": json.dumps(picture.also_set),
+            "Facedial-Implied": json.dumps(picture.implied),
         }
         return Response(picture.data, media_type=MEDIA_TYPES[body.format], headers=headers)
 

@@ -4,20 +4,21 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facedial.editor import Editor, Portrait
+from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.faces import sheet
 from facedial.faces.mark import GENERATED
 from facedial.faces.photo import Photo
+from facedial.portrait import Portrait
 from facedial.server.limits import Limits
 from facedial.server.services.photos import OpenPhoto
 
 
 def generate(
-    editor: Editor, count: int, seed: int, wanted: Mapping[str, float], **sampling: Any
+    editor: Editor, count: int, seed: int, targets: Mapping[str, float], **sampling: Any
 ) -> list[str]:
     """New faces as data URLs of PNGs; `sampling`: further arguments of `Editor.generate`."""
-    codes = editor.generate(count, seed=seed, wanted=wanted, **sampling)
+    codes = editor.generate(count, seed=seed, targets=targets, **sampling)
     return [
         _data_url(Photo(pixels, "face", mark=GENERATED).encoded(".png"), "png")
         for pixels in editor.decode(codes)
@@ -25,32 +26,32 @@ def generate(
 
 
 def implied(
-    editor: Editor, wanted: Mapping[str, float], prior: str | None, exactly: bool
+    editor: Editor, targets: Mapping[str, float], prior: str | None, exactly: bool
 ) -> dict[str, float]:
-    """Attributes that those wanted imply or exclude; none where they are wanted `exactly`."""
-    return {} if exactly else editor.also_wanted(wanted, editor.prior(prior))
+    """Attributes that those targets imply or exclude; none where they are targets `exactly`."""
+    return {} if exactly else editor.implied(targets, editor.prior(prior))
 
 
 def open_generated(
-    editor: Editor, number: int, seed: int, wanted: Mapping[str, float], **sampling: Any
+    editor: Editor, number: int, seed: int, targets: Mapping[str, float], **sampling: Any
 ) -> OpenPhoto:
     """Face `number` of a seed, counted from 0, open like a photo."""
-    (code,) = editor.generate(1, first=number, seed=seed, wanted=wanted, **sampling)
-    portrait = editor.portrait_of(code, f"face {number} of seed {seed}")
+    (code,) = editor.generate(1, first=number, seed=seed, targets=targets, **sampling)
+    portrait = editor.reader.of_code(code, f"face {number} of seed {seed}")
     return OpenPhoto(portrait.photo, (portrait,), {})
 
 
 def interpolate(
-    editor: Editor, limits: Limits, faces: Sequence[Portrait], steps: int, straight: bool
+    editor: Editor, limits: Limits, faces: Sequence[Portrait], steps: int, linear: bool
 ) -> list[Any]:
-    """Pictures uint8 [S, S, 3] of a latent interpolation through faces; `straight`: in a line.
+    """Pictures uint8 [S, S, 3] of a latent interpolation through faces; `linear`: of codes.
 
     Raises `BadRequest` for more frames than the limit.
     """
     count = (len(faces) - 1) * (steps - 1) + 1
     if count > limits.frames:
         raise BadRequest(f"{count} pictures are too many; give fewer steps or faces")
-    return list(editor.decode(editor.walk(faces, steps, straight=straight)))
+    return list(editor.decode(editor.interpolate(faces, steps, linear=linear)))
 
 
 def animation(frames: Sequence[Any], ending: str, per_second: float) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 from facedial import teaching
 from facedial.codes.code import Code
-from facedial.codes.learn import Learned
+from facedial.editing.learn import Learned
 from facedial.editor import Editor
 from facedial.errors import BadRequest
 
@@ -32,10 +32,7 @@ class EditorCache:
         return self._extended(tuple(learned)) if learned else self.editor
 
     def _extend(self, learned: tuple[Learned, ...]) -> Editor:
-        directions = self.editor.directions
-        for one in learned:
-            directions = directions.with_learned(one)
-        return Editor(self.editor.bundle, directions, self.editor.detector)
+        return self.editor.with_learned(learned)
 
 
 def learn(
@@ -54,7 +51,7 @@ def learn(
 def load_direction(editor: Editor, data: bytes) -> Learned:
     """A direction from its `.npz` file, checked to fit the editor's model and names."""
     learned = Learned.load(BytesIO(data))
-    editor.directions.with_learned(learned)
+    editor.model.directions.with_learned(learned)
     return learned
 
 
@@ -72,7 +69,7 @@ def report(learned: Learned) -> dict[str, Any]:
 
 
 def _decoded(editor: Editor, text: str) -> Code:
-    space, size = editor.bundle.space, int(editor.bundle.facts["dimensions"])
+    space, size = editor.model.space, editor.model.dimensions
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError as error:

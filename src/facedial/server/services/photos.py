@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from facedial.closeup import CloseUp, surroundings
-from facedial.codes.edit import Edit
-from facedial.editor import Editor, Portrait
+from facedial.editing.request import Edit
+from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.faces.photo import Photo
+from facedial.portrait import Portrait
 from facedial.server.limits import Limits
 
 OTHER_SIZES = 1  # close-ups of a face that are kept beside the newest
@@ -43,7 +44,7 @@ class RenderedPicture:
 
     data: bytes
     box: tuple[int, int, int, int]
-    also_set: dict[str, float]
+    implied: dict[str, float]
 
 
 def load_photo(data: bytes, limits: Limits) -> Photo:
@@ -91,8 +92,8 @@ def describe(editor: Editor, opened: OpenPhoto) -> list[dict[str, Any]]:
                 "number": number,
                 "box": box,
                 "close_up": list(surroundings(portrait)),
-                "attributes": editor.read_attributes(portrait),
-                "current_values": editor.standing(portrait),
+                "attributes": editor.predict_attributes(portrait),
+                "current_values": editor.current_values(portrait),
             }
         )
     return rows
@@ -100,7 +101,7 @@ def describe(editor: Editor, opened: OpenPhoto) -> list[dict[str, Any]]:
 
 def parse_edit(editor: Editor, facts: Mapping[str, Any]) -> Edit:
     """An edit whose names the editor knows; raises `BadRequest`, `UnknownName`."""
-    return Edit.from_json(json.dumps(facts)).checked(editor.directions.names)
+    return Edit.from_json(json.dumps(facts)).checked(editor.model.directions.names)
 
 
 def render_close_up(
@@ -118,8 +119,8 @@ def render_close_up(
     number, edit = edits[0]
     near = _close_up(editor, opened, number, size)
     change = editor.change(near.portrait, edit, *method)
-    picture = near.render(editor, change)
-    return RenderedPicture(picture.encoded(ending, quality=85), near.box, dict(change.also))
+    picture = near.render(editor.model, change)
+    return RenderedPicture(picture.encoded(ending, quality=85), near.box, dict(change.implied))
 
 
 def render_photo(
@@ -130,16 +131,16 @@ def render_photo(
     ending: str,
     method: tuple[str, str],
 ) -> RenderedPicture:
-    """The whole photo after edits of (face, edit); `method`: move and quality of `Editor.change`."""
+    """The whole photo after edits of (face, edit); `method`: method and quality of `Editor.change`."""
     picture = opened.photo
-    also: dict[str, float] = {}
+    implied: dict[str, float] = {}
     for number, edit in edits:
         portrait = opened.portrait(number)
         change = editor.change(portrait, edit, *method)
-        also |= change.also
+        implied |= change.implied
         picture = editor.paste(portrait, change, onto=picture)
     width, height = picture.size
-    return RenderedPicture(picture.encoded(ending), (0, 0, width, height), also)
+    return RenderedPicture(picture.encoded(ending), (0, 0, width, height), implied)
 
 
 def _close_up(editor: Editor, opened: OpenPhoto, number: int, size: int) -> CloseUp:
@@ -147,7 +148,7 @@ def _close_up(editor: Editor, opened: OpenPhoto, number: int, size: int) -> Clos
     key = (number, size)
     cached = opened.close_ups.get(key)
     if cached is None:
-        cached = CloseUp.of(editor, opened.portrait(number), size)
+        cached = CloseUp.of(editor.model, opened.portrait(number), size)
         for other in [k for k in list(opened.close_ups) if k[0] == number][:-OTHER_SIZES]:
             opened.close_ups.pop(other, None)
         opened.close_ups[key] = cached

@@ -55,7 +55,7 @@ export async function picture(path, json, signal) {
   return {
     blob: await response.blob(),
     box: (response.headers.get("Facedial-Box") || "").split(",").map(Number),
-    alsoSet: JSON.parse(response.headers.get("Facedial-Also-Set") || "{}"),
+    implied: JSON.parse(response.headers.get("Facedial-Implied") || "{}"),
   };
 }
 

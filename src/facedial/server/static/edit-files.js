@@ -44,9 +44,9 @@ export async function loadPreset(file) {
 
 // A link that opens the same new face with the same edit, from its seed.
 export async function copyLink() {
-  const { seed, number, wanted, exactly } = state.photo.sampling;
+  const { seed, number, targets, exactly } = state.photo.sampling;
   const given = new URLSearchParams({ face: `${seed}.${number}` });
-  const pairs = { wanted: formatAmounts(wanted), set: formatAmounts(editOf(1).set) };
+  const pairs = { targets: formatAmounts(targets), set: formatAmounts(editOf(1).set) };
   for (const [key, text] of Object.entries(pairs)) if (text) given.set(key, text);
   if (exactly) given.set("exactly", "");
   history.replaceState(null, "", `#${given}`);

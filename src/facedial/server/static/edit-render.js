@@ -79,11 +79,11 @@ function showBusy(busy) {
 
 async function renderPreview(photo, face) {
   const json = { edits: [requestOf(face)], view: "face", size: previewSize(face), format: "jpg", quality: "fast", directions: directionIds() };
-  const { blob, box, alsoSet } = await picture(`portraits/${photo.id}/render`, json);
+  const { blob, box, implied } = await picture(`portraits/${photo.id}/render`, json);
   const bitmap = await createImageBitmap(blob);
   if (state.photo !== photo) return;
   state.closeUps.set(face, { bitmap, box });
-  const names = Object.entries(alsoSet).map(([name, amount]) => `${labelOf(state.shared.attributes, name)} ${amount.toFixed(1)}`);
+  const names = Object.entries(implied).map(([name, amount]) => `${labelOf(state.shared.attributes, name)} ${amount.toFixed(1)}`);
   // Another message in the status line stays: only our own is cleared.
   if (names.length) tell(`Implied attributes also set: ${names.join(", ")}.`);
   else if (saysImplied) tell("");

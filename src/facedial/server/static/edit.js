@@ -74,7 +74,7 @@ export async function open(file) {
   }, `Looking for faces in ${file.name || "the photo"}…`);
 }
 
-// `sampling`: {seed, number, wanted, exactly} as /api/portraits/new takes it.
+// `sampling`: {seed, number, targets, exactly} as /api/portraits/new takes it.
 export async function openNew(sampling) {
   await attempt(async () => {
     const opened = await post("portraits/new", sampling);
@@ -86,7 +86,7 @@ export async function openNew(sampling) {
 // Open what a link names.
 export async function restore(given) {
   const [seed, number] = given.get("face").split(".").map(Number);
-  await openNew({ seed, number: number || 0, wanted: parseAmounts(given.get("wanted")), exactly: given.has("exactly") });
+  await openNew({ seed, number: number || 0, targets: parseAmounts(given.get("targets")), exactly: given.has("exactly") });
   if (state.photo && given.has("set")) change(() => (editOf(1).set = parseAmounts(given.get("set"))));
 }
 

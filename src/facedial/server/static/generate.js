@@ -18,8 +18,8 @@ export function start(given) {
     $("seed").value = Math.floor(Math.random() * 1e6);
     generate();
   });
-  $("wanted-clear").addEventListener("click", () => {
-    for (const select of $("wanted").querySelectorAll("select")) select.value = "";
+  $("targets-clear").addEventListener("click", () => {
+    for (const select of $("targets").querySelectorAll("select")) select.value = "";
   });
   window.addEventListener("facedial:tab", (event) => {
     if (event.detail === "generate" && !$("faces").childElementCount) generate();
@@ -28,44 +28,44 @@ export function start(given) {
 
 export async function restore(given) {
   $("seed").value = given.get("seed");
-  for (const [name, amount] of Object.entries(parseAmounts(given.get("wanted")))) {
-    const select = $(`wanted-${name}`);
+  for (const [name, amount] of Object.entries(parseAmounts(given.get("targets")))) {
+    const select = $(`targets-${name}`);
     if (select) select.value = String(amount);
   }
   shared.show("generate");
 }
 
 function buildSelects() {
-  $("wanted").replaceChildren(
+  $("targets").replaceChildren(
     ...grouped(shared.attributes, (one) => {
       const select = element(
         "select",
-        { id: `wanted-${one.name}` },
+        { id: `targets-${one.name}` },
         element("option", { value: "", textContent: "any" }),
         element("option", { value: "1", textContent: "with" }),
         element("option", { value: "0", textContent: "without" }),
       );
       select.dataset.name = one.name;
       const text = element("label", { htmlFor: select.id }, one.label, ...weakness(one));
-      return element("div", { className: "wanted" }, text, select);
+      return element("div", { className: "targets" }, text, select);
     }),
   );
 }
 
-function wanted() {
-  const chosen = [...$("wanted").querySelectorAll("select")].filter((select) => select.value !== "");
+function targets() {
+  const chosen = [...$("targets").querySelectorAll("select")].filter((select) => select.value !== "");
   return Object.fromEntries(chosen.map((select) => [select.dataset.name, Number(select.value)]));
 }
 
 async function generate() {
   if (!$("generate-form").reportValidity()) return;
-  const sampling = { seed: Number($("seed").value), wanted: wanted(), exactly: $("wanted-exactly").checked };
+  const sampling = { seed: Number($("seed").value), targets: targets(), exactly: $("targets-exactly").checked };
   // A newer request replaces an older one, whichever is answered first.
   latest.abort();
   latest = new AbortController();
   const { signal } = latest;
   await attempt(async () => {
-    const { faces, also_set: also } = await post("generate", { ...sampling, count: Number($("count").value) }, { signal });
+    const { faces, implied: also } = await post("generate", { ...sampling, count: Number($("count").value) }, { signal });
     $("faces").replaceChildren(
       ...faces.map(({ number, picture }) => {
         const image = element("img", { src: picture, alt: "", width: 128, height: 128 });
@@ -76,8 +76,8 @@ async function generate() {
       }),
     );
     if ($("generate").hidden) return; // the status line belongs to another tab now
-    const pairs = formatAmounts(sampling.wanted);
-    history.replaceState(null, "", `#${new URLSearchParams({ seed: sampling.seed, ...(pairs && { wanted: pairs }) })}`);
+    const pairs = formatAmounts(sampling.targets);
+    history.replaceState(null, "", `#${new URLSearchParams({ seed: sampling.seed, ...(pairs && { targets: pairs }) })}`);
     const names = Object.entries(also).map(([name, amount]) => `${labelOf(shared.attributes, name)} ${amount ? "with" : "without"}`);
     tell(names.length ? `Implied attributes also set: ${names.join(", ")}.` : `${faces.length} new faces.`);
   }, "Generating faces…");

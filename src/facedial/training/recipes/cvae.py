@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
-from facedial.codes.labelled import UNKNOWN
 from facedial.errors import BadRequest
+from facedial.priors.conditional import UNKNOWN
 from facedial.runtime.bundle import Bundle
 from facedial.training import losses, networks, precision
 from facedial.training.batches import pictures

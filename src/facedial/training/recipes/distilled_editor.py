@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
-from facedial.codes.flow import MOVE_STEPS
 from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest
+from facedial.flow.inversion import EDIT_STEPS
 from facedial.runtime.bundle import Bundle
 from facedial.training import coded, export, losses, networks, tensors
 from facedial.training.batches import Crops, grid
@@ -53,7 +53,7 @@ class Settings:
         default_factory=lambda: OptimConfig(batch=64, lr=1e-3, ema_steps=500, bits=5)
     )
     pairs: int = 12000
-    flow_steps: int = MOVE_STEPS
+    flow_steps: int = EDIT_STEPS
     identity_fraction: float = 1 / 16
     pairs_from: str = ""
     val_images: int = 256
@@ -199,9 +199,9 @@ class FineTuning:
 
 def start(context: RunContext, settings: Settings) -> Task | FineTuning:
     """A new editor, distilled from the flow of a bundle (the packaged one unless named)."""
-    with Editor.open(context.init) as editor:
-        bundle = editor.bundle
-        if not bundle.has_flow:
+    with Editor.open(context.init, strict=False) as editor:
+        bundle = editor.model.bundle
+        if not editor.model.has_flow:
             raise BadBundle(f"{bundle.path} has no flow to distil")
         autoencoder, space = networks.autoencoder_of(bundle)
         to_latents = latents.Latents(autoencoder.linear)
@@ -209,7 +209,7 @@ def start(context: RunContext, settings: Settings) -> Task | FineTuning:
         if settings.pairs_from:
             pairs = collected(Path(settings.pairs_from), settings.pairs, space, None)
         else:
-            crops = Crops(context.stores, ["train"], bundle.side)
+            crops = Crops(context.stores, ["train"], editor.model.side)
             teacher = networks.flow_of(bundle).to(context.device)
             velocity = fastest(teacher, context.device)
             maker = PairMaker(editor, crops, velocity, settings.flow_steps)
@@ -228,8 +228,8 @@ def _fine_tuning(
     task: Task, context: RunContext, editor: Editor, autoencoder: Autoencoder, space: str
 ) -> FineTuning:
     """The task of fine-tuning the bundle's distilled editor."""
-    settings, bundle = task.settings, editor.bundle
-    if not bundle.has_student:
+    settings, bundle = task.settings, editor.model.bundle
+    if not editor.model.has_distilled_editor:
         raise BadBundle(
             f"{bundle.path} has no distilled editor to fine-tune; train one without "
             "adversarial.features_file first"
@@ -252,7 +252,7 @@ def _fine_tuning(
 
 def _weak_flow(bundle: Bundle, config: flow.Config) -> flow.Flow | None:
     """The bundle's weak flow, if it has one of these sizes."""
-    if not bundle.has_guide:
+    if not bundle.has("guide"):
         return None
     theirs = from_json(flow.Config(), networks.settings_of(bundle, "guide")["model"])
     return networks.flow_of(bundle, "guide") if theirs == config else None

@@ -17,15 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial import files
+from facedial.arrays import Floats
+from facedial.changes import Change, flow_edit, target_condition
 from facedial.codes.attributes import NAMES
-from facedial.codes.code import Code, Floats
-from facedial.codes.edit import Edit
-from facedial.codes.flow import MOVE_STEPS
-from facedial.codes.moves import DIRECTION, FAST, FINEST, FLOW, QUALITIES, Manner
-from facedial.codes.places import PLACES, Places
-from facedial.codes.wishes import companions
-from facedial.editor import Change, Editor, Portrait
+from facedial.codes.code import Code
+from facedial.editing.implied import implied_by
+from facedial.editing.masks import ATTRIBUTE_MASKS, AttributeMasks
+from facedial.editing.request import Edit
+from facedial.editing.table import DIRECTION, FAST, FLOW, FULL, QUALITIES, EditMethod
+from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
+from facedial.flow.inversion import EDIT_STEPS, condition_of
+from facedial.portrait import Portrait
+from facedial.render import paste
 from facedial.training import export
 from facedial.training.batches import Crops, labelled
 from facedial.training.recipe import Recipe, RunContext
@@ -50,7 +54,7 @@ SKIN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The grid: `t_starts`, `guidances`, `gains` and `mask_thresholds` of the flow's edits (`Manner`).
+    """The grid: `t_starts`, `guidances`, `gains`, `mask_thresholds` of the flow's edits (`EditMethod`).
 
     `qualities`: by the flow (`best`), by the bundle's distilled editor (`fast`), or both. `flow_steps`:
     of the solver. `people`: validation people for each attribute, half without and half with it.
@@ -63,8 +67,8 @@ class Settings:
     guidances: tuple[float, ...] = (4.5, 7.0)
     gains: tuple[float, ...] = (1.0, 1.4, 2.0)
     mask_thresholds: tuple[float, ...] = (0.2, 0.4, 0.6)
-    qualities: tuple[str, ...] = (FINEST,)
-    flow_steps: int = MOVE_STEPS
+    qualities: tuple[str, ...] = (FULL,)
+    flow_steps: int = EDIT_STEPS
     people: int = 16
     collateral: float = 1.0
     attributes: tuple[str, ...] = NAMES
@@ -105,7 +109,7 @@ class _Trial:
 
     person: _Person
     target: float
-    changes: Mapping[Manner, Floats]
+    changes: Mapping[EditMethod, Floats]
 
 
 @dataclass(slots=True)
@@ -135,27 +139,27 @@ def start(context: RunContext, settings: Settings) -> None:
     path = context.run / TABLE
     if path.exists():
         return
-    with Editor.open(context.init) as editor:
-        if not editor.bundle.has_flow:
-            raise BadBundle(f"{editor.bundle.path} has no flow, so there is nothing to choose from")
-        if FAST in settings.qualities and not editor.bundle.has_student:
+    with Editor.open(context.init, strict=False) as editor:
+        if not editor.model.has_flow:
+            raise BadBundle(f"{editor.model.path} has no flow, so there is nothing to choose from")
+        if FAST in settings.qualities and not editor.model.has_distilled_editor:
             raise BadBundle(
-                f"{editor.bundle.path} has no distilled editor; set qualities to {FINEST} alone"
+                f"{editor.model.path} has no distilled editor; set qualities to {FULL} alone"
             )
         bench = _Bench.of(editor, settings, context)
         trials = bench.trials()
         # A mask is relative to all attributes' changes, so all are made before any edit is measured.
-        maps = Places.of({name: _all_changes(some) for name, some in trials.items()}).maps
-        before = editor.places.maps
+        maps = AttributeMasks.of({name: _all_changes(some) for name, some in trials.items()}).maps
+        before = editor.model.masks.maps
         if set(before) - set(maps):
             # Relative to fewer attributes a map would differ; the bundle's were made relative to all.
             maps = {**maps, **before}
-        places = Places(maps)
-        places.save(context.run / PLACES)
-        known = editor.bundle.facts["parts"].get("moves", {})
-        table = dict(known["table"]) if known.get("of") == editor.bundle.space else {}
-        table |= {name: bench.measured(name, some, places) for name, some in trials.items()}
-        facts = {"space": editor.bundle.space, "table": table}
+        masks = AttributeMasks(maps)
+        masks.save(context.run / ATTRIBUTE_MASKS)
+        known = editor.model.bundle.facts["parts"].get("moves", {})
+        table = dict(known["table"]) if known.get("of") == editor.model.space else {}
+        table |= {name: bench.measured(name, some, masks) for name, some in trials.items()}
+        facts = {"space": editor.model.space, "table": table}
     files.write(path, json.dumps(facts, indent=1) + "\n")
 
 
@@ -178,8 +182,8 @@ class _Bench:
     @staticmethod
     def of(editor: Editor, settings: Settings, context: RunContext) -> "_Bench":
         """The bench of a bundle and the validation people of stores."""
-        crops, labels = labelled(context.stores, "val", "attributes", editor.bundle.side)
-        predicted = editor.bundle.read(crops.read(crops.evenly(SPREAD_PHOTOS)))
+        crops, labels = labelled(context.stores, "val", "attributes", editor.model.side)
+        predicted = editor.model.predict_attributes(crops.read(crops.evenly(SPREAD_PHOTOS)))
         deviation = np.maximum(predicted.std(0), np.float32(1e-3))
         rng = np.random.default_rng(context.seed)
         return _Bench(editor, settings, crops, labels, deviation, rng)
@@ -188,7 +192,7 @@ class _Bench:
         """Attribute -> edits to be measured, of people without it and with it."""
         found: dict[str, list[_Trial]] = {}
         for name in self.settings.attributes:
-            if name not in self.editor.directions.names:
+            if name not in self.editor.model.directions.names:
                 continue
             some = [
                 self._trial(row, name, 1.0 - has)
@@ -208,7 +212,7 @@ class _Bench:
         if not len(rows):
             return rows
         # Where the classifier finds the target before the edit, it cannot score the edit.
-        predicted = self.editor.bundle.read(self.crops.read(rows))[:, k]
+        predicted = self.editor.model.predict_attributes(self.crops.read(rows))[:, k]
         return np.asarray(rows[(predicted > 0.5) == has][: self.settings.people // 2])
 
     def _trial(self, row: int, name: str, value: float) -> _Trial:
@@ -216,81 +220,92 @@ class _Bench:
             self.people[row] = self._person(self.crops.read(np.array([row]))[0])
         person = self.people[row]
         changes = {}
-        mover = self.editor.flow_move(Manner())
-        source = mover.now(person.own)
-        target, _ = mover.then(person.own, name, 1 if value > 0.5 else -1)
-        if FINEST in self.settings.qualities:
+        flow = flow_edit(self.editor.model, EditMethod())
+        source = condition_of(flow.names, person.own)
+        target, _ = target_condition(flow, person.own, name, value > 0.5)
+        if FULL in self.settings.qualities:
             for method in self._grid():
                 changes[method] = self._change(person, method, source, target)
         if FAST in self.settings.qualities:
-            made = self.editor.bundle.changed(
+            made = self.editor.model.distilled_edit(
                 person.latents, np.concatenate([source, target])[None]
             )
             # The settings of the flow's own edits, should they be asked for, stay as they were.
-            known = self.editor.manners.table.get(name, Manner())
-            asked = Manner(move=FLOW, turning=known.turning, guidance=known.guidance)
+            known = self.editor.model.edit_table.of_attribute(name)
+            asked = EditMethod(method=FLOW, t_start=known.t_start, guidance=known.guidance)
             changes[dataclasses.replace(asked, quality=FAST)] = made
         return _Trial(person, value, changes)
 
-    def _grid(self) -> list[Manner]:
+    def _grid(self) -> list[EditMethod]:
         pairs = itertools.product(self.settings.t_starts, self.settings.guidances)
-        return [Manner(move=FLOW, turning=t, guidance=g) for t, g in pairs]
+        return [EditMethod(method=FLOW, t_start=t, guidance=g) for t, g in pairs]
 
-    def _change(self, person: _Person, method: Manner, source: Floats, target: Floats) -> Floats:
-        mover = dataclasses.replace(self.editor.flow_move(method), steps=self.settings.flow_steps)
-        t_start = method.turning
+    def _change(
+        self, person: _Person, method: EditMethod, source: Floats, target: Floats
+    ) -> Floats:
+        flow = dataclasses.replace(
+            flow_edit(self.editor.model, method), steps=self.settings.flow_steps
+        )
+        t_start = method.t_start
         if t_start not in person.inverted:
-            person.inverted[t_start] = mover.back(person.latents, source[None])
-            person.reconstructed[t_start] = mover.still(person.inverted[t_start], source[None])
-        edited = mover.forth(person.inverted[t_start], target[None], source[None])
+            person.inverted[t_start] = flow.invert(person.latents, source[None])
+            person.reconstructed[t_start] = flow.reconstruct(person.inverted[t_start], source[None])
+        edited = flow.edit(person.inverted[t_start], target[None], source[None])
         return np.asarray(edited - person.reconstructed[t_start])
 
     def _person(self, pixels: NDArray[np.uint8]) -> _Person:
-        portrait = self.editor.portrait_of_crop(pixels)
+        portrait = self.editor.reader.of_crop(pixels)
         values = portrait.code.values[None]
-        bundle = self.editor.bundle
-        own = self.editor.read_attributes(portrait)
-        return _Person(portrait, own, bundle.draw(values)[0], bundle.planes_of(values))
+        model = self.editor.model
+        own = self.editor.predict_attributes(portrait)
+        return _Person(portrait, own, model.decode(values)[0], model.to_latents(values))
 
-    def measured(self, name: str, trials: Sequence[_Trial], places: Places) -> dict[str, Any]:
+    def measured(
+        self, name: str, trials: Sequence[_Trial], masks: AttributeMasks
+    ) -> dict[str, Any]:
         """The best method for an attribute, with its facts and those of the direction."""
-        found: dict[Manner, _Measured] = {}
+        model, found = self.editor.model, dict[EditMethod, _Measured]()
         for trial in trials:
             person = trial.person
-            implied = companions({name: trial.target}, NAMES)
+            implied = implied_by({name: trial.target}, NAMES)
             others = [i for i, n in enumerate(NAMES) if n != name and n not in implied]
-            edits = {Manner(): self._by_direction(trial, name)}
-            edits |= self._by_flow(trial, name, places)
+            edits = {EditMethod(): self._by_direction(trial, name)}
+            edits |= self._by_flow(trial, name, masks)
             pictures = [
-                self.editor.paste(person.portrait, one, before=person.decoded).pixels
+                paste(model, person.portrait, one, before=person.decoded).pixels
                 for one in edits.values()
             ]
             own = np.array([person.own[n] for n in NAMES], np.float32)
-            predictions = self.editor.bundle.read(np.stack(pictures))
+            predictions = model.predict_attributes(np.stack(pictures))
             for method, predicted in zip(edits, predictions, strict=True):
                 one = found.setdefault(method, _Measured())
                 one.probability.append(1 - abs(float(predicted[NAMES.index(name)]) - trial.target))
                 one.moved.append(float((np.abs(predicted - own) / self.deviation)[others].mean()))
         facts = {method: one.facts(self.settings.collateral) for method, one in found.items()}
         best = max(facts, key=lambda method: facts[method]["score"])
-        plain = facts[Manner()]
+        plain = facts[EditMethod()]
         log.info("%s: %s %.3f, direction %.3f", name, best, facts[best]["score"], plain["score"])
-        return {**dataclasses.asdict(best), **facts[best], DIRECTION: plain}
+        return {**best.facts(), **facts[best], DIRECTION: plain}
 
     def _by_direction(self, trial: _Trial, name: str) -> Change:
         return self.editor.change(trial.person.portrait, Edit({name: trial.target}), DIRECTION)
 
-    def _by_flow(self, trial: _Trial, name: str, places: Places) -> dict[Manner, Change]:
+    def _by_flow(self, trial: _Trial, name: str, masks: AttributeMasks) -> dict[EditMethod, Change]:
         code, edit = trial.person.portrait.code, Edit({name: trial.target})
         replaced = float(name in self.settings.detail_replacement)
         changes = {}
-        for flowing, change in trial.changes.items():
-            mover = self.editor.flow_move(flowing)
-            for place in self.settings.mask_thresholds:
-                mask = places.mask(name, place)
-                step = mover.added(trial.person.latents, change, mask)
+        for by_flow, change in trial.changes.items():
+            flow = flow_edit(self.editor.model, by_flow)
+            for threshold in self.settings.mask_thresholds:
+                mask = masks.mask(name, threshold)
+                step = flow.code_change(trial.person.latents, change, mask)
                 for gain in self.settings.gains:
-                    method = dataclasses.replace(flowing, gain=gain, place=place, fresh=replaced)
+                    method = dataclasses.replace(
+                        by_flow,
+                        gain=gain,
+                        mask_threshold=threshold,
+                        detail_replacement=replaced,
+                    )
                     after = Code(code.values + np.float32(gain) * step, code.space)
                     changes[method] = Change(code, after, edit, {}, replaced, mask)
         return changes
@@ -306,7 +321,7 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
         raise BadRun(f"{run} has no {TABLE}; finish the run before exporting it")
     facts: dict[str, Any] = json.loads(path.read_text())
     export.check_space(run, out, facts["space"], "measured edits of", "measure again")
-    shutil.copyfile(run / PLACES, out / PLACES)
+    shutil.copyfile(run / ATTRIBUTE_MASKS, out / ATTRIBUTE_MASKS)
     return {"of": facts["space"], "table": facts["table"]}
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from facedial.codes.attributes import NAMES
-from facedial.codes.people import PEOPLE, People
+from facedial.priors.labels import LABEL_PRIOR, LabelPrior
 from facedial.runtime.bundle import Bundle
 from facedial.training import export, networks, tensors
 from facedial.training.models import flow, latents
@@ -33,8 +33,8 @@ def start(context: RunContext, settings: Settings) -> Task:
     """A new flow on the codes of a bundle (the packaged one unless named), or the bundle's flow."""
     task = start_task(context, settings)
     known = complete(task.labels)
-    if len(known) and not (context.run / PEOPLE).exists():
-        People.fit(known, np.random.default_rng(context.seed)).save(context.run / PEOPLE)
+    if len(known) and not (context.run / LABEL_PRIOR).exists():
+        LabelPrior.fit(known, np.random.default_rng(context.seed)).save(context.run / LABEL_PRIOR)
     if context.init is not None:
         with Bundle.open(context.init) as bundle:
             folder, parts = bundle.path, bundle.facts["parts"]
@@ -68,8 +68,8 @@ def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
         path = out / f"{name}.onnx"
         golden |= export.write(module, (value,), ends, path, {basis: 1}, [basis])
     export.save_golden(out / "flow-golden.npz", golden)
-    if (run / PEOPLE).exists():
-        shutil.copyfile(run / PEOPLE, out / PEOPLE)
+    if (run / LABEL_PRIOR).exists():
+        shutil.copyfile(run / LABEL_PRIOR, out / LABEL_PRIOR)
     return {**facts, "of": about["space"], "attributes": list(NAMES)}
 
 

@@ -162,7 +162,7 @@ def _generated(context: RunContext, settings: Settings, space: str) -> Tensor:
     """Codes float16 [N, D] of new faces, drawn once and kept in the run; none without a flow."""
     path = context.run / GENERATED
     with Editor.open(context.init) as editor:
-        if not settings.generated_fraction or not editor.bundle.has_flow:
+        if not settings.generated_fraction or not editor.model.has_flow:
             return torch.zeros(0, 0)
         if path.exists():
             kept, about = tensors.load(path)
@@ -171,7 +171,7 @@ def _generated(context: RunContext, settings: Settings, space: str) -> Tensor:
                     f"{path} holds codes of {about['space']}, this run needs {space}; remove it"
                 )
             return kept["codes"]
-        prior = editor.prior("learned", steps=settings.flow_steps, tries=1)
+        prior = editor.prior("learned", steps=settings.flow_steps, max_attempts=1)
         drawn = editor.generate(settings.generated, seed=context.seed, prior=prior)
     codes = torch.from_numpy(np.stack([code.values for code in drawn])).half()
     tensors.save(path, {"codes": codes}, {"space": space})

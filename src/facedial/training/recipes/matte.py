@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.errors import BadRequest, BadStore
+from facedial.model import upsampled
 from facedial.runtime.bundle import Bundle
 from facedial.training import export, losses, networks, tensors
 from facedial.training.batches import Crops, grid, pictures
@@ -142,7 +143,7 @@ def _before(known: Path | None, crops: NDArray[np.uint8]) -> Sequence[NDArray[np
     if known is None:
         return [None] * len(crops)
     with Bundle.open(known) as bundle:
-        return list(bundle.person(crops))
+        return list(bundle.run("matte", upsampled(crops)))
 
 
 def start(context: RunContext, settings: Settings) -> Task:

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facedial.changes import flow_edit
 from facedial.codes.attributes import NAMES
-from facedial.codes.moves import Manner
-from facedial.codes.wishes import companions
+from facedial.editing.implied import implied_by
+from facedial.editing.table import EditMethod
 from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.training import tensors
@@ -90,7 +91,7 @@ class EditSampler:
     ) -> None:
         """Of at most `count` people of a split, whose codes are given; keeps predictions in the run."""
         self.latents = latents
-        crops = Crops(context.stores, [split], editor.bundle.side)
+        crops = Crops(context.stores, [split], editor.model.side)
         labels = 2 * crops.gather("attributes") - 1
         known = np.flatnonzero(~np.isnan(labels).any(1))
         if not len(known):
@@ -101,14 +102,15 @@ class EditSampler:
         self.predicted = _predicted(
             context.run / f"{PREDICTED}-{split}.safetensors", editor, crops, some
         )
-        self.names = [name for name in NAMES if editor.manners.flows(name)]
+        self.names = [name for name in NAMES if editor.model.edit_table.uses_flow(name)]
         if not self.names:
             raise BadRequest(
-                f"the edit table of {editor.bundle.path} gives no attribute to the flow; train edit-table"
+                f"the edit table of {editor.model.path} gives no attribute to the flow; train edit-table"
             )
-        self.mover = editor.flow_move(Manner())
+        self.flow = flow_edit(editor.model, EditMethod())
         self.masks = {
-            name: torch.from_numpy(attribute_mask(editor, name)) * editor.manners.table[name].gain
+            name: torch.from_numpy(attribute_mask(editor, name))
+            * editor.model.edit_table.of_attribute(name).gain
             for name in self.names
         }
         self.having = {
@@ -128,9 +130,9 @@ class EditSampler:
             if i % POSITIVE_EVERY == 0:
                 rows[i] = self._one(name, True, rng, rows[i])
             predicted = self.predicted[rows[i]]
-            target, has = opposite(self.mover, name, predicted)
+            target, has = opposite(self.flow, name, predicted)
             conditions.append(np.concatenate([2 * predicted - 1, target]))
-            for other, value in companions({name: float(has)}, NAMES).items():
+            for other, value in implied_by({name: float(has)}, NAMES).items():
                 signs[i, NAMES.index(other)] = IMPLIED_WEIGHT if value > 0.5 else -IMPLIED_WEIGHT
             signs[i, NAMES.index(name)] = 1 if has else -1
             if rng.random() < MATCHING_FRACTION:
@@ -162,11 +164,11 @@ def _predicted(
     """The bundle's predictions of attributes for those crops [N, 40]; kept in a file."""
     if path.exists():
         kept, about = tensors.load(path)
-        if about.get("space") == editor.bundle.space and len(kept["read"]) == len(rows):
+        if about.get("space") == editor.model.space and len(kept["read"]) == len(rows):
             return np.asarray(kept["read"].numpy())
     parts = np.split(rows, range(64, len(rows), 64))
-    read = np.concatenate([editor.bundle.read(crops.read(part)) for part in parts])
-    tensors.save(path, {"read": torch.from_numpy(read)}, {"space": editor.bundle.space})
+    read = np.concatenate([editor.model.predict_attributes(crops.read(part)) for part in parts])
+    tensors.save(path, {"read": torch.from_numpy(read)}, {"space": editor.model.space})
     return np.asarray(read)
 
 

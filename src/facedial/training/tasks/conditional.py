@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
-from facedial.codes.labelled import UNKNOWN, LabelledPrior, directions_of
+from facedial.editing.directions import label_directions
 from facedial.errors import BadRun
+from facedial.priors.conditional import UNKNOWN, ConditionalPrior
 from facedial.training import export, losses, networks, precision, tensors
 from facedial.training.batches import Crops, grid, labelled, pictures
 from facedial.training.models.conditional_graphs import Conditional, Decode, Encode
@@ -155,7 +156,7 @@ class Use:
 
     `fitted`: whether the prior is fitted to codes, or N(0, I), to which the loss draws them.
     `slope_fraction`: fraction of the latent numbers' regression slope on an attribute that an edit of
-    it adds. `temperature` of new faces. `emphasis`: see `LabelledPrior`.
+    it adds. `temperature` of new faces. `emphasis`: see `ConditionalPrior`.
     """
 
     fitted: bool = True
@@ -182,13 +183,13 @@ def finish(
         )
     names = network.attributes
     codes, labels = kept["codes"].float().numpy(), kept["labels"].numpy()
-    make = LabelledPrior.fit if use.fitted else LabelledPrior.standard
+    make = ConditionalPrior.fit if use.fitted else ConditionalPrior.standard
     first: Any = codes if use.fitted else shape.latent
     prior = make(first, labels, names, space=space, people=PEOPLE)
     prior = dataclasses.replace(prior, usual_temperature=use.temperature, emphasis=use.emphasis)
     prior.save(out / "prior.npz")
     slope = use.slope_fraction * prior.slope if use.slope_fraction else None
-    directions_of(shape.latent, labels, names, space=space, slope=slope).save(
+    label_directions(shape.latent, labels, names, space=space, slope=slope).save(
         out / "directions.npz"
     )
     whole = dict.fromkeys(storage.shared, 0) | dict(storage.axes)

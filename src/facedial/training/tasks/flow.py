@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
-from facedial.codes.flow import GUIDANCE, STEPS, bent, carry
+from facedial.flow.guidance import cfg
+from facedial.flow.sampler import GUIDANCE, STEPS
+from facedial.flow.solver import integrate
 from facedial.runtime.bundle import Bundle
 from facedial.training import coded, export, losses, networks, tensors
 from facedial.training.batches import Crops, grid
@@ -139,8 +141,8 @@ class Task:
             return found.cpu().numpy()
 
         attributes = condition.numpy()
-        drawn = carry(
-            bent(velocity, self.settings.guidance, np.zeros_like(attributes)),
+        drawn = integrate(
+            cfg(velocity, self.settings.guidance, np.zeros_like(attributes)),
             noise.numpy(),
             attributes,
             times=(0.0, 1.0),

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from facedial.arrays import Floats
+from facedial.changes import flow_edit, target_condition
 from facedial.codes.attributes import NAMES
-from facedial.codes.code import Floats
-from facedial.codes.flow import FlowMove, Velocity
-from facedial.codes.moves import Manner
 from facedial.editor import Editor
 from facedial.errors import BadRun
+from facedial.flow import Velocity
+from facedial.flow.inversion import FlowEdit
 from facedial.training import precision, tensors
 from facedial.training.batches import Crops
 from facedial.training.models.latents import SIDE
@@ -65,34 +66,34 @@ class PairMaker:
         """Faces, conditions, changes and masks of one round, with every setting of the edit table."""
         editor = self.editor
         settings: dict[tuple[float, float], list[str]] = {}
-        for name in editor.directions.names:
+        for name in editor.model.directions.names:
             if name in NAMES:
-                method = editor.manners.table.get(name, Manner())
-                settings.setdefault((method.turning, method.guidance), []).append(name)
+                method = editor.model.edit_table.of_attribute(name)
+                settings.setdefault((method.t_start, method.guidance), []).append(name)
         for names in settings.values():
-            method = editor.manners.table.get(names[0], Manner())
-            mover = dataclasses.replace(
-                editor.flow_move(method), velocity=self.velocity, steps=self.steps
+            method = editor.model.edit_table.of_attribute(names[0])
+            flow = dataclasses.replace(
+                flow_edit(editor.model, method), velocity=self.velocity, steps=self.steps
             )
             # People in proportion to the attributes of a setting: each attribute gets as many pairs.
             for _ in range(max(1, round(len(names) * TARGETS / AT_ONCE))):
-                yield from self._of_people(mover, names, rng)
+                yield from self._of_people(flow, names, rng)
 
     def _of_people(
-        self, mover: FlowMove, names: Sequence[str], rng: np.random.Generator
+        self, flow: FlowEdit, names: Sequence[str], rng: np.random.Generator
     ) -> Iterator[tuple[Floats, Floats, Floats, Floats]]:
-        bundle = self.editor.bundle
+        model = self.editor.model
         pixels = self.crops.read(rng.integers(0, len(self.crops), AT_ONCE))
-        latents = bundle.planes_of(bundle.encode(pixels))
-        predicted = bundle.read(pixels)
+        latents = model.to_latents(model.encode(pixels))
+        predicted = model.predict_attributes(pixels)
         source = (2 * predicted - 1).astype(np.float32)
-        inverted = mover.back(latents, source)
-        reconstructed = mover.still(inverted, source)
+        inverted = flow.invert(latents, source)
+        reconstructed = flow.reconstruct(inverted, source)
         for _ in range(TARGETS):
             chosen = [names[i] for i in rng.integers(0, len(names), AT_ONCE)]
             rows = zip(chosen, predicted, strict=True)
-            target = np.stack([opposite(mover, name, row)[0] for name, row in rows])
-            change = mover.forth(inverted, target, source) - reconstructed
+            target = np.stack([opposite(flow, name, row)[0] for name, row in rows])
+            change = flow.edit(inverted, target, source) - reconstructed
             masks = np.stack([attribute_mask(self.editor, name) for name in chosen])
             yield latents, np.concatenate([source, target], 1), change, masks
 
@@ -126,15 +127,16 @@ def collected(
 
 def attribute_mask(editor: Editor, name: str) -> Floats:
     """The mask of an attribute's changes, [32, 32], ones where it has none."""
-    mask = editor.places.mask(name, editor.manners.table.get(name, Manner()).place)
+    threshold = editor.model.edit_table.of_attribute(name).mask_threshold
+    mask = editor.model.masks.mask(name, threshold)
     return np.ones((SIDE, SIDE), np.float32) if mask is None else mask
 
 
-def opposite(mover: FlowMove, name: str, predicted: Floats) -> tuple[Floats, bool]:
+def opposite(flow: FlowEdit, name: str, predicted: Floats) -> tuple[Floats, bool]:
     """Target attributes [K] in which `name` is inverted, with those it implies; whether it is added."""
     own = dict(zip(NAMES, map(float, predicted), strict=True))
     added = own[name] <= 0.5
-    return mover.then(own, name, 1 if added else -1)[0], added
+    return target_condition(flow, own, name, added)[0], added
 
 
 def fastest(network: nn.Module, device: torch.device) -> Velocity:

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facedial.codes.prior import RAW
 from facedial.errors import BadRun
+from facedial.priors.uniform import RAW
 from facedial.training import coded, export, losses, networks, tensors
 from facedial.training.batches import Crops, grid, pictures
 from facedial.training.models.plain import Config, Decode, Encode, Plain

@@ -1,0 +1,125 @@
+"""Masks of a crop: the face, what an edit means to change, what it uncovers, which detail it removes."""
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from facedial.faces.geometry import Float32
+
+SOFT_EDGE = 0.15  # share of the side over which the border mask falls to zero
+# Levels of the mean change around a place: from the first on it counts as changed, from the second on
+# as changed entirely.
+CHANGED = 6.0, 24.0
+BLUR_RADIUS = 4  # pixels to each side
+# Of a face on the head frame: centre and half axes, across and down, in shares of the side.
+OVAL = 0.5, 0.57, 0.21, 0.27
+# Shares of the largest change: weaker changes around the face are a halo, stronger ones are meant.
+HALO = 0.15, 0.45
+# Person matte: from the first value on a place belongs to the person, from the second on entirely.
+OUTLINE = 0.08, 0.4
+MATTE_FLOOR = 0.05  # matte values at the rim of hair
+# Share of the person matte that is gone: from the first value on a place is background.
+UNCOVERED = 0.3, 0.7
+FLAT = 4.0  # squared levels of fine detail; a place with less has none to lose
+
+
+def soft_mask(size: int) -> Float32:
+    """Mask float32 [S, S]: 1 in the middle, 0 on the border, smooth between (no corner, no step)."""
+    from_edge = np.minimum(np.arange(size), np.arange(size)[::-1])
+    side = _ease(np.clip(from_edge / max(1.0, SOFT_EDGE * size), 0.0, 1.0))
+    return np.outer(side, side)
+
+
+def resize_mask(mask: Float32, size: int) -> Float32:
+    """A mask [M, M] as one of [S, S], bilinear."""
+    return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.BILINEAR))
+
+
+def face_oval(size: int) -> Float32:
+    """Mask float32 [S, S] of a crop on the head frame: 1 in the face, 0 in hair and background."""
+    down, across = np.mgrid[:size, :size] / (size - 1)
+    away = np.hypot((across - OVAL[0]) / OVAL[2], (down - OVAL[1]) / OVAL[3])
+    return _ease(np.clip((1.35 - away) / 0.35, 0.0, 1.0))
+
+
+def edit_mask(change: Float32, face: Float32, person: Float32 | None = None) -> Float32:
+    """What a change [S, S, 3] is multiplied by: 0..1, [S, S]; 1 in the face, whose mask is given.
+
+    Around the face, changes that are small beside the largest are a halo on the background and are
+    suppressed. `person` [S, S]: person matte, outside which the background stays as it is.
+    """
+    size = _mean_change(change)
+    share = size / max(float(np.percentile(size, 95)), 1e-3)
+    around = smoothstep(share, HALO)
+    mask = np.maximum(face, around)
+    if person is not None:
+        shown = smoothstep(person, OUTLINE)
+        # Beside the jaw the mask of the face lies on the background; its middle never does.
+        mask *= np.maximum(shown, np.clip(2 * face - 1, 0, 1))
+    return mask
+
+
+def disocclusion_mask(before: Float32, after: Float32) -> Float32:
+    """Where background is uncovered, from person mattes before and after: 0..1, soft rim included."""
+    share = (before - after) / (before + MATTE_FLOOR)
+    some = np.clip(2 * before / MATTE_FLOOR - 1, 0.0, 1.0)
+    gone = smoothstep(share, UNCOVERED)
+    return np.asarray(some * gone, np.float32)
+
+
+def changed_mask(change: Float32) -> Float32:
+    """How far a change [S, S, 3] replaces each place: 0..1, [S, S]; 0 for no change."""
+    size = _mean_change(change)
+    return smoothstep(size, CHANGED)
+
+
+def detail_loss(before: Float32, after: Float32) -> Float32:
+    """Share of a picture's [S, S, 3] high-frequency residual that an edit removes: 0..1, [S, S].
+
+    One minus the local regression slope of the residual after on the residual before: 0 where hair is
+    recoloured, 1 where hair is replaced by skin or by other hair.
+    """
+    first, last = (grey - _blurred(grey) for grey in (_luma(before), _luma(after)))
+    gone = _blurred(first * (first - last))
+    return np.asarray(np.clip(gone / (_blurred(first * first) + FLAT), 0.0, 1.0), np.float32)
+
+
+def _mean_change(change: Float32) -> Float32:
+    """Mean change round each place, [S, S]."""
+    return _blurred(_luma(np.abs(change)))
+
+
+def _luma(picture: Float32) -> Float32:
+    """Mean of three channels; faster than `mean(2)`."""
+    return np.asarray((picture[..., 0] + picture[..., 1] + picture[..., 2]) / 3, np.float32)
+
+
+def smoothstep(values: npt.NDArray[np.floating], ends: tuple[float, float]) -> Float32:
+    """0 up to the first end, 1 from the second on, cubic between them."""
+    first, last = ends
+    return _ease(np.clip((values - first) / (last - first), 0.0, 1.0))
+
+
+def _ease(ramp: npt.NDArray[np.floating]) -> Float32:
+    """Cubic ease of a ramp 0..1."""
+    return np.asarray(ramp * ramp * (3.0 - 2.0 * ramp), np.float32)
+
+
+def _blurred(values: Float32) -> Float32:
+    """Means over squares of 2 BLUR_RADIUS + 1 places a side round each place of [S, S]."""
+    return box_mean(values, BLUR_RADIUS)
+
+
+def box_mean(values: npt.NDArray[np.floating], reach: int) -> Float32:
+    """Means over squares of 2 reach + 1 places a side round each place of [S, S].
+
+    The edge is repeated.
+    """
+    found = values
+    width = 2 * reach + 1
+    for axis in (0, 1):
+        ends = [(reach + 1, reach) if a == axis else (0, 0) for a in (0, 1)]
+        sums = np.cumsum(np.pad(found, ends, mode="edge"), axis, dtype=np.float64)
+        last = np.arange(width, sums.shape[axis])
+        found = (sums.take(last, axis) - sums.take(last - width, axis)) / width
+    return np.asarray(found, np.float32)

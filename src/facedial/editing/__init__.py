@@ -1,0 +1,1 @@
+"""What an edit is: requests, implied attributes, methods, masks, and directions. Opens no model."""

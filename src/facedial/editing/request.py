@@ -1,0 +1,177 @@
+"""What a person asks for: attribute names with targets or amounts, and what must stay."""
+
+import dataclasses
+import json
+import math
+import numbers
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from facedial.codes.attributes import NAMES, match
+from facedial.errors import BadRequest, UnknownName
+
+TARGET_RANGE = (-0.5, 1.5)  # reading: 0 = people without, 1 = people with the attribute
+SHIFT_RANGE = (-5.0, 5.0)  # standard deviations of the reading over training people
+STRENGTH_RANGE = (0.0, 3.0)
+KEYS = {"set", "add", "keep", "strength", "exactly"}
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edit of one face, independent of any model.
+
+    `targets`: attribute -> reading to arrive at, -0.5..1.5 (0 without, 1 with it).
+    `shifts`: attribute -> change of its reading, -5..5 standard deviations over training people.
+    `keep`: attributes whose readings stay. `strength`: factor on the whole step, 0..3. `exactly`:
+    whether implied attributes stay as they are (see `editing.implied`).
+    CelebA's names may be spelt in any case; other names are learned directions', left as they
+    are. Raises `BadRequest` for amounts out of range and for one attribute asked for twice.
+
+    >>> Edit({"smiling": 1}).targets
+    {'Smiling': 1.0}
+    """
+
+    targets: Mapping[str, float] = field(default_factory=dict)
+    shifts: Mapping[str, float] = field(default_factory=dict)
+    keep: frozenset[str] = frozenset()
+    strength: float = 1.0
+    exactly: bool = False
+
+    def __post_init__(self) -> None:
+        targets = _amounts(self.targets, TARGET_RANGE, "target")
+        shifts = _amounts(self.shifts, SHIFT_RANGE, "shift")
+        keep = frozenset(_spelt(name) for name in self.keep)
+        for name in sorted((targets.keys() & shifts.keys()) | ((targets | shifts).keys() & keep)):
+            raise BadRequest(f"{name} is asked for twice: set it, add to it or keep it, not two")
+        object.__setattr__(self, "targets", targets)
+        object.__setattr__(self, "shifts", shifts)
+        object.__setattr__(self, "keep", keep)
+        if not isinstance(self.exactly, bool):
+            raise BadRequest(f"exactly must be true or false, found {self.exactly!r}")
+        object.__setattr__(self, "strength", _number(self.strength, STRENGTH_RANGE, "strength"))
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether this edit asks for no change at all."""
+        return self.strength == 0 or (not self.targets and not any(self.shifts.values()))
+
+    def checked(self, known: Iterable[str]) -> "Edit":
+        """This edit with names as `known` spells them; raises `UnknownName` with the nearest."""
+        names = tuple(known)
+        return dataclasses.replace(
+            self,
+            targets={match(name, names): amount for name, amount in self.targets.items()},
+            shifts={match(name, names): amount for name, amount in self.shifts.items()},
+            keep=frozenset(match(name, names) for name in self.keep),
+        )
+
+    @staticmethod
+    def parse(
+        set: Iterable[str] = (),
+        add: Iterable[str] = (),
+        keep: Iterable[str] = (),
+        *,
+        strength: float = 1.0,
+        exactly: bool = False,
+        known: Iterable[str] = NAMES,
+    ) -> "Edit":
+        """The edit of command-line texts "NAME=AMOUNT" (`set`, `add`) and "NAME" (`keep`).
+
+        `known`: the names that may occur, by default CelebA's; a model's own are
+        `Directions.names`. Raises `UnknownName` with the nearest, `BadRequest` for the rest.
+
+        >>> Edit.parse(set=["no-beard=1"], keep=["male"])
+        Edit(targets={'No_Beard': 1.0}, shifts={}, keep=frozenset({'Male'}), strength=1.0, exactly=False)
+        """
+        names = tuple(known)
+        return Edit(
+            targets=_pairs(set, names),
+            shifts=_pairs(add, names),
+            keep=frozenset(match(name.strip(), names) for name in keep),
+            strength=strength,
+            exactly=exactly,
+        )
+
+    def to_json(self) -> str:
+        """One line of JSON with sorted keys, so that equal edits are equal texts."""
+        facts = {
+            "set": self.targets,
+            "add": self.shifts,
+            "keep": sorted(self.keep),
+            "strength": self.strength,
+            "exactly": self.exactly,
+        }
+        return json.dumps(facts, sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str) -> "Edit":
+        """The edit that `to_json` wrote; all keys may be missing.
+
+        Raises `BadRequest` when the text is not such an edit.
+        """
+        try:
+            facts = json.loads(text)
+        except ValueError as error:
+            raise BadRequest(f"an edit is JSON: {error}") from error
+        if not isinstance(facts, dict) or facts.keys() - KEYS:
+            raise BadRequest(
+                'an edit is {"set": {...}, "add": {...}, "keep": [...], "strength": 1, '
+                '"exactly": false}'
+            )
+        set_, added, kept = facts.get("set", {}), facts.get("add", {}), facts.get("keep", [])
+        if not isinstance(set_, dict) or not isinstance(added, dict):
+            raise BadRequest('"set" and "add" of an edit are tables of names and amounts')
+        if not isinstance(kept, list) or not all(isinstance(name, str) for name in kept):
+            raise BadRequest('"keep" of an edit is a list of names')
+        return Edit(
+            set_,
+            added,
+            frozenset(kept),
+            facts.get("strength", 1.0),
+            facts.get("exactly", False),
+        )
+
+
+def _spelt(name: str) -> str:
+    """CelebA's spelling where `name` is one of its attributes, else `name` itself."""
+    try:
+        return match(name, NAMES)
+    except UnknownName:
+        return name
+
+
+def _number(value: object, limits: tuple[float, float], what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise BadRequest(f"{what} must be a number, found {value!r}")
+    value = float(value)
+    if not limits[0] <= value <= limits[1]:
+        raise BadRequest(f"{what} must lie in {limits[0]:g}..{limits[1]:g}, found {value:g}")
+    return value
+
+
+def _amounts(
+    asked: Mapping[str, float], limits: tuple[float, float], what: str
+) -> dict[str, float]:
+    amounts: dict[str, float] = {}
+    for name, value in asked.items():
+        name = _spelt(name)
+        if name in amounts:
+            raise BadRequest(f"{name} has two {what}s; give one")
+        amounts[name] = _number(value, limits, f"{what} of {name}")
+    return amounts
+
+
+def _pairs(texts: Iterable[str], known: tuple[str, ...]) -> dict[str, float]:
+    amounts: dict[str, float] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise BadRequest(f"{text!r} has no amount; write NAME=AMOUNT, as in Smiling=1")
+        name = match(name.strip(), known)
+        if name in amounts:
+            raise BadRequest(f"{name} is given twice; give one amount")
+        try:
+            amounts[name] = float(value)
+        except ValueError as error:
+            raise BadRequest(f"{value!r} in {text!r} is not a number") from error
+    return amounts

@@ -1,0 +1,124 @@
+"""How attributes are edited: the method of each, as measured for a bundle."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from facedial.editing.request import Edit
+from facedial.errors import BadBundle, BadRequest
+from facedial.flow.inversion import EDIT_GUIDANCE, T_START
+
+# Edit methods: the measured one of each attribute, along its direction, or by the flow.
+BEST, DIRECTION, FLOW = "best", "direction", "flow"
+METHODS = (BEST, DIRECTION, FLOW)
+# Quality of an edit by the flow: the distilled editor, or the flow itself.
+FAST, FULL = "fast", "best"
+QUALITIES = (FAST, FULL)
+# Names of the fields in the table of a bundle of format 1.
+_FORMAT_1 = {
+    "method": "move",
+    "t_start": "turning",
+    "mask_threshold": "place",
+    "detail_replacement": "fresh",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditMethod:
+    """How one attribute is edited: `method`, and for the flow `t_start`, `guidance`, `gain` (`FlowEdit`).
+
+    `mask_threshold`: how strictly the change is confined to the attribute's mask (0: not at all).
+    `detail_replacement`: share of the photo's own fine detail that is replaced where the picture
+    changes much. `quality`: what gives the best result: the flow itself (`best`), or its distilled
+    editor (`fast`), which was also trained adversarially.
+    """
+
+    method: str = DIRECTION
+    t_start: float = T_START
+    guidance: float = EDIT_GUIDANCE
+    gain: float = 1.0
+    mask_threshold: float = 0.0
+    detail_replacement: float = 0.0
+    quality: str = FULL
+
+    def facts(self) -> dict[str, Any]:
+        """As a bundle states it."""
+        return {_FORMAT_1.get(name, name): getattr(self, name) for name in self.__slots__}
+
+    @staticmethod
+    def of(facts: Mapping[str, Any]) -> "EditMethod":
+        """The method that a bundle states; other facts beside it are ignored."""
+        stated = {name: _FORMAT_1.get(name, name) for name in EditMethod.__slots__}
+        return EditMethod(**{name: facts[key] for name, key in stated.items() if key in facts})
+
+
+@dataclass(frozen=True, slots=True)
+class EditPlan:
+    """An edit in two parts: along `directions`, and by the `flow`, attribute by attribute."""
+
+    directions: Edit
+    flow: Mapping[str, tuple[Edit, EditMethod]]
+
+    @property
+    def detail_replacement(self) -> float:
+        """As for `EditMethod`, of the whole edit."""
+        return max((method.detail_replacement for _, method in self.flow.values()), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class EditTable:
+    """Attribute -> its edit method; along its direction where there is none."""
+
+    methods: Mapping[str, EditMethod]
+
+    @staticmethod
+    def of(facts: Mapping[str, Any]) -> "EditTable":
+        """The table that a bundle states; raises `BadBundle`."""
+        try:
+            methods = {name: EditMethod.of(about) for name, about in facts.get("table", {}).items()}
+        except (AttributeError, TypeError) as error:
+            raise BadBundle(
+                f"the bundle's table of edit methods cannot be read ({error}); export it again"
+            ) from error
+        return EditTable(methods)
+
+    def of_attribute(self, name: str) -> EditMethod:
+        """The method of one attribute."""
+        return self.methods.get(name, EditMethod())
+
+    def method(self, name: str, asked: str = BEST) -> str:
+        """The method of an attribute when one is asked for: `direction` or `flow`."""
+        return self.of_attribute(name).method if asked == BEST else asked
+
+    def uses_flow(self, name: str) -> bool:
+        """Whether the attribute is best edited by the flow."""
+        return self.method(name) == FLOW
+
+    def quality(self, name: str, method: str = BEST, asked: str = FULL) -> str:
+        """What edits the attribute when a quality is asked for: the flow or the distilled editor."""
+        best = self.of_attribute(name).quality
+        return best if (method, asked) == (BEST, FULL) else asked
+
+    def plan(self, edit: Edit, method: str) -> EditPlan:
+        """The edit by `method`: each attribute by its own (`best`), or all by one.
+
+        Raises `BadRequest` for an unknown method.
+        """
+        if method not in METHODS:
+            raise BadRequest(f"no edit method named {method!r}; known: {', '.join(METHODS)}")
+        asked = (*edit.targets, *edit.shifts)
+        by_flow = {
+            name: (_only(edit, {name}), self.of_attribute(name))
+            for name in asked
+            if self.method(name, method) == FLOW
+        }
+        return EditPlan(_only(edit, set(asked) - set(by_flow)), by_flow)
+
+
+def _only(edit: Edit, names: set[str]) -> Edit:
+    """The edit of `names` alone; the other attributes are edited elsewhere, so they are not kept."""
+    return replace(
+        edit,
+        targets={name: amount for name, amount in edit.targets.items() if name in names},
+        shifts={name: amount for name, amount in edit.shifts.items() if name in names},
+    )

@@ -1,0 +1,155 @@
+"""Edits of faces by the flow: inversion to a time between noise and face, then forward under a target."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from facedial.arrays import Floats
+from facedial.cache import Cache
+from facedial.codes.attributes import match
+from facedial.errors import BadRequest, UnknownName
+from facedial.flow import ToCodes, ToLatents, Velocity
+from facedial.flow.guidance import cfg
+from facedial.flow.solver import check_solver, integrate
+
+EDIT_GUIDANCE, EDIT_STEPS, T_START = 4.0, 6, 0.1
+MIN_DISTANCE = 0.5  # of a target from the source, on the scale -1..1 of conditions
+
+
+def condition_of(names: Sequence[str], probabilities: Mapping[str, float]) -> Floats:
+    """The condition [K] of a face with these attribute probabilities, 0..1."""
+    return np.array([2 * probabilities[name] - 1 for name in names], np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlowEdit:
+    """Edits one attribute of a face at a time.
+
+    The face's latents are integrated back to the time `t_start` under its own attributes (DDIM
+    inversion, Song 2021, arXiv 2010.02502), where coarse features are still open, and forward again
+    twice, under the target's condition and under its own (SDEdit, Meng 2022, arXiv 2108.01073, made
+    deterministic). Both ends share the inversion error, which cancels in their difference: the edit.
+    Guidance is classifier-free, away from the face's own condition, orthogonal part alone.
+
+    `mask` [32, 32] multiplies the change of latents (1 everywhere where None), `gain` the step.
+    `distilled`: latents and conditions (source, target) [N, 2 K] -> change of latents, in one
+    evaluation; used instead where given. While it is `provisional`, a result of the flow itself that
+    is in the cache is preferred to it.
+
+    The flow was trained on people who have an attribute or lack it, not on halves. So every attribute
+    is moved the whole of its way, and the step that makes is multiplied by the share asked for.
+    """
+
+    names: tuple[str, ...]
+    velocity: Velocity
+    to_latents: ToLatents
+    to_codes: ToCodes
+    t_start: float = T_START
+    guidance: float = EDIT_GUIDANCE
+    steps: int = EDIT_STEPS
+    mask: Floats | None = None
+    gain: float = 1.0
+    cache: Cache = field(default_factory=Cache)
+    distilled: Callable[[Floats, Floats], Floats] | None = None
+    provisional: bool = True
+
+    def __post_init__(self) -> None:
+        check_solver(self.guidance, self.steps)
+        if not 0 <= self.t_start < 1:
+            raise BadRequest(f"t_start must lie in 0..1, found {self.t_start:g}")
+
+    def target_condition(
+        self, source: Floats, name: str, present: bool, implied: Mapping[str, float]
+    ) -> tuple[Floats, float]:
+        """The condition [K] the whole way towards the attribute or away from it, and that distance.
+
+        The distance is at least `MIN_DISTANCE`, so that a smiling face can smile more. `implied`:
+        other attributes -> 0 or 1 (`editing.implied`), which go their whole way with it.
+        """
+        sign = 1 if present else -1
+        target = source.copy()
+        for other, value in implied.items():
+            target[self.index(other)] = 2 * value - 1
+        k = self.index(name)
+        distance = max(abs(sign - float(source[k])), MIN_DISTANCE)
+        target[k] = source[k] + sign * distance
+        return target, distance
+
+    def step(
+        self, values: Floats, source: Floats, name: str, amount: float, implied: Mapping[str, float]
+    ) -> Floats:
+        """What is added to a code [D] when one attribute is moved by `amount`, and `implied` with it.
+
+        `amount`: change of the attribute's condition, whose whole range is 2. Exact zeros for 0.
+        Raises `BadRequest` for an attribute that the flow was not trained on.
+        """
+        self.index(name)
+        if amount == 0:
+            return np.zeros_like(values)
+        target, distance = self.target_condition(source, name, amount > 0, implied)
+        return np.float32(self.gain * abs(amount) / distance) * self.whole_step(
+            values, source, target
+        )
+
+    def whole_step(self, values: Floats, source: Floats, target: Floats) -> Floats:
+        """What is added to a code [D] when its condition goes from `source` to `target`, both [K]."""
+        at = (values.tobytes(), source.tobytes(), self.t_start, self.steps)
+        mask = None if self.mask is None else self.mask.tobytes()
+        key = (*at, self.guidance, target.tobytes(), mask)
+
+        def by_flow() -> Floats:
+            latents = self.to_latents(values[None])
+            inverted = self.cache.get(at, lambda: self.invert(latents, source[None]))
+            same = self.cache.get(
+                (*at, "reconstruct"), lambda: self.reconstruct(inverted, source[None])
+            )
+            edited = self.edit(inverted, target[None], source[None])
+            return self.code_change(latents, edited - same, self.mask)
+
+        distilled = self.distilled
+        if distilled is None:
+            return self.cache.get((*key, "flow"), by_flow)
+        known = self.cache.peek((*key, "flow"))
+        if self.provisional and known is not None:
+            return known
+
+        def by_distilled() -> Floats:
+            latents = self.to_latents(values[None])
+            change = distilled(latents, np.concatenate([source, target])[None])
+            return self.code_change(latents, change, self.mask)
+
+        return self.cache.get((*key, "distilled"), by_distilled)
+
+    def code_change(self, latents: Floats, change: Floats, mask: Floats | None = None) -> Floats:
+        """What a change of a face's latents [1, 6, 32, 32], under a mask, adds to its code [D]."""
+        if mask is not None:
+            change = change * mask
+        # The map to codes is affine: only differences of its values are differences of faces.
+        after, before = self.to_codes(np.concatenate([latents + change, latents]))
+        return np.asarray(after - before)
+
+    def invert(self, latents: Floats, source: Floats) -> Floats:
+        """Faces' latents [N, 6, 32, 32] at `t_start`, under their own conditions [N, K]."""
+        times = (1.0, self.t_start)
+        return integrate(self.velocity, latents, source, times=times, steps=self.steps)
+
+    def reconstruct(self, inverted: Floats, source: Floats) -> Floats:
+        """Latents of `t_start` as faces again, under their own conditions [N, K]."""
+        times = (self.t_start, 1.0)
+        return integrate(self.velocity, inverted, source, times=times, steps=self.steps)
+
+    def edit(self, inverted: Floats, target: Floats, source: Floats) -> Floats:
+        """Latents of `t_start` as faces again under target conditions [N, K], guided from the source."""
+        velocity = cfg(self.velocity, self.guidance, source, orthogonal=True)
+        return integrate(velocity, inverted, target, times=(self.t_start, 1.0), steps=self.steps)
+
+    def index(self, name: str) -> int:
+        """Column of an attribute; raises `BadRequest` where the flow was not trained on it."""
+        try:
+            return self.names.index(match(name, self.names))
+        except UnknownName as error:
+            raise BadRequest(
+                f"the flow was not trained on {name}; a learned direction can only be moved along, "
+                "by the method direction"
+            ) from error

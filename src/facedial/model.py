@@ -1,0 +1,334 @@
+"""A model: a bundle's graphs under their names, with what belongs to its codes, checked together.
+
+`Model` is long because it alone knows what the graphs of a bundle are called and what they compute.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facedial.arrays import Bytes, Doubles, Floats, load_arrays
+from facedial.codes.attributes import ATTRIBUTES, NAMES
+from facedial.codes.code import Code
+from facedial.compose.masks import resize_mask
+from facedial.editing.directions import Directions
+from facedial.editing.learn import Learned
+from facedial.editing.masks import ATTRIBUTE_MASKS, AttributeMasks
+from facedial.editing.table import EditTable
+from facedial.errors import BadBundle, BadRequest, CodeSpaceMismatch
+from facedial.faces.crop import FRAMES
+from facedial.faces.sheet import as_bytes
+from facedial.flow.sampler import BLURRY
+from facedial.priors.labels import LABEL_PRIOR, LabelPrior
+from facedial.runtime.bundle import Bundle
+
+log = logging.getLogger(__name__)
+
+FRAME = "head"  # of the attribute classifier's crops, and of most models
+CLASSIFIER_SIDE = 128  # pixels along the side of the classifier's crops
+DECODE_BATCH = 32  # faces decoded together: 10,000 in float32 would not fit into memory
+DIRECTIONS, PRIOR = "directions.npz", "prior.npz"
+
+# Graphs that a bundle without its own borrows from the package's.
+SHARED = ("landmarks", "matte", "reader")
+# Parts that were made for the codes of one autoencoder, and what they are called in messages. Their facts
+# name that code space as `of`; the prior's file does.
+DEPENDENT = {
+    "sharp": "GAN decoder",
+    "flow": "flow",
+    "guide": "weak flow",
+    "student": "distilled editor",
+    "moves": "edit table",
+    "prior": "Gaussian prior",
+}
+
+
+def holder_of(graph: str, bundle: Bundle) -> Bundle:
+    """The bundle that holds a graph: this one, or the packaged one for what any model can use."""
+    return bundle if graph not in SHARED or bundle.has(graph) else Bundle.open()
+
+
+def upsampled(crops: Bytes) -> Bytes:
+    """Crops [N, S, S, 3] smaller than the classifier's enlarged by whole factors; others as they are."""
+    factor = CLASSIFIER_SIDE // crops.shape[1]
+    return crops.repeat(factor, 1).repeat(factor, 2) if factor > 1 else crops
+
+
+def _stated(bundle: Bundle) -> str:
+    """The code space that a bundle states; raises `BadBundle` where a fact is missing that all need."""
+    for fact in ("space", "side", "dimensions"):
+        if fact not in bundle.facts:
+            raise BadBundle(f"{bundle.path} states no {fact}; export the model again")
+    return str(bundle.facts["space"])
+
+
+def _parts_of_other_spaces(bundle: Bundle, space: str) -> dict[str, str]:
+    """Part of a bundle -> the code space it was made for, where that is not `space`."""
+    spaces = {part: str(bundle.part(part).get("of", space)) for part in DEPENDENT}
+    if bundle.has_file(PRIOR):
+        path = bundle.file(PRIOR)
+        try:
+            spaces["prior"] = str(load_arrays(path, "space")["space"])
+        except (OSError, KeyError, ValueError) as error:
+            raise BadBundle(f"cannot read a prior from {path}: {error}") from error
+    return {part: of for part, of in spaces.items() if of != space}
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A bundle with its directions, edit table and attribute masks.
+
+    Pixels are uint8 RGB [N, S, S, 3]; codes float32 [N, D]. Every part is checked once, in `open`,
+    against the code space it was made for. `left_out`: parts of other code spaces, which are not
+    used. `packaged`: the bundle that lends its landmarks, matte and classifier.
+    """
+
+    bundle: Bundle
+    packaged: Bundle
+    directions: Directions
+    edit_table: EditTable
+    masks: AttributeMasks
+    left_out: frozenset[str] = frozenset()
+
+    @staticmethod
+    def open(
+        path: str | Path | None = None, *, threads: int | None = None, strict: bool = True
+    ) -> "Model":
+        """The model of a bundle: a folder, an installed name, or the default (None).
+
+        `threads`: of each session; None for those this process may use. Raises `BadBundle`,
+        `UnknownName`, and `CodeSpaceMismatch` for a part that was made for other codes; where not
+        `strict`, such a part is left out instead, so that it can be trained again.
+        """
+        bundle = Bundle.open(path, threads=threads)
+        space = _stated(bundle)
+        directions = Directions.load(bundle.file(DIRECTIONS))
+        if directions.space != space:
+            raise CodeSpaceMismatch(
+                f"the directions belong to {directions.space}, the model to {space}; fit them again "
+                "with this model"
+            )
+        left_out = _parts_of_other_spaces(bundle, space)
+        if strict and left_out:
+            part, other = next(iter(left_out.items()))
+            raise CodeSpaceMismatch(
+                f"the {DEPENDENT[part]} in {bundle.name} was made for codes of {other}, its "
+                f"autoencoder makes {space}; make the {DEPENDENT[part]} again for this bundle"
+            )
+        for part, other in left_out.items():
+            log.info("%s: %s of %s left out", bundle.name, DEPENDENT[part], other)
+        complete = all(bundle.has(graph) for graph in SHARED)
+        packaged = bundle if complete else Bundle.open(threads=threads)
+        table = {} if "moves" in left_out else bundle.part("moves")
+        known = bundle.has_file(ATTRIBUTE_MASKS) and "moves" not in left_out
+        masks = AttributeMasks.load(bundle.file(ATTRIBUTE_MASKS)) if known else AttributeMasks({})
+        return Model(bundle, packaged, directions, EditTable.of(table), masks, frozenset(left_out))
+
+    def with_learned(self, learned: Sequence[Learned]) -> "Model":
+        """This model, sharing its sessions, with learned directions that edits may name."""
+        directions = self.directions
+        for one in learned:
+            directions = directions.with_learned(one)
+        return dataclasses.replace(self, directions=directions)
+
+    @property
+    def name(self) -> str:
+        """The bundle's name."""
+        return self.bundle.name
+
+    @property
+    def path(self) -> Path:
+        """The bundle's folder."""
+        return self.bundle.path
+
+    @cached_property
+    def space(self) -> str:
+        """Id of the code space: codes of other spaces are refused."""
+        return str(self.bundle.facts["space"])
+
+    @cached_property
+    def side(self) -> int:
+        """Pixels along a crop's side."""
+        return int(self.bundle.facts["side"])
+
+    @cached_property
+    def dimensions(self) -> int:
+        """Numbers in a code."""
+        return int(self.bundle.facts["dimensions"])
+
+    @cached_property
+    def frame(self) -> str:
+        """The frame of its crops (`faces.crop.FRAMES`)."""
+        return str(self.bundle.facts.get("frame", FRAME))
+
+    @property
+    def needs_face(self) -> bool:
+        """Whether a face has to be found before a photo can be encoded."""
+        return FRAMES[self.frame].needs_face
+
+    @property
+    def needs_attributes(self) -> bool:
+        """Whether pictures are encoded together with their attributes."""
+        return "attributes" in self.bundle.session("autoencoder-encode").inputs
+
+    def has(self, part: str) -> bool:
+        """Whether the bundle holds that graph, for this model's codes."""
+        return part not in self.left_out and self.bundle.has(part)
+
+    @property
+    def has_flow(self) -> bool:
+        """Whether there is a flow."""
+        return self.has("flow")
+
+    @property
+    def has_weak_flow(self) -> bool:
+        """Whether there is a weak flow for autoguidance."""
+        return self.has("guide")
+
+    @property
+    def has_distilled_editor(self) -> bool:
+        """Whether there is a distilled editor beside the flow."""
+        return self.has("student")
+
+    @property
+    def has_gan_decoder(self) -> bool:
+        """Whether there is a GAN decoder beside the MSE decoder."""
+        return self.has("sharp")
+
+    @property
+    def has_matte(self) -> bool:
+        """Whether person and background of a head crop can be told apart."""
+        return self.holder("matte").has("matte")
+
+    def encode(self, crops: Bytes, attributes: Floats | None = None) -> Floats:
+        """Crops uint8 [N, S, S, 3] -> codes float32 [N, D].
+
+        `attributes` [N, 40] in 0..1, for models that need them; predicted where None.
+        """
+        if not self.needs_attributes:
+            return self.bundle.run("autoencoder-encode", crops)
+        own = self.predict_attributes(crops) if attributes is None else attributes
+        return self.bundle.run("autoencoder-encode", crops, np.asarray(own, np.float32))
+
+    def decode_mse(self, codes: Floats) -> Floats:
+        """Codes [N, D] -> pictures float32 [N, S, S, 3], 0..255, not clipped: least squared error."""
+        return self.bundle.run("autoencoder-decode", np.asarray(codes, np.float32))
+
+    def decode(self, codes: Floats) -> Floats:
+        """As `decode_mse`, by the GAN decoder where there is one: as sharp as photos."""
+        if not self.has_gan_decoder:
+            return self.decode_mse(codes)
+        return self.bundle.run("sharp", np.asarray(codes, np.float32))
+
+    def decode_bytes(self, codes: Sequence[Code], *, mse: bool = False) -> Bytes:
+        """Codes -> pictures uint8 [N, S, S, 3]; raises `CodeSpaceMismatch` for another model's codes."""
+        for code in codes:
+            self.check(code)
+        pictures = np.empty((len(codes), self.side, self.side, 3), np.uint8)
+        for i in range(0, len(codes), DECODE_BATCH):
+            batch = np.stack([code.values for code in codes[i : i + DECODE_BATCH]])
+            drawn = self.decode_mse(batch) if mse else self.decode(batch)
+            pictures[i : i + DECODE_BATCH] = as_bytes(drawn)
+        return pictures
+
+    def velocity(self, latents: Floats, time: Floats, condition: Floats) -> Floats:
+        """The flow's velocity (`flow.Velocity`)."""
+        return self.bundle.run("flow", latents, time, condition)
+
+    def weak_velocity(self, latents: Floats, time: Floats, condition: Floats) -> Floats:
+        """The weak flow's velocity (`flow.Velocity`)."""
+        return self.bundle.run("guide", latents, time, condition)
+
+    def distilled_edit(self, latents: Floats, conditions: Floats) -> Floats:
+        """The distilled editor: latents, conditions (source, target) [N, 2 K] -> change of latents."""
+        return self.bundle.run("student", latents, conditions)
+
+    def to_latents(self, codes: Floats) -> Floats:
+        """Codes [N, D] -> the flow's latents [N, 6, 32, 32]."""
+        return self.bundle.run("flow-planes", codes)
+
+    def to_codes(self, latents: Floats) -> Floats:
+        """The flow's latents [N, 6, 32, 32] -> codes [N, D]; affine."""
+        return self.bundle.run("flow-code", latents)
+
+    def flow_attributes(self) -> tuple[str, ...]:
+        """Attributes of the flow's conditions; raises `BadRequest` where there is no flow."""
+        if not self.has_flow:
+            raise BadRequest(
+                f"the model {self.name} has no flow; use the gaussian or uniform prior, and the edit "
+                "method direction"
+            )
+        return tuple(self.bundle.part("flow")["attributes"])
+
+    def prior_file(self) -> Path:
+        """The file of the prior in closed form; raises `BadRequest` where there is none for its codes."""
+        if "prior" in self.left_out:
+            raise BadRequest(
+                f"the model {self.name} has no Gaussian prior of its own codes; fit one again, or use "
+                "another prior"
+            )
+        return self.bundle.file(PRIOR)
+
+    @cached_property
+    def label_prior(self) -> LabelPrior | None:
+        """Which attributes occur together in people, where the bundle says so."""
+        if not self.bundle.has_file(LABEL_PRIOR):
+            return None
+        return LabelPrior.load(self.bundle.file(LABEL_PRIOR))
+
+    def locate_landmarks(self, patches: Bytes) -> Doubles:
+        """Patches uint8 [N, 64, 64, 3] -> five landmarks each [N, 5, 2], (x, y) in patch pixels."""
+        return self.holder("landmarks").run("landmarks", patches).astype(np.float64)
+
+    def predict_attributes(self, crops: Bytes) -> Floats:
+        """Head crops uint8 [N, S, S, 3] -> probabilities of the 40 attributes [N, 40]."""
+        return self.holder("reader").run("reader", upsampled(crops))
+
+    def blur_probability(self, codes: Floats) -> Floats:
+        """Probability that the decoded face of each code [N, D] is blurry, [N]."""
+        found: Floats = self.predict_attributes(as_bytes(self.decode(codes)))
+        return found[:, NAMES.index(BLURRY)]
+
+    def person_matte(self, picture: Floats | Bytes) -> Floats:
+        """Matte float32 [S, S] of the person in a head crop [S, S, 3], 0..255."""
+        pixels = as_bytes(picture[None].astype(np.float32))
+        (found,) = self.holder("matte").run("matte", upsampled(pixels))
+        return resize_mask(found, self.side)
+
+    def classifier_auc(self) -> dict[str, float | None]:
+        """AUC of the classifier for each attribute on validation people, as its bundle states it."""
+        stated = self.holder("reader").part("reader")["attributes"]
+        return {a.name: stated[a.name]["auc"] for a in ATTRIBUTES}
+
+    def check(self, code: Code) -> None:
+        """Raises `CodeSpaceMismatch` for another model's code, `BadRequest` for one of another size."""
+        if code.space != self.space:
+            raise CodeSpaceMismatch(
+                f"the code belongs to {code.space}, the model to {self.space}; "
+                "encode the photo again with this model"
+            )
+        if len(code.values) != self.dimensions:
+            raise BadRequest(
+                f"a code of {self.space} has {self.dimensions} numbers, "
+                f"found {len(code.values)}; encode the photo again"
+            )
+
+    def close(self) -> None:
+        """Free the sessions; a later call opens them again."""
+        self.bundle.close()
+        self.packaged.close()
+
+    def facts(self, part: str) -> Mapping[str, Any]:
+        """What a part's recipe stated of it; empty where there is no such part."""
+        return self.holder(part).part(part)
+
+    def holder(self, graph: str) -> Bundle:
+        """The bundle that holds a graph: this one, or the packaged one for what any model can use."""
+        own = graph not in SHARED or self.bundle.has(graph)
+        return self.bundle if own else self.packaged

@@ -1,0 +1,133 @@
+"""Portraits: the faces of a photo, found, aligned and encoded once, to be edited often."""
+
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from facedial.arrays import Bytes, Floats
+from facedial.cache import Cache
+from facedial.codes.attributes import ATTRIBUTES
+from facedial.codes.code import Code
+from facedial.errors import BadRequest
+from facedial.faces.crop import Crop, align, head_template
+from facedial.faces.face import Detector, Face
+from facedial.faces.find import face_from_eyes, find
+from facedial.faces.mark import GENERATED
+from facedial.faces.photo import Photo
+from facedial.model import CLASSIFIER_SIDE, FRAME, Model
+
+ALL = "all"
+WHOLE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # crop pixels are the photo's
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portrait:
+    """A face of a photo, opened for editing.
+
+    `face` is None for models whose crops are cut without looking for one. `cache`: what was computed
+    for this face; it is freed with the portrait.
+    """
+
+    photo: Photo
+    face: Face | None
+    crop: Crop
+    code: Code
+    cache: Cache = field(default_factory=Cache)
+
+
+@dataclass(slots=True)
+class PortraitReader:
+    """Finds faces and encodes them. `detector`: the package's where None, made when first needed."""
+
+    model: Model
+    detector: Detector | None = None
+
+    def faces(self, photo: Photo) -> list[Face]:
+        """Faces of a photo, largest first; raises `NoFaceFound`."""
+        if self.detector is None:
+            from facedial.faces.dlib_detector import DlibDetector
+
+            self.detector = DlibDetector()
+        return find(photo, self.detector, self.model.locate_landmarks)
+
+    def portraits(
+        self, photo: Photo, face: int | str = 1, eyes: Sequence[float] | None = None
+    ) -> list[Portrait]:
+        """See `Editor.portraits`."""
+        if eyes is not None:
+            points = np.asarray(eyes, np.float64)
+            if points.size != 4:
+                raise BadRequest(f"both eyes are four numbers x, y, x, y, found {eyes!r}")
+            return self.read(photo, [face_from_eyes(photo, points.reshape(2, 2))])
+        integer = isinstance(face, numbers.Integral) and not isinstance(face, bool)
+        number = int(face) if integer else None
+        if number is None and face != ALL:
+            raise BadRequest(f"a face is a number from 1 on, or {ALL!r}, found {face!r}")
+        if not self.model.needs_face or number is None:
+            return self.read(photo)
+        found = self.faces(photo)
+        if not 1 <= number <= len(found):
+            faces = "1 face" if len(found) == 1 else f"{len(found)} faces"
+            raise BadRequest(f"{photo.name} has {faces}, so there is no face {number}")
+        return self.read(photo, [found[number - 1]])
+
+    def read(self, photo: Photo, faces: Sequence[Face] | None = None) -> list[Portrait]:
+        """Portraits of a photo's faces (all that are found, or those given), largest first.
+
+        One portrait for a model whose frame needs no face: its crop is a set part of the picture.
+        """
+        model = self.model
+        if not model.needs_face:
+            crop = align(photo, None, model.frame, model.side)
+            own = self._predicted(photo, faces) if model.needs_attributes else None
+            return [Portrait(photo, None, crop, self.encode(crop.pixels[None], own)[0])]
+        found = self.faces(photo) if faces is None else list(faces)
+        if not found:
+            return []
+        crops = [align(photo, face, model.frame, model.side) for face in found]
+        codes = self.encode(np.stack([crop.pixels for crop in crops]))
+        return [
+            Portrait(photo, face, crop, code)
+            for face, crop, code in zip(found, crops, codes, strict=True)
+        ]
+
+    def encode(self, crops: Bytes, attributes: Floats | None = None) -> list[Code]:
+        """Crops uint8 [N, S, S, 3] on the model's frame -> codes; see `Model.encode`."""
+        return [Code(values, self.model.space) for values in self.model.encode(crops, attributes)]
+
+    def of_crop(self, pixels: Bytes) -> Portrait:
+        """A crop [S, S, 3] on the model's frame as a photo of nothing but that crop, encoded."""
+        (code,) = self.encode(pixels[None])
+        return Portrait(Photo(pixels), None, Crop(pixels, WHOLE, 1.0), code)
+
+    def of_code(self, code: Code, name: str = "face") -> Portrait:
+        """The decoded face of a code as a portrait, so that new faces are edited like photos.
+
+        The code stays as it is; the picture is not encoded again.
+        """
+        (pixels,) = self.model.decode_bytes([code])
+        photo = Photo(pixels, name, mark=GENERATED)
+        face = None
+        if self.model.needs_face:
+            side = float(self.model.side)
+            face = Face(np.array([0.0, 0.0, side, side]), head_template(self.model.side), 1.0)
+        return Portrait(photo, face, Crop(photo.pixels, WHOLE, 1.0), code)
+
+    def predict_attributes(self, portrait: Portrait) -> dict[str, float]:
+        """Probability of each attribute in a portrait; computed once."""
+
+        def predict() -> Floats:
+            if self.model.frame != FRAME:
+                return self._predicted(portrait.photo)
+            return self.model.predict_attributes(portrait.crop.pixels[None])
+
+        (values,) = portrait.cache.get("attributes", predict)
+        return {a.name: float(v) for a, v in zip(ATTRIBUTES, values, strict=True)}
+
+    def _predicted(self, photo: Photo, faces: Sequence[Face] | None = None) -> Floats:
+        """Attributes [1, 40] of the largest face, predicted from its head crop."""
+        found = self.faces(photo) if faces is None else faces
+        crop = align(photo, found[0], FRAME, CLASSIFIER_SIDE)
+        return self.model.predict_attributes(crop.pixels[None])

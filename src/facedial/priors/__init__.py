@@ -1,0 +1,1 @@
+"""Priors over codes: where the codes of new faces come from, exchangeable behind `base.Prior`."""

@@ -1,0 +1,22 @@
+"""Laws of the background behind a person."""
+
+import numpy as np
+from numpy.testing import assert_array_equal
+
+from facedial.compose.inpaint import inpaint_background
+
+
+def test_the_background_behind_a_person_continues_its_surroundings():
+    down, across = np.mgrid[:128, :128]
+    wall = np.stack([80 + across, 60 + down, np.full((128, 128), 90)], 2)
+    person = (np.hypot(across - 60, down - 70) < 40).astype(np.float32)
+    picture = np.where(person[..., None] > 0, 255, wall).astype(np.uint8)
+    found = inpaint_background(picture, person)
+    assert found.dtype == np.float32
+    assert_array_equal(found[person == 0], wall[person == 0])
+    # The middle of what is hidden is as its rim is on average, nowhere the person.
+    assert np.abs(found - wall)[person > 0].max() < 45
+    assert np.abs((found - wall)[person > 0].mean(0)).max() < 10
+    assert np.abs(np.diff(found, axis=1)).max() < 25
+    assert_array_equal(inpaint_background(picture, 0 * person), picture)
+    assert np.isfinite(inpaint_background(picture, np.ones_like(person))).all()

@@ -1,0 +1,93 @@
+"""Laws of the masks of a crop."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from facedial.compose.masks import (
+    changed_mask,
+    detail_loss,
+    disocclusion_mask,
+    edit_mask,
+    face_oval,
+    soft_mask,
+)
+
+from .pictures import strands
+
+
+@pytest.mark.parametrize("size", [16, 64, 127, 128, 256])
+def test_the_soft_mask_is_one_in_the_middle_and_zero_on_the_border(size):
+    mask = soft_mask(size)
+    assert mask.shape == (size, size)
+    assert mask.dtype == np.float32
+    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    assert not border.any()
+    assert (mask[size // 4 : size - size // 4, size // 4 : size - size // 4] == 1).all()
+    assert_array_equal(mask, mask[::-1])
+    assert_array_equal(mask, mask.T)
+    assert np.abs(np.diff(mask, axis=0)).max() < 1.6 / max(1, 0.15 * size)
+
+
+def test_the_changed_mask_is_where_much_changes_and_grows_with_the_change():
+    change = np.zeros((64, 64, 3), np.float32)
+    change[20:40, 20:40] = 60.0
+    mask = changed_mask(change)
+    assert mask.shape == (64, 64)
+    assert_array_equal(mask[26:34, 26:34], 1)
+    assert not mask[:14].any() and not mask[46:].any()
+    assert (changed_mask(0.5 * change) <= mask).all()
+    assert not changed_mask(0.05 * change).any()  # what hardly changes is left to the photo
+    assert not changed_mask(0 * change).any()
+
+
+def test_recoloured_hair_keeps_its_detail_and_replaced_hair_loses_it():
+    hair, skin, rng = strands(), np.full((128, 128, 3), 150, np.float32), np.random.default_rng(0)
+    noise = rng.normal(0, 1, hair.shape).astype(np.float32)
+    assert not detail_loss(hair, hair).any()
+    assert detail_loss(hair, hair + np.array([60, 40, 10])).max() < 1e-3
+    assert detail_loss(hair, skin + noise).min() > 0.9
+    assert detail_loss(hair, strands(turn=1.2)).min() > 0.8  # other hair is not this hair
+    assert 0.3 < detail_loss(hair, 50 + hair / 2).mean() < 0.6
+    assert not detail_loss(skin, hair).any()  # what is flat has nothing to lose
+    half = np.where(np.arange(128)[:, None, None] < 64, hair, skin)
+    assert detail_loss(hair, half)[:55].max() < 1e-6 < 0.9 < detail_loss(hair, half)[73:].min()
+
+
+@pytest.mark.parametrize("amount", [0.1, 1.0, 3.0])
+def test_the_edit_mask_suppresses_a_halo_around_the_face_and_never_the_face(amount):
+    face = face_oval(128)
+    assert face[73, 64] == 1 and not face[[0, 0, -1, -1, 20], [0, -1, 0, -1, 64]].any()
+    change = np.full((128, 128, 3), 3, np.float32)
+    change[10:40, 30:100] = 60  # hair
+    mask = edit_mask(amount * change, face)
+    assert (mask[face == 1] == 1).all()
+    assert mask[20:30, 40:90].min() == 1
+    assert not mask[100:, :20].any()
+    assert mask.dtype == np.float32
+    assert (edit_mask(0 * change, face) == face).all()
+
+
+def test_the_edit_mask_excludes_the_background_and_never_the_middle_of_the_face():
+    face = face_oval(128)
+    change = np.full((128, 128, 3), 60, np.float32)
+    person = np.zeros((128, 128), np.float32)
+    person[10:40, 30:100] = 1  # hair
+    person[40:60, 5:10] = 0.25  # its strands
+    mask = edit_mask(change, face, person)
+    middle = face == 1
+    assert (mask[middle] == 1).all()
+    assert (mask[10:40, 30:100] == 1).all()
+    assert not mask[(person == 0) & (face < 0.5)].any()
+    assert (mask[40:60, 5:10] > 0.2).all() and (mask[40:60, 5:10] < 0.8).all()
+    assert_array_equal(edit_mask(change, face, np.ones_like(person)), edit_mask(change, face))
+
+
+def test_a_person_who_takes_as_much_room_as_before_uncovers_no_background():
+    before = np.linspace(0, 1, 128 * 128, dtype=np.float32).reshape(128, 128)
+    assert not disocclusion_mask(before, before).any()
+    assert not disocclusion_mask(before, np.maximum(before, 0.5)).any()
+    assert not disocclusion_mask(0.9 * before, before).any()
+    gone = disocclusion_mask(before, 0 * before)
+    assert gone.dtype == np.float32
+    assert (gone[before > 0.15] == 1).all() and not gone[before < 0.02].any()

@@ -1,0 +1,3 @@
+from small_world import directions, world
+
+__all__ = ["directions", "world"]  # fixtures of this folder

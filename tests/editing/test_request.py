@@ -1,0 +1,109 @@
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facedial.codes.attributes import ATTRIBUTES, find, match
+from facedial.editing.request import Edit
+from facedial.errors import BadRequest, UnknownName
+
+names = st.sampled_from([a.name for a in ATTRIBUTES])
+edits = st.builds(
+    lambda asked, added, kept, strength: Edit(
+        asked,
+        {n: v for n, v in added.items() if n not in asked},
+        frozenset(kept - asked.keys() - added.keys()),
+        strength,
+    ),
+    st.dictionaries(names, st.floats(-0.5, 1.5), max_size=4),
+    st.dictionaries(names, st.floats(-5, 5), max_size=4),
+    st.sets(names, max_size=4),
+    st.floats(0, 3),
+)
+
+
+@given(edits)
+def test_an_edit_survives_json(edit: Edit) -> None:
+    assert Edit.from_json(edit.to_json()) == edit
+
+
+@given(names, st.sampled_from([str.lower, str.upper, lambda n: n.replace("_", "-")]))
+def test_a_name_is_found_however_it_is_spelt(name: str, spelling: object) -> None:
+    assert callable(spelling)
+    assert find(spelling(name)).name == name
+    assert find(name.replace("_", " ")).name == name
+
+
+def test_attributes_are_celebas_forty_in_its_order() -> None:
+    listed = [a.name for a in ATTRIBUTES]
+    # its order is alphabetical
+    assert len(listed) == len(set(listed)) == 40
+    assert listed == sorted(listed)
+    assert all(a.label and a.group for a in ATTRIBUTES)
+
+
+def test_the_nearest_name_is_suggested() -> None:
+    with pytest.raises(UnknownName, match="did you mean Smiling"):
+        Edit.parse(set=["Smilling=1"])
+    with pytest.raises(UnknownName, match="did you mean Eyeglasses"):
+        Edit.parse(keep=["eye_glases"])
+    assert Edit.parse(set=["my smile=1"], known=["My-Smile"]).targets == {"My-Smile": 1.0}
+    with pytest.raises(UnknownName, match="known: a"):
+        match("zzz", ["a"])
+
+
+def test_texts_are_parsed_into_an_edit() -> None:
+    edit = Edit.parse(set=["smiling=0.5"], add=["bald=-2"], keep=["male", "Young"], strength=2)
+    assert edit == Edit({"Smiling": 0.5}, {"Bald": -2.0}, frozenset({"Male", "Young"}), 2.0)
+    assert Edit({"Smiling": np.float64(1)}).targets == {"Smiling": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"set": ["Smiling"]}, "NAME=AMOUNT"),
+        ({"set": ["Smiling=much"]}, "not a number"),
+        ({"set": ["Smiling=nan"]}, "must be a number"),
+        ({"set": ["Smiling=2"]}, r"-0.5..1.5, found 2"),
+        ({"add": ["Smiling=-6"]}, r"-5..5, found -6"),
+        ({"set": ["Smiling=1", "smiling=0"]}, "given twice"),
+        ({"set": ["Smiling=1"], "add": ["Smiling=1"]}, "asked for twice"),
+        ({"set": ["Smiling=1"], "keep": ["Smiling"]}, "asked for twice"),
+        ({"strength": 4.0}, "strength must lie in 0..3"),
+        ({"strength": math.inf}, "strength must be a number"),
+    ],
+)
+def test_requests_out_of_range_or_contradictory_are_refused(
+    asked: dict[str, list[str]], says: str
+) -> None:
+    with pytest.raises(BadRequest, match=says):
+        Edit.parse(**asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[1]", '{"sett": {}}', '{"set": [1]}', '{"keep": "Male"}', '{"set": {"Smiling": "1"}}'],
+)
+def test_text_that_is_not_an_edit_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest):
+        Edit.from_json(text)
+
+
+def test_two_spellings_of_one_name_are_refused() -> None:
+    with pytest.raises(BadRequest, match="two targets"):
+        Edit({"smiling": 1, "Smiling": 0})
+
+
+def test_zero_edits_are_recognised() -> None:
+    assert Edit().is_zero and Edit(keep=frozenset({"Male"})).is_zero
+    assert Edit(shifts={"Male": 0}).is_zero and Edit({"Male": 1}, strength=0).is_zero
+    assert not Edit({"Male": 0}).is_zero and not Edit(shifts={"Male": 1}).is_zero
+
+
+def test_edits_need_no_numpy() -> None:
+    code = "import sys; import facedial.editing.request; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0  # noqa: S603

@@ -1,0 +1,171 @@
+"""Laws of edits by inversion, against the closed form of Gaussian faces."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from facedial.errors import BadRequest
+from facedial.flow import LATENT_SHAPE
+from facedial.flow.guidance import cfg
+from facedial.flow.inversion import FlowEdit, condition_of
+from facedial.flow.solver import integrate
+
+from .gaussian_faces import NAMES, SD, SIZE, sd_at, to_codes, to_latents, velocity
+
+SOURCE = condition_of(NAMES, {"Smiling": 0.1, "Male": 0.3})
+
+
+def flow_edit(**changes: float) -> FlowEdit:
+    given = {"steps": 60, "t_start": 0.2, "guidance": 1.0, **changes}
+    return FlowEdit(NAMES, velocity, to_latents, to_codes, **given)  # type: ignore[arg-type]
+
+
+def face() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(SIZE).astype(np.float32)
+
+
+def test_the_condition_of_a_face_is_on_the_scale_of_minus_one_to_one() -> None:
+    assert_allclose(SOURCE, [-0.4, -0.8])
+    assert SOURCE.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("name", "amount", "moved"),
+    [
+        ("Smiling", 1.8, 1.8),  # the condition goes from -0.8 to 1
+        ("smiling", 0.9, 0.9),
+        ("Smiling", 2.8, 2.8),
+        ("Smiling", -0.2, -0.2),
+        ("Smiling", -1.0, -1.0),
+        ("Male", 2.0, 0.0),  # this flow's faces do not depend on it
+    ],
+)
+def test_a_step_is_that_of_the_closed_form(name: str, amount: float, moved: float) -> None:
+    """The flow of N(m, s^2) is linear: from t to 1, x - t m is multiplied by s / sd(t).
+
+    So changing m to m' at t moves the end by (m' - m)(1 - t s / sd(t)).
+    """
+    t = 0.2
+    expected = 3 * moved * (1 - t * SD / sd_at(t))
+    assert_allclose(flow_edit().step(face(), SOURCE, name, amount, {}), expected, atol=0.03)
+
+
+def test_a_face_inverted_and_reconstructed_is_the_same_face() -> None:
+    editor, latents = flow_edit(), to_latents(face())
+    inverted = editor.invert(latents, SOURCE[None])
+    same = editor.reconstruct(inverted, SOURCE[None])
+    assert_allclose(same, latents, atol=0.02)
+    assert np.array_equal(editor.edit(inverted, SOURCE[None], SOURCE[None]), same)
+
+
+def test_guidance_of_an_edit_adds_next_to_nothing_along_the_face() -> None:
+    """This flow's faces differ in brightness alone, which plain guidance would raise far too much."""
+    latents = to_latents(face())
+    plain, strong = flow_edit(), flow_edit(guidance=3.0)
+    target, _ = plain.target_condition(SOURCE, "Smiling", True, {})
+    inverted = plain.invert(latents, SOURCE[None])
+    unguided, orthogonal = (
+        one.edit(inverted, target[None], SOURCE[None]) for one in (plain, strong)
+    )
+    guided = integrate(
+        cfg(velocity, 3.0, SOURCE[None]),
+        inverted,
+        target[None],
+        times=(plain.t_start, 1.0),
+        steps=plain.steps,
+    )
+    length = np.linalg.norm(unguided)
+    added, whole = (
+        (one - unguided).ravel() @ unguided.ravel() / length for one in (orthogonal, guided)
+    )
+    assert whole > 1.5 * length
+    assert abs(added) < 0.1 * whole
+    assert not np.array_equal(orthogonal, unguided)
+
+
+def test_a_smiling_face_can_smile_more() -> None:
+    """A target that is reached already lies half a unit further on, and its step is scaled as others."""
+    smiling = condition_of(NAMES, {"Male": 0.0, "Smiling": 0.95})
+    target, distance = flow_edit().target_condition(smiling, "smiling", True, {})
+    assert_allclose(target, [-1, 1.4])
+    assert distance == 0.5
+
+
+def test_implied_attributes_go_their_whole_way_with_the_target() -> None:
+    target, distance = flow_edit().target_condition(SOURCE, "Smiling", True, {"Male": 1.0})
+    assert_allclose(target, [1, 1])
+    assert distance == pytest.approx(1.8)
+    gone, _ = flow_edit().target_condition(SOURCE, "Smiling", False, {"Male": 0.0})
+    assert_allclose(gone, [-1, -1.3])
+
+
+def test_steps_are_cached_and_twice_the_amount_is_twice_the_step() -> None:
+    evaluated: list[int] = []
+
+    def counted(latents: np.ndarray, time: np.ndarray, condition: np.ndarray) -> np.ndarray:
+        evaluated.append(len(latents))
+        return velocity(latents, time, condition)
+
+    editor = replace(flow_edit(), velocity=counted)
+    half = editor.step(face(), SOURCE, "Smiling", 0.9, {})
+    first = len(evaluated)
+    whole = editor.step(face(), SOURCE, "Smiling", 1.8, {})
+    assert len(evaluated) == first
+    assert_allclose(whole, 2 * half, rtol=1e-5)
+    editor.step(face(), SOURCE, "Male", 1.4, {})  # the same face: its inversion is in the cache
+    assert len(evaluated) - first < first
+
+
+def test_an_amount_of_zero_is_exactly_nothing() -> None:
+    step = flow_edit().step(face(), SOURCE, "Smiling", 0.0, {})
+    assert not step.any() and step.shape == (SIZE,) and step.dtype == np.float32
+
+
+def test_a_step_stays_within_its_mask_and_is_multiplied_by_its_gain() -> None:
+    mask = np.zeros(LATENT_SHAPE[1:], np.float32)
+    mask[10:20, 10:20] = 1
+    free = flow_edit().step(face(), SOURCE, "Smiling", 1.8, {}).reshape(LATENT_SHAPE)
+    editor = replace(flow_edit(), mask=mask, gain=1.5)
+    masked = editor.step(face(), SOURCE, "Smiling", 1.8, {}).reshape(LATENT_SHAPE)
+    assert free[:, 0, 0].all() and not masked[:, 0, 0].any()
+    assert_allclose(masked, 1.5 * free * mask, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("provisional", [True, False])
+def test_the_distilled_editor_is_used_until_the_flows_own_result_is_in_the_cache(
+    provisional: bool,
+) -> None:
+    evaluated: list[int] = []
+
+    def distilled(latents: np.ndarray, conditions: np.ndarray) -> np.ndarray:
+        evaluated.append(len(conditions))
+        assert conditions.shape == (1, 2 * len(NAMES))
+        return np.full_like(latents, conditions[0, 3] - conditions[0, 1])
+
+    zero = np.zeros(SIZE, np.float32)
+    slow = flow_edit()
+    fast = replace(slow, distilled=distilled, provisional=provisional)
+    first = fast.step(zero, SOURCE, "Smiling", 1.8, {})
+    assert_allclose(first, 1.8, rtol=1e-5)
+    assert np.array_equal(fast.step(zero, SOURCE, "Smiling", 1.8, {}), first)
+    assert evaluated == [1]  # cached
+    best = slow.step(zero, SOURCE, "Smiling", 1.8, {})
+    assert not np.allclose(best, first)
+    # Where it was measured to be better than the flow, its result is not provisional and stays.
+    after = fast.step(zero, SOURCE, "Smiling", 1.8, {})
+    assert np.array_equal(after, best if provisional else first)
+    fast.step(zero, SOURCE, "Male", 1.4, {})
+    assert len(evaluated) == 2
+
+
+def test_attributes_of_no_training_and_times_out_of_range_are_refused() -> None:
+    for amount in (1.0, 0.0):
+        with pytest.raises(BadRequest, match="the flow was not trained on grin; a learned"):
+            flow_edit().step(np.zeros(SIZE, np.float32), SOURCE, "grin", amount, {})
+    for t_start in (1.0, -0.1):
+        with pytest.raises(BadRequest, match=r"t_start must lie in 0\.\.1"):
+            flow_edit(t_start=t_start)
+    with pytest.raises(BadRequest, match="guidance must lie"):
+        flow_edit(guidance=11)
