@@ -28,7 +28,7 @@ def generate(
 def implied(
     editor: Editor, targets: Mapping[str, float], prior: str | None, exactly: bool
 ) -> dict[str, float]:
-    """Attributes that those targets imply or exclude; none where they are targets `exactly`."""
+    """Attributes that the targets imply; none where `exactly`."""
     return {} if exactly else editor.implied(targets, editor.prior(prior))
 
 
