@@ -72,7 +72,7 @@ def test_the_openapi_document_has_every_route_and_examples(client: httpx.Client)
             assert call["description"]
 
 
-def test_a_photo_is_opened_rendered_and_forgotten(client: httpx.Client, photo: bytes) -> None:
+def test_a_photo_is_opened_rendered_and_closed(client: httpx.Client, photo: bytes) -> None:
     facts = opened(client, photo)
     assert (facts["width"], facts["height"]) == (512, 512)
     (face,) = facts["faces"]
@@ -154,8 +154,8 @@ def test_each_face_has_its_own_edit(client: httpx.Client, two_faces: bytes) -> N
 
 
 def test_new_faces_are_the_librarys_and_open_like_photos(client: httpx.Client) -> None:
-    wish = {"seed": 7, "targets": {"Gray_Hair": 1}}
-    answer = client.post("generate", json={**wish, "count": 3}).json()
+    sampling = {"seed": 7, "targets": {"Gray_Hair": 1}}
+    answer = client.post("generate", json={**sampling, "count": 3}).json()
     assert answer["implied"] == {"Black_Hair": 0, "Blond_Hair": 0, "Brown_Hair": 0}
     data = [base64.b64decode(face["picture"].partition(",")[2]) for face in answer["faces"]]
     with Editor.open() as editor:
@@ -163,14 +163,14 @@ def test_new_faces_are_the_librarys_and_open_like_photos(client: httpx.Client) -
     for picture, own in zip(data, drawn, strict=True):
         assert np.array_equal(pixels(picture), own)
         assert library.Photo.from_bytes(picture, "face").mark == GENERATED
-    facts = client.post("portraits/new", json={**wish, "number": 2}).json()
+    facts = client.post("portraits/new", json={**sampling, "number": 2}).json()
     assert (facts["width"], facts["height"]) == (128, 128)
     where = f"portraits/{facts['id']}/render"
     still = client.post(where, json={"edits": [], "view": "photo", "format": "png"})
     assert np.array_equal(pixels(still.content), drawn[2])
 
 
-def test_a_walk_begins_and_ends_at_its_faces(client: httpx.Client, photo: bytes) -> None:
+def test_a_morph_begins_and_ends_at_its_faces(client: httpx.Client, photo: bytes) -> None:
     one, two = opened(client, photo)["id"], client.post("portraits/new", json={}).json()["id"]
     body = {"through": [{"portrait": one}, {"portrait": two}], "steps": 5}
     frames = client.post("morph", json={**body, "format": "frames"}).json()["frames"]
@@ -182,7 +182,7 @@ def test_a_walk_begins_and_ends_at_its_faces(client: httpx.Client, photo: bytes)
     problem(client.post("morph", json=body), 422, "through")
 
 
-def test_a_direction_is_learnt_used_and_given_away(client: httpx.Client, photo: bytes) -> None:
+def test_a_direction_is_learned_used_and_saved(client: httpx.Client, photo: bytes) -> None:
     codes = client.post("codes", content=photo).json()
     (own,) = (base64.b64decode(code) for code in codes["codes"])
     values = np.frombuffer(own, "<f4")
@@ -299,7 +299,7 @@ def test_bodies_that_make_no_sense_are_refused(client: httpx.Client, photo: byte
     problem(client.get("generate"), 405)
 
 
-def test_numbers_for_prometheus_name_routes_and_nobody(client: httpx.Client, photo: bytes) -> None:
+def test_metrics_name_routes_and_no_photo(client: httpx.Client, photo: bytes) -> None:
     key = opened(client, photo)["id"]
     client.delete(f"portraits/{key}")
     text = client.get("metrics").text

@@ -100,7 +100,7 @@ class PortraitFace(BaseModel):
 
 
 class PhotoOpened(BaseModel):
-    """A photo open for editing; only who opened it knows its id."""
+    """A photo open for editing; its id is random, and told to the client that opened it."""
 
     id: str
     width: int
