@@ -100,10 +100,8 @@ def read_text(path: str | Path, kind: str) -> str:
     """
     try:
         data = Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise BadRequest(f"there is no {kind} {path}") from error
     except (OSError, ValueError) as error:
-        raise BadRequest(f"the {kind} {path} cannot be read: {_reason(error)}") from error
+        raise BadRequest(f"the {kind} {path} cannot be read ({_reason(error)})") from error
     return decode_text(data, str(path), kind)
 
 
