@@ -46,7 +46,7 @@ def is_picture(name: str | PurePath) -> bool:
 
 def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
     """Raise `BadRequest` where `path` is a folder, or a file that must not be replaced."""
-    if os.path.isdir(path) or (os.path.lexists(path) and os.path.exists(path) and not overwrite):
+    if os.path.isdir(path) or (os.path.exists(path) and not overwrite):
         raise BadRequest(f"{path} exists already; choose another name or allow overwriting")
 
 

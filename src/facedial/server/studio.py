@@ -63,7 +63,7 @@ class Studio:
 
     def photo(self, data: bytes) -> Photo:
         """A photo as it was sent; where it was taken is no business of ours and is left out."""
-        found = Photo.from_bytes(data, "the photo", most=self.limits.pixels)
+        found = Photo.from_bytes(data, "the photo", max_pixels=self.limits.pixels)
         return dataclasses.replace(found, exif=None, xmp=None)
 
     def faces(self, data: bytes) -> dict[str, Any]:
