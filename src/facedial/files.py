@@ -46,7 +46,7 @@ def is_picture(name: str | PurePath) -> bool:
 
 def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
     """Raise `BadRequest` where `path` is a folder, or a file that must not be replaced."""
-    if os.path.isdir(path) or (os.path.lexists(path) and os.path.exists(path) and not overwrite):
+    if os.path.isdir(path) or (os.path.exists(path) and not overwrite):
         raise BadRequest(f"{path} exists already; choose another name or allow overwriting")
 
 
@@ -100,10 +100,8 @@ def read_text(path: str | Path, kind: str) -> str:
     """
     try:
         data = Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise BadRequest(f"there is no {kind} {path}") from error
     except (OSError, ValueError) as error:
-        raise BadRequest(f"the {kind} {path} cannot be read: {_reason(error)}") from error
+        raise BadRequest(f"the {kind} {path} cannot be read ({_reason(error)})") from error
     return decode_text(data, str(path), kind)
 
 

@@ -91,6 +91,9 @@ ODD_MODES = {
 }
 
 
+WITH_ALPHA = ("grey_alpha", "rgba")  # which a result keeps
+
+
 @pytest.mark.parametrize("mode", ODD_MODES)
 def test_odd_modes_work(facedial: Facedial, head: Path, mode: str) -> None:
     ending = "tif" if mode in ("cmyk", "float") else "png"
@@ -98,7 +101,8 @@ def test_odd_modes_work(facedial: Facedial, head: Path, mode: str) -> None:
         ODD_MODES[mode](image).save(f"{mode}.{ending}")
     done = facedial("edit", f"{mode}.{ending}", *SMILE)
     assert (done.code, done.err) == (0, "")
-    assert read(Path(f"{mode}-edited.{ending}")).shape == (256, 256, 3)
+    channels = 4 if mode in WITH_ALPHA else 3
+    assert read(Path(f"{mode}-edited.{ending}")).shape == (256, 256, channels)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ WRONG_EDITS = [
     (["--preset", "gone.json"], "gone.json cannot be read (No such file or directory)"),
     (["--preset", "bad.json"], "bad.json is no edit"),
     (["--preset", "unknown.json"], "no attribute named 'Wisdom'"),
-    (["--preset", "binary.json"], "binary.json is no edit"),
+    (["--preset", "binary.json"], "binary.json is no preset"),
     (["--face", "0", *SMILE], "head.png has 1 face, so there is no face 0"),
     (["--face", "2", *SMILE], "head.png has 1 face, so there is no face 2"),
     (["--face", "left", *SMILE], "--face wants a number or 'all', got 'left'"),

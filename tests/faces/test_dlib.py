@@ -22,7 +22,7 @@ from facedial.faces import (
     find,
     patch_of,
 )
-from facedial.faces.face import overlap
+from facedial.faces.face import iou
 from facedial.faces.find import AS_IS, _detect
 from facedial.faces.geometry import apply, invert, similarity, warp
 
@@ -150,7 +150,7 @@ def test_a_mirrored_photo_mirrors_boxes(portrait, detector):
     (face,) = find(portrait, detector, as_the_template)
     (mirrored,) = find(Photo(portrait.pixels[:, ::-1]), detector, as_the_template)
     x0, y0, x1, y1 = face.box
-    assert overlap(mirrored.box, np.array([512 - x1, y0, 512 - x0, y1])) > 0.8
+    assert iou(mirrored.box, np.array([512 - x1, y0, 512 - x0, y1])) > 0.8
 
 
 def test_two_faces_are_both_kept(portrait, detector):

@@ -17,7 +17,7 @@ from facedial.faces import (
     locate,
     patch_of,
 )
-from facedial.faces.face import overlap, strongest
+from facedial.faces.face import iou, non_max_suppression
 from facedial.faces.find import Stage, Transform, _transformed
 from facedial.faces.geometry import apply, fit_similarity, scale_of
 from facedial.faces.landmarks import plausible
@@ -224,7 +224,7 @@ def test_a_face_from_eyes_has_those_eyes(eyes_px, turn, swapped):
 
 def test_a_face_from_eyes_has_the_box_of_a_found_one():
     (face,), _, _ = found([face_points((240, 200), 60.0)])
-    assert overlap(face.box, face_from_eyes(PHOTO, face.landmarks[:2]).box) > 0.9
+    assert iou(face.box, face_from_eyes(PHOTO, face.landmarks[:2]).box) > 0.9
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_eyes_that_cannot_be(eyes):
 
 def test_strongest_keeps_different_faces():
     boxes = np.array([[0.0, 0.0, 10.0, 10.0], [1.0, 0.0, 11.0, 10.0], [20.0, 0.0, 30.0, 10.0]])
-    kept = strongest(
+    kept = non_max_suppression(
         [Detection(box, score) for box, score in zip(boxes, (0.5, 0.9, 0.7), strict=True)]
     )
     assert [d.score for d in kept] == [0.9, 0.7]
@@ -252,9 +252,9 @@ def test_strongest_keeps_different_faces():
 
 def test_overlap_by_hand():
     a = np.array([0.0, 0.0, 10.0, 10.0])
-    assert overlap(a, a) == 1.0
-    assert overlap(a, a + np.array([5, 0, 5, 0])) == pytest.approx(50 / 150)
-    assert overlap(a, a + 10) == 0.0
+    assert iou(a, a) == 1.0
+    assert iou(a, a + np.array([5, 0, 5, 0])) == pytest.approx(50 / 150)
+    assert iou(a, a + 10) == 0.0
 
 
 def test_another_ladder():

@@ -31,7 +31,7 @@ def test_a_mark_goes_into_the_file_and_comes_back(
     Photo(PIXELS, "one", exif, term).save(path)
     again = Photo.open(path)
     assert again.mark == term
-    assert mark.PLACE.encode() in path.read_bytes()
+    assert mark.VOCABULARY.encode() in path.read_bytes()
     assert (again.exif is None) is (exif is None)
     if ending in (".png", ".tif", ".tiff"):
         assert np.array_equal(again.pixels, PIXELS)
@@ -49,23 +49,26 @@ def test_unmarked_pictures_stay_unmarked(ending: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("xmp", "wanted"),
     [
-        (f'<a Iptc4xmpExt:DigitalSourceType="{mark.PLACE}algorithmicMedia"/>', "algorithmicMedia"),
         (
-            f"<Iptc4xmpExt:DigitalSourceType>{mark.PLACE}trainedAlgorithmicMedia"
+            f'<a Iptc4xmpExt:DigitalSourceType="{mark.VOCABULARY}algorithmicMedia"/>',
+            "algorithmicMedia",
+        ),
+        (
+            f"<Iptc4xmpExt:DigitalSourceType>{mark.VOCABULARY}trainedAlgorithmicMedia"
             "</Iptc4xmpExt:DigitalSourceType>",
             "trainedAlgorithmicMedia",
         ),
         (
-            f"<Iptc4xmpExt:DigitalSourceType>\n  {mark.PLACE}compositeSynthetic\n"
+            f"<Iptc4xmpExt:DigitalSourceType>\n  {mark.VOCABULARY}compositeSynthetic\n"
             "</Iptc4xmpExt:DigitalSourceType>",
             "compositeSynthetic",
         ),
         (
-            f'<Iptc4xmpExt:DigitalSourceType rdf:resource="{mark.PLACE}algorithmicMedia"/>',
+            f'<Iptc4xmpExt:DigitalSourceType rdf:resource="{mark.VOCABULARY}algorithmicMedia"/>',
             "algorithmicMedia",
         ),
-        (f'<a Iptc4xmpExt:DigitalSourceType="{mark.PLACE}digitalCapture"/>', None),
-        (f'<a note="{mark.PLACE}algorithmicMedia"/>', None),
+        (f'<a Iptc4xmpExt:DigitalSourceType="{mark.VOCABULARY}digitalCapture"/>', None),
+        (f'<a note="{mark.VOCABULARY}algorithmicMedia"/>', None),
         ("", None),
     ],
 )

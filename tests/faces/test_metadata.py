@@ -325,9 +325,9 @@ def test_the_authors_xmp_is_kept_with_the_mark_in_it(
 @pytest.mark.parametrize(
     "form",
     [
-        {"attributes": f'i:DigitalSourceType="{mark.PLACE}digitalCapture"'},
-        {"elements": f"<i:DigitalSourceType>{mark.PLACE}digitalCapture</i:DigitalSourceType>"},
-        {"elements": f'<i:DigitalSourceType rdf:resource="{mark.PLACE}digitalCapture"/>'},
+        {"attributes": f'i:DigitalSourceType="{mark.VOCABULARY}digitalCapture"'},
+        {"elements": f"<i:DigitalSourceType>{mark.VOCABULARY}digitalCapture</i:DigitalSourceType>"},
+        {"elements": f'<i:DigitalSourceType rdf:resource="{mark.VOCABULARY}digitalCapture"/>'},
     ],
 )
 def test_the_mark_replaces_the_source_type_of_the_photo(form: dict[str, str]) -> None:
@@ -340,7 +340,7 @@ def test_the_mark_replaces_the_source_type_of_the_photo(form: dict[str, str]) ->
 
 
 def test_a_mark_that_is_there_leaves_the_packet_as_it_is() -> None:
-    packet = author(f'i:DigitalSourceType="{mark.PLACE}{mark.EDITED}"')
+    packet = author(f'i:DigitalSourceType="{mark.VOCABULARY}{mark.EDITED}"')
     photo = Photo.from_bytes(Photo(SMOOTH, xmp=packet, mark=mark.EDITED).encoded(".png"), "me")
     assert photo.mark == mark.EDITED
     assert photo.xmp is not None

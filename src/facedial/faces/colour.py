@@ -11,14 +11,14 @@ from facedial.faces.geometry import UInt8
 log = logging.getLogger(__name__)
 
 PROFILE_SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
-FULL_SCALES = (1.0, 255.0, 65535.0, 4294967295.0)  # of floats, 8, 16 and 32 bits
+FULL_SCALES = (1.0, 255.0, 65535.0, 4294967295.0)  # white in floats, 8, 16 and 32 bits
 
 
 def to_srgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """`image`, of any mode, as mode RGB, and its transparency as mode L; None where it has none.
 
-    An embedded ICC profile is obeyed (relative colorimetric); without one sRGB is assumed.
-    Numbers wider than a byte are scaled by the range that their mode or their largest implies.
+    An embedded ICC profile is applied (relative colorimetric); without one sRGB is assumed.
+    Values of more than 8 bits are scaled by the range of their mode, or the one their maximum implies.
     Raises `ValueError` for a mode that Pillow cannot convert.
     """
     profile = image.info.get("icc_profile")
@@ -75,13 +75,13 @@ def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
-    """Whether a conversion would only add rounding."""
+    """Whether the profile is sRGB, so that a conversion would only add rounding errors."""
     description = profile.profile.profile_description
     return description is not None and "srgb" in description.lower()
 
 
 def _from_lab(image: Image.Image) -> Image.Image:
-    """CIE L*a*b* (from TIFF), which Pillow converts by its colour engine only."""
+    """CIE L*a*b* (from TIFF) as RGB, which Pillow converts only by its colour management."""
     converted = ImageCms.profileToProfile(
         image,
         ImageCms.createProfile("LAB"),

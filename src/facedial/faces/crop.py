@@ -1,4 +1,4 @@
-"""Frames: how a face, or a whole picture, becomes the square that a model reads."""
+"""Crop frames: which square of a photo becomes a model's input."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Crop:
     """An aligned square of a photo.
 
     `pixels`: uint8 [S, S, 3].  `to_photo`: [2, 3], crop pixel -> photo pixel.
-    `inside`: share of the crop that lies inside the photo, 0..1; the rest repeats its edge.
+    `inside`: fraction of the crop that lies inside the photo, 0..1; the rest repeats its edge.
     """
 
     pixels: UInt8
@@ -44,7 +44,7 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A rule for cropping: (photo's width and height, face, S) -> crop pixel -> photo pixel."""
+    """A rule for cropping.  `place`: (photo's width and height, face, S) -> `Crop.to_photo`."""
 
     name: str
     needs_face: bool
@@ -70,7 +70,7 @@ def _center150(photo: tuple[int, int], _face: Face | None, size: int) -> Affine:
 
 
 def _squash128(photo: tuple[int, int], _face: Face | None, size: int) -> Affine:
-    """The whole picture, its sides made equal; no similarity."""
+    """The whole picture, resized to a square; not a similarity."""
     return scaling(photo[0] / size, photo[1] / size)
 
 
@@ -85,7 +85,7 @@ FRAMES: dict[str, Frame] = {
 
 
 def align(photo: Photo, face: Face | None, frame: str = "head", size: int = 128) -> Crop:
-    """The square of `size` pixels that `frame` cuts out of `photo`.
+    """Crop `photo` to the square of `frame`, resampled to `size` pixels.
 
     Raises `UnknownName` for an unknown frame, `BadRequest` where the frame needs a face and
     there is none, `ValueError` where the face's landmarks coincide.
@@ -99,7 +99,7 @@ def align(photo: Photo, face: Face | None, frame: str = "head", size: int = 128)
 
 
 def _inside(photo: tuple[int, int], to_photo: Affine, size: int) -> float:
-    """Share of a crop's pixels whose centres the photo covers."""
+    """Fraction of a crop's pixels whose centres lie inside the photo."""
     rows, columns = np.mgrid[:size, :size]
     seen = apply(to_photo, np.stack([columns, rows], axis=-1))
     return float(((seen >= -0.5) & (seen < np.array(photo) - 0.5)).all(axis=-1).mean())

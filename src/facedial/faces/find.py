@@ -8,14 +8,14 @@ from PIL import Image, ImageOps
 
 from facedial.errors import BadRequest, NoFaceFound
 from facedial.faces.crop import HEAD_TEMPLATE
-from facedial.faces.face import Detection, Detector, Face, Landmarker, strongest
+from facedial.faces.face import Detection, Detector, Face, Landmarker, non_max_suppression
 from facedial.faces.geometry import (
     Affine,
     Floats,
     Points,
     UInt8,
     apply,
-    averaged,
+    block_means,
     compose,
     fit_similarity,
     pillow_coefficients,
@@ -104,7 +104,7 @@ def find(
             for d in detected[transform]
             if d.score >= stage.min_score
         ]
-        faces = _faces(pixels, strongest(seen), landmarker)
+        faces = _faces(pixels, non_max_suppression(seen), landmarker)
         if faces:
             return faces
     width, height = photo.size
@@ -209,5 +209,5 @@ def _resized(pixels: UInt8, size: tuple[int, int]) -> Image.Image:
     """`pixels` in another size; whole blocks are averaged first, which is much faster."""
     block = max(1, min(pixels.shape[1] // size[0], pixels.shape[0] // size[1]))
     box = (0.0, 0.0, pixels.shape[1] / block, pixels.shape[0] / block)
-    blocks = Image.fromarray(averaged(pixels, block, block))
+    blocks = Image.fromarray(block_means(pixels, block, block))
     return blocks.resize(size, Image.Resampling.BILINEAR, box=box)

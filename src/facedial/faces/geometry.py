@@ -1,4 +1,4 @@
-"""Similarities between photo, patch and crop, and resampling of pixels along them."""
+"""Similarity transforms between photo, patch and crop, and resampling of pixels by them."""
 
 import math
 from collections.abc import Iterator
@@ -16,16 +16,18 @@ Points: TypeAlias = npt.NDArray[np.float64]
 Affine: TypeAlias = npt.NDArray[np.float64]
 Coefficients: TypeAlias = tuple[float, float, float, float, float, float]
 
-MARGIN = 3  # output pixels: as far as Lanczos reaches to each side
-STRIP = 64  # rows averaged or drawn at a time
-BLOCK = 1.5  # averaged blocks leave at least this many of them to an output pixel
-GRID = 4  # a turned source is first made this many times finer than the output
-DRAWN = 2  # and drawn this many times finer, so that a step to the nearest is 1/8 pixel at most
-FINEST = 4  # a change is drawn at most this many times finer before the bilinear step
+LANCZOS_RADIUS = 3  # output pixels on each side that the kernel uses
+STRIP_ROWS = 64  # rows processed at a time
+MIN_BLOCKS = 1.5  # block means that remain for each output pixel, at least
+# A rotated source is first upsampled to this many samples per output pixel and axis,
+SUBPIXELS = 4
+# then sampled (nearest neighbour) at this many, so that the rounding is 1/8 of a pixel at most.
+OVERSAMPLING = 2
+MAX_UPSCALE = 4  # of the bicubic step in `warp_strips`, before the bilinear one
 
 
 def fit_similarity(src: Points, dst: Points) -> Affine:
-    """Similarity that takes `src` nearest to `dst` in least squares.
+    """Least-squares similarity from `src` to `dst`.
 
     `src`, `dst`: float [K, 2], (x, y) in pixels, K >= 2.  Returns [2, 3], src -> dst.
     Rotation, uniform scale and shift only: a face is never mirrored.  Umeyama 1991, eq. 40-42,
@@ -40,19 +42,19 @@ def fit_similarity(src: Points, dst: Points) -> Affine:
         raise ValueError("a point is not finite")
     src_mean, dst_mean = src.mean(axis=0), dst.mean(axis=0)
     a, b = src - src_mean, dst - dst_mean
-    spread = float((a * a).sum())
-    if spread <= 1e-12 * (1.0 + float((src_mean * src_mean).sum())):
+    variance = float((a * a).sum())
+    if variance <= 1e-12 * (1.0 + float((src_mean * src_mean).sum())):
         raise ValueError("all source points coincide")
-    cos = float((a * b).sum()) / spread
-    sin = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / spread
+    cos = float((a * b).sum()) / variance
+    sin = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / variance
     linear = np.array([[cos, -sin], [sin, cos]])
     return np.column_stack([linear, dst_mean - linear @ src_mean])
 
 
 def similarity(scale: float, degrees: float, source: Points, target: Points) -> Affine:
-    """Similarity [2, 3] that scales and turns about `source` and puts it on `target`, both [2].
+    """Similarity [2, 3] that scales and rotates about `source` and maps it to `target`, both [2].
 
-    Positive `degrees` turn clockwise as seen, because y points down.
+    Positive `degrees` rotate clockwise as seen, because y points down.
     """
     cos = scale * math.cos(math.radians(degrees))
     sin = scale * math.sin(math.radians(degrees))
@@ -61,35 +63,35 @@ def similarity(scale: float, degrees: float, source: Points, target: Points) -> 
 
 
 def scaling(x: float, y: float) -> Affine:
-    """Affine [2, 3] of a picture made `x` times as wide and `y` times as high.
+    """Affine [2, 3] that scales a picture by `x` in width and `y` in height.
 
-    Pixel edges, not pixel centres, keep their place: the left edge -0.5 stays at -0.5.
+    Pixel edges, not pixel centres, are fixed: the left edge -0.5 stays at -0.5.
     """
     return np.array([[x, 0.0, 0.5 * x - 0.5], [0.0, y, 0.5 * y - 0.5]])
 
 
 def apply(affine: Affine, points: Points) -> Points:
-    """Points [..., 2] taken through `affine` [2, 3]."""
+    """Points [..., 2] transformed by `affine` [2, 3]."""
     return np.asarray(points, np.float64) @ affine[:, :2].T + affine[:, 2]
 
 
 def invert(affine: Affine) -> Affine:
-    """Inverse [2, 3]; raises `ValueError` where `affine` flattens the plane."""
+    """Inverse [2, 3]; raises `ValueError` for a singular `affine`."""
     (a, b), (c, d) = affine[:, :2]
     det = a * d - b * c
     if not math.isfinite(det) or abs(det) <= 1e-12 * (a * a + b * b + c * c + d * d):
-        raise ValueError("an affine map without inverse")
+        raise ValueError("a singular affine map has no inverse")
     linear = np.array([[d, -b], [-c, a]]) / det
     return np.column_stack([linear, -linear @ affine[:, 2]])
 
 
 def compose(outer: Affine, inner: Affine) -> Affine:
-    """Affine [2, 3] that first does `inner`, then `outer`."""
+    """Affine [2, 3] that applies `inner`, then `outer`."""
     return np.column_stack([outer[:, :2] @ inner[:, :2], apply(outer, inner[:, 2])])
 
 
 def scale_of(affine: Affine) -> float:
-    """Length in the target of one pixel of the source; exact for a similarity."""
+    """Scale factor of an affine map, exact for a similarity: target pixels per source pixel."""
     return math.sqrt(abs(float(np.linalg.det(affine[:, :2]))))
 
 
@@ -99,43 +101,46 @@ def warp(
     size: int | tuple[int, int],
     fill: Literal["edge"] | int = "edge",
 ) -> UInt8:
-    """Picture of `size` whose pixel p shows the source at `to_source` p.
+    """Resample the source: output pixel p is the source at `to_source` p.
 
     `pixels`: uint8 [H, W, 3].  `to_source`: [2, 3], output pixel -> source pixel.
     `size`: side or (width, height).  Returns uint8 [height, width, 3].
     Outside the source its edge is repeated, or `fill` is shown as a grey level.
-    Anti-aliased: whole blocks of the source are averaged, then Lanczos brings them to the output.
-    A turned map takes the nearest pixels of a grid `GRID` times finer than the output: Pillow's
-    own turns round down (bilinear) or amplify texture by a tenth (bicubic, of slope -1).
+    Anti-aliased: block means of the source, then Lanczos.  A rotation samples (nearest neighbour) a
+    source upsampled to `SUBPIXELS` samples per output pixel: Pillow's own rotations round down
+    (bilinear) or amplify texture by a tenth (bicubic, of slope -1).
     """
     width, height = (size, size) if isinstance(size, int) else size
     part, to_part = _region(pixels, to_source, (width, height), fill)
     step = compose(to_part, to_source)
-    if _is_straight(step):
+    if _is_axis_aligned(step):
         edges = apply(step, np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])) + 0.5
         box = (edges[0, 0], edges[0, 1], edges[1, 0], edges[1, 1])
         return np.asarray(part.resize((width, height), Image.Resampling.LANCZOS, box=box))
-    finer_x, finer_y = (GRID / length for length in _lengths(step))
-    fine = (max(1, round(part.width * finer_x)), max(1, round(part.height * finer_y)))
+    scale_x, scale_y = (SUBPIXELS / length for length in _row_norms(step))
+    fine = (max(1, round(part.width * scale_x)), max(1, round(part.height * scale_y)))
     to_fine = scaling(fine[0] / part.width, fine[1] / part.height)
-    from_drawn = compose(scaling(1 / DRAWN, 1 / DRAWN), _shift(-DRAWN * MARGIN, -DRAWN * MARGIN))
-    drawn = part.resize(fine, Image.Resampling.LANCZOS).transform(
-        (DRAWN * (width + 2 * MARGIN), DRAWN * (height + 2 * MARGIN)),
+    from_oversampled = compose(
+        scaling(1 / OVERSAMPLING, 1 / OVERSAMPLING),
+        _translation(-OVERSAMPLING * LANCZOS_RADIUS, -OVERSAMPLING * LANCZOS_RADIUS),
+    )
+    oversampled = part.resize(fine, Image.Resampling.LANCZOS).transform(
+        (OVERSAMPLING * (width + 2 * LANCZOS_RADIUS), OVERSAMPLING * (height + 2 * LANCZOS_RADIUS)),
         Image.Transform.AFFINE,
-        pillow_coefficients(compose(to_fine, compose(step, from_drawn))),
+        pillow_coefficients(compose(to_fine, compose(step, from_oversampled))),
         Image.Resampling.NEAREST,
     )
-    edge = DRAWN * MARGIN
-    inner = (edge, edge, edge + DRAWN * width, edge + DRAWN * height)
-    return np.asarray(drawn.resize((width, height), Image.Resampling.LANCZOS, box=inner))
+    edge = OVERSAMPLING * LANCZOS_RADIUS
+    inner = (edge, edge, edge + OVERSAMPLING * width, edge + OVERSAMPLING * height)
+    return np.asarray(oversampled.resize((width, height), Image.Resampling.LANCZOS, box=inner))
 
 
 def warp_float(values: Float32, to_source: Affine, size: tuple[int, int]) -> Float32:
-    """Numbers of any sign resampled: zero outside, exactly zero amid zeros.
+    """Resample float values: zero outside, and exactly zero where all neighbours are zero.
 
     `values`: float32 [H, W, C].  `to_source`: [2, 3], output pixel -> pixel of `values`.
     `size`: (width, height).  Returns float32 [height, width, C].
-    Bicubic where it enlarges; averaged first where it shrinks.
+    Bicubic where it upsamples, with antialiasing where it downsamples.
     """
     whole = np.empty((size[1], size[0], values.shape[2]), np.float32)
     for top, strip in warp_strips(values, to_source, size):
@@ -146,17 +151,17 @@ def warp_float(values: Float32, to_source: Affine, size: tuple[int, int]) -> Flo
 def warp_strips(
     values: Float32, to_source: Affine, size: tuple[int, int]
 ) -> Iterator[tuple[int, Float32]]:
-    """As `warp_float`, some rows at a time: their first row, and float32 [rows, width, C].
+    """As `warp_float`, in strips: (first row, float32 [rows, width, C]).
 
-    Strips stay in the cache, which more than halves the time of a large picture.
+    Strips fit into the cache, which more than halves the time of a large picture.
     """
     rows, columns, channels = values.shape
     width, height = size
-    step_x, step_y = _lengths(to_source)
-    # Separable bicubic to nearly the wanted fineness is cheap; the slow turned step then only
-    # needs to be bilinear.  Where the picture shrinks this same resize averages.
-    finer_x, finer_y = (min(FINEST, 1.0 / max(step, 1e-6)) for step in (step_x, step_y))
-    fine = max(1, round(columns * finer_x)), max(1, round(rows * finer_y))
+    step_x, step_y = _row_norms(to_source)
+    # A separable bicubic resize to nearly the output's resolution is cheap; the slow affine step then
+    # only needs to be bilinear.  Where the picture shrinks, the same resize antialiases.
+    scale_x, scale_y = (min(MAX_UPSCALE, 1.0 / max(step, 1e-6)) for step in (step_x, step_y))
+    fine = max(1, round(columns * scale_x)), max(1, round(rows * scale_y))
     to_fine = compose(scaling(fine[0] / columns, fine[1] / rows), to_source)
     planes = [
         Image.fromarray(np.ascontiguousarray(values[..., channel], np.float32)).resize(
@@ -164,9 +169,9 @@ def warp_strips(
         )
         for channel in range(channels)
     ]
-    for top in range(0, height, STRIP):
-        shifted = pillow_coefficients(compose(to_fine, _shift(0.0, top)))
-        strip = np.empty((min(STRIP, height - top), width, channels), np.float32)
+    for top in range(0, height, STRIP_ROWS):
+        shifted = pillow_coefficients(compose(to_fine, _translation(0.0, top)))
+        strip = np.empty((min(STRIP_ROWS, height - top), width, channels), np.float32)
         for channel, plane in enumerate(planes):
             strip[..., channel] = np.asarray(
                 plane.transform(
@@ -179,14 +184,14 @@ def warp_strips(
         yield top, strip
 
 
-def averaged(pixels: UInt8, block_x: int, block_y: int) -> UInt8:
-    """Means of whole blocks of uint8 [H, W, 3]; those cut by the right or lower edge are partial.
+def block_means(pixels: UInt8, block_x: int, block_y: int) -> UInt8:
+    """Block means of uint8 [H, W, 3]; blocks at the right and lower edge may be partial.
 
-    Strip by strip, because short strips stay in the cache: three times faster.
+    In strips, which fit into the cache: three times faster.
     """
     if (block_x, block_y) == (1, 1):
         return pixels
-    rows = block_y * max(1, STRIP // block_y)
+    rows = block_y * max(1, STRIP_ROWS // block_y)
     strips = (pixels[top : top + rows] for top in range(0, len(pixels), rows))
     return np.concatenate(
         [np.asarray(Image.fromarray(strip).reduce((block_x, block_y))) for strip in strips]
@@ -194,31 +199,31 @@ def averaged(pixels: UInt8, block_x: int, block_y: int) -> UInt8:
 
 
 def pillow_coefficients(affine: Affine) -> Coefficients:
-    """`affine` as Pillow wants it, which counts from pixel corners instead of centres."""
+    """`affine` as Pillow takes it: with pixel corners instead of centres at integers."""
     (a, b, c), (d, e, f) = affine.tolist()
     return a, b, c + 0.5 - 0.5 * (a + b), d, e, f + 0.5 - 0.5 * (d + e)
 
 
-def _lengths(rows: Affine) -> tuple[float, float]:
-    """Lengths of the first two rows, over their first two numbers."""
+def _row_norms(rows: Affine) -> tuple[float, float]:
+    """Norms of the rows of the linear part."""
     return math.hypot(rows[0][0], rows[0][1]), math.hypot(rows[1][0], rows[1][1])
 
 
-def _shift(x: float, y: float) -> Affine:
+def _translation(x: float, y: float) -> Affine:
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
 
 
-def _is_straight(affine: Affine) -> bool:
-    """Whether `affine` neither turns nor mirrors."""
+def _is_axis_aligned(affine: Affine) -> bool:
+    """Whether `affine` neither rotates nor mirrors."""
     (a, b, _), (c, d, _) = affine.tolist()
     return bool(a > 0 and d > 0 and max(abs(b), abs(c)) <= 1e-9 * max(a, d))
 
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """What is needed along one axis: photo pixels [first, end) and blocks repeated on both sides.
+    """Source range along one axis: pixels [first, end), and edge blocks to repeat before and after.
 
-    `origin`: the photo pixel, outside perhaps or between two, with which all that begins.
+    `origin`: source coordinate where the padded range starts; it may lie outside, or between pixels.
     """
 
     first: int
@@ -229,8 +234,8 @@ class _Span:
 
     @staticmethod
     def covering(low: float, high: float, length: int, block: int) -> "_Span":
-        low, high = low - 2 * block, high + 2 * block  # blocks are whole, and Lanczos looks aside
-        if high < 0 or low > length:  # only the edge is seen, however far away
+        low, high = low - 2 * block, high + 2 * block  # whole blocks, and the kernel's support
+        if high < 0 or low > length:  # outside the source: its edge pixel alone
             first = 0 if high < 0 else length - 1
             return _Span(first, first + 1, math.ceil((high - low) / block), 0, low)
         first = max(0, math.floor(low))
@@ -244,17 +249,17 @@ class _Span:
 def _region(
     pixels: UInt8, to_source: Affine, size: tuple[int, int], fill: Literal["edge"] | int
 ) -> tuple[Image.Image, Affine]:
-    """The part of the source that an output of `size` needs, averaged over blocks.
+    """Block means of the part of the source that an output of `size` needs.
 
-    Returns the part, padded where the output looks outside, and source pixel -> its pixel.
+    Returns the part, padded where the output lies outside, and the map source pixel -> part pixel.
     """
-    block_x, block_y = (max(1, int(length / BLOCK)) for length in _lengths(to_source))
-    low, high = -0.5 - MARGIN, np.array(size) - 0.5 + MARGIN
+    block_x, block_y = (max(1, int(length / MIN_BLOCKS)) for length in _row_norms(to_source))
+    low, high = -0.5 - LANCZOS_RADIUS, np.array(size) - 0.5 + LANCZOS_RADIUS
     seen = apply(to_source, np.array([[x, y] for x in (low, high[0]) for y in (low, high[1])]))
     (left, top), (right, bottom) = seen.min(axis=0), seen.max(axis=0)
     x = _Span.covering(left, right, pixels.shape[1], block_x)
     y = _Span.covering(top, bottom, pixels.shape[0], block_y)
-    part = averaged(pixels[y.first : y.end, x.first : x.end], block_x, block_y)
+    part = block_means(pixels[y.first : y.end, x.first : x.end], block_x, block_y)
     if x.before or x.after or y.before or y.after:
         pad = ((y.before, y.after), (x.before, x.after), (0, 0))
         part = (

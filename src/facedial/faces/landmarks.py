@@ -1,4 +1,4 @@
-"""From a box to five landmarks: the network looks, turns the face upright and looks again."""
+"""Landmark localisation in two passes: predict from the box, align the patch, predict again."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from facedial.faces.geometry import (
 )
 
 LANDMARK_PATCH = 64
-FIRST_LOOK = 1.3  # side of the first patch in sides of the box
+PATCH_SCALE = 1.3  # side of the first patch, in box sides
 MIN_EYE_PX = 4.0
 
 
@@ -32,12 +32,12 @@ PATCH_TEMPLATE.flags.writeable = False
 
 
 def patch_of(box: Floats, angle: float = 0.0) -> Affine:
-    """Square patch about `box` [4], patch pixel -> photo pixel [2, 3].
+    """Square patch around `box` [4]: patch pixel -> photo pixel [2, 3].
 
-    It has `FIRST_LOOK` times the longer side, and is turned with a face that is turned `angle`
-    degrees clockwise, so that the patch shows it upright.
+    Its side is `PATCH_SCALE` times the longer side of the box.  It is rotated by `angle` degrees, so
+    that a face rotated clockwise by as much is upright in the patch.
     """
-    side = FIRST_LOOK * float(max(box[2] - box[0], box[3] - box[1]))
+    side = PATCH_SCALE * float(max(box[2] - box[0], box[3] - box[1]))
     middle = np.array([(box[0] + box[2] - 1) / 2, (box[1] + box[3] - 1) / 2])
     centre = np.full(2, (LANDMARK_PATCH - 1) / 2)
     return similarity(side / LANDMARK_PATCH, angle, centre, middle)
@@ -46,10 +46,10 @@ def patch_of(box: Floats, angle: float = 0.0) -> Affine:
 def locate(
     pixels: UInt8, box: Floats, landmarker: Landmarker, passes: int = 2, angle: float = 0.0
 ) -> Floats:
-    """Landmarks [5, 2] in photo pixels of the face in `box`, turned `angle` degrees clockwise.
+    """Landmarks [5, 2] in photo pixels of the face in `box`, rotated clockwise by `angle` degrees.
 
-    The first pass sees the box, each later one the points found so far laid on `PATCH_TEMPLATE`.
-    Points too degenerate for another pass are returned as they are; `plausible` tells.
+    The first pass crops the box, each later one aligns the landmarks of the pass before to
+    `PATCH_TEMPLATE`.  Stops at landmarks that are not `plausible` and returns them.
     """
     to_photo = patch_of(box, angle)
     points = np.empty((5, 2))
@@ -63,16 +63,18 @@ def locate(
 
 
 def plausible(landmarks: Floats) -> bool:
-    """Whether five points may be a face: finite, eyes apart, not mirrored, not all on a line.
+    """Whether landmarks [5, 2] can be a face's: finite, eyes apart, not mirrored, not collinear.
 
-    Eyes nearer than `MIN_EYE_PX` pixels leave nothing to edit.
+    A face whose eyes are less than `MIN_EYE_PX` apart is too small to edit.
     """
     if not np.isfinite(landmarks).all():
         return False
-    across = landmarks[1] - landmarks[0]
-    if float(np.hypot(*across)) < MIN_EYE_PX:
+    eye_line = landmarks[1] - landmarks[0]
+    if float(np.hypot(*eye_line)) < MIN_EYE_PX:
         return False
-    down = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)
-    # Part of the eye distance that the mouth lies below the eyes: about 1 in a frontal face.
-    depth = float(across[0] * down[1] - across[1] * down[0]) / float(across @ across)
-    return 0.2 < depth < 5.0
+    eyes_to_mouth = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)
+    # Distance of the mouth below the eyes, in eye distances: about 1 in a frontal face.
+    mouth_depth = float(eye_line[0] * eyes_to_mouth[1] - eye_line[1] * eyes_to_mouth[0]) / float(
+        eye_line @ eye_line
+    )
+    return 0.2 < mouth_depth < 5.0

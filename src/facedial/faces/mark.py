@@ -1,7 +1,7 @@
 """The mark of algorithmically made or changed pictures: IPTC's digital source type, in XMP.
 
-It tells whoever asks, and programs that know it, what a picture is. It is a label, not a seal: saving
-the picture in another program may lose it, and anyone can take it away.
+Programs that show this property tell what a picture is.  It is a label, not a signature: another program
+may drop it when it saves the picture, and anyone can remove it.
 """
 
 import re
@@ -16,13 +16,13 @@ MEANINGS = {
     "algorithmicMedia": "a picture made by an algorithm",
     "algorithmicallyEnhanced": "a picture enhanced by an algorithm",
 }
-PLACE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-# An attribute of a description, or an element of its own; either is how XMP may be written.
+VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+# XMP writes a property as an attribute of a description or as an element.
 _FOUND = re.compile(rb"DigitalSourceType[^>\w]*(?:[^>]*>\s*)?[^<>]*?digitalsourcetype/(\w+)")
 
 
 def packet(mark: str) -> bytes:
-    """The XMP packet that says `mark`, a term of IPTC's list.
+    """An XMP packet with the digital source type `mark`, a term of IPTC's vocabulary.
 
     >>> found(packet(EDITED)) == EDITED
     True
@@ -33,13 +33,13 @@ def packet(mark: str) -> bytes:
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         '<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
         'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
-        f'xmp:CreatorTool="facedial" Iptc4xmpExt:DigitalSourceType="{PLACE}{mark}"/>'
+        f'xmp:CreatorTool="facedial" Iptc4xmpExt:DigitalSourceType="{VOCABULARY}{mark}"/>'
         '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     ).encode()
 
 
 def found(xmp: bytes | str | None) -> str | None:
-    """The mark in an XMP packet, by whatever program; None where there is none that we know.
+    """The mark in an XMP packet of any program; None without one, or for a term not in `MEANINGS`.
 
     >>> found(b"<x:xmpmeta/>") is None
     True

@@ -105,9 +105,9 @@ class Photo:
         return _photo(content, notes, path.name)
 
     @staticmethod
-    def from_bytes(data: bytes, name: str, *, most: float = MAX_PIXELS) -> "Photo":
-        """Photo from a file's content, of at most `most` pixels; raises `BadPhoto` as `open` does."""
-        return _photo(*reading.decode(io.BytesIO(data), name, most), name)
+    def from_bytes(data: bytes, name: str, *, max_pixels: float = MAX_PIXELS) -> "Photo":
+        """Photo from a file's content, of at most `max_pixels`; raises `BadPhoto` as `open` does."""
+        return _photo(*reading.decode(io.BytesIO(data), name, max_pixels), name)
 
     @staticmethod
     def of(picture: npt.ArrayLike | Image.Image, name: str = "picture") -> "Photo":

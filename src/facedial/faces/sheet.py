@@ -1,4 +1,4 @@
-"""Pictures side by side: strips, grids and moving pictures."""
+"""Contact sheets, captions and animations."""
 
 import io
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from facedial.errors import BadRequest, FacedialError
 from facedial.faces import mark
 
 Pixels = NDArray[np.uint8]
-PAPER = 255
+WHITE = 255
 
 
 def grid(pictures: Sequence[Pixels], columns: int, *, gap: int = 2) -> Pixels:
-    """Pictures uint8 [S, S, 3] of one size in rows of `columns` on white; the last row may be short."""
+    """Pictures uint8 [S, S, 3] of one size in a grid of `columns` on white; the last row may be short."""
     if not pictures or columns < 1:
         raise BadRequest("a grid needs at least one picture and one column")
     height, width = pictures[0].shape[:2]
     rows = -(-len(pictures) // columns)
     shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, 3)
-    whole = np.full(shape, PAPER, np.uint8)
+    whole = np.full(shape, WHITE, np.uint8)
     for i, picture in enumerate(pictures):
         y, x = i // columns * (height + gap), i % columns * (width + gap)
         whole[y : y + height, x : x + width] = picture
@@ -33,7 +33,7 @@ def grid(pictures: Sequence[Pixels], columns: int, *, gap: int = 2) -> Pixels:
 def stack(parts: Sequence[Pixels], *, gap: int = 8) -> Pixels:
     """Pictures of any width under one another, centred on white."""
     width = max(part.shape[1] for part in parts)
-    whole = np.full((sum(p.shape[0] + gap for p in parts) - gap, width, 3), PAPER, np.uint8)
+    whole = np.full((sum(p.shape[0] + gap for p in parts) - gap, width, 3), WHITE, np.uint8)
     y = 0
     for part in parts:
         x = (width - part.shape[1]) // 2
@@ -44,7 +44,7 @@ def stack(parts: Sequence[Pixels], *, gap: int = 8) -> Pixels:
 
 def caption(text: str, width: int, *, height: int = 22) -> Pixels:
     """A line of text as a picture uint8 [height, width, 3]."""
-    image = Image.new("RGB", (width, height), (PAPER,) * 3)
+    image = Image.new("RGB", (width, height), (WHITE,) * 3)
     font = ImageFont.load_default(size=height * 0.62)
     ImageDraw.Draw(image).text((4, height / 2), text, fill=(40, 40, 40), font=font, anchor="lm")
     return np.asarray(image)
@@ -59,13 +59,13 @@ MOVING = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".mp4": "MP4"}
 
 
 def as_bytes(values: NDArray[np.float32]) -> Pixels:
-    """Drawn values of any shape, about 0..255 -> uint8, rounded and clipped."""
+    """Values of any shape, about 0..255 -> uint8, rounded and clipped."""
     pixels: Pixels = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return pixels
 
 
 def shrunk(pixels: Pixels, side: int) -> Pixels:
-    """uint8 [N, S, S, C] -> [N, side, side, C], S a multiple of `side`: means of areas, rounded."""
+    """Downsample uint8 [N, S, S, C] -> [N, side, side, C], S a multiple of `side`: block means."""
     count, size, channels = len(pixels), pixels.shape[1], pixels.shape[3]
     if size == side:
         return pixels
@@ -75,7 +75,7 @@ def shrunk(pixels: Pixels, side: int) -> Pixels:
 
 
 def moving(frames: Sequence[Pixels], ending: str, *, per_s: float) -> bytes:
-    """A moving picture's file: `ending` one of .gif, .webp, .png. Only .webp has a place for the mark."""
+    """An animation as a file: `ending` one of .gif, .webp, .png.  Only .webp can hold the mark."""
     images = [Image.fromarray(frame) for frame in frames]
     marked = {"xmp": mark.packet(mark.GENERATED)} if ending == ".webp" else {}
     stream = io.BytesIO()
@@ -97,7 +97,7 @@ def moving(frames: Sequence[Pixels], ending: str, *, per_s: float) -> bytes:
 def save_frames(
     frames: Sequence[Pixels], path: Path, *, per_s: float, overwrite: bool = False
 ) -> None:
-    """A moving picture by its ending: .gif, .webp, .png (animated), .mp4; whole or not at all.
+    """Write an animation in the format of its ending (.gif, .webp, .png, .mp4), by `files.atomic_write`.
 
     Raises `BadRequest` for another ending, an output that exists, or a missing extra for .mp4.
     """
@@ -114,7 +114,7 @@ def save_frames(
 
 
 def _save_film(frames: Sequence[Pixels], path: Path, per_s: float) -> None:
-    """H.264 through the ffmpeg that the extra `video` brings."""
+    """H.264 by the ffmpeg of the extra `video`."""
     try:
         import imageio_ffmpeg
     except ImportError as error:

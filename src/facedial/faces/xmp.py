@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from xml.dom import minidom
 from xml.dom.minidom import Document, Element
 
-from facedial.faces.mark import PLACE
+from facedial.faces.mark import VOCABULARY
 
 MAX_BYTES = 16_000_000
 MAX_DEPTH = 100  # of nested elements
@@ -86,7 +86,7 @@ def with_mark(packet: bytes, mark: str) -> bytes:
     added.setAttributeNS(RDF, f"{prefix or 'rdf:'}about", about)
     if not prefix:
         added.setAttributeNS(XMLNS, "xmlns:rdf", RDF)
-    added.setAttributeNS(IPTC, f"Iptc4xmpExt:{SOURCE_TYPE[1]}", f"{PLACE}{mark}")
+    added.setAttributeNS(IPTC, f"Iptc4xmpExt:{SOURCE_TYPE[1]}", f"{VOCABULARY}{mark}")
     rdf.appendChild(added)
     return _serialised(document)
 

@@ -49,7 +49,7 @@ class RenderedPicture:
 
 def load_photo(data: bytes, limits: Limits) -> Photo:
     """The photo in a file, without its EXIF, which may say where it was taken."""
-    found = Photo.from_bytes(data, "the photo", most=limits.photo_pixels)
+    found = Photo.from_bytes(data, "the photo", max_pixels=limits.photo_pixels)
     return dataclasses.replace(found, exif=None, xmp=None)
 
 
