@@ -2,7 +2,7 @@
 
 Hardly any person has grey hair and black hair, or a moustache and no beard: a model that learnt from
 people does little when asked for both. The table was read off the labels of 37,540 photos, where each
-rule holds for at least 94 people in a hundred (`facedial evaluate --only wishes` counts them), and
+rule holds for at least 94 people in a hundred (`facedial evaluate --only implied` counts them), and
 corrected by hand: what goes together by custom alone is left out, so that a moustache asks for no sex,
 glasses and grey hair for no age.
 """
