@@ -1,4 +1,4 @@
-"""A folder of modules as a table of names: recipes, metrics and verbs are found, not registered."""
+"""Plug-ins by folder: recipes, metrics and verbs are modules of a package, without a registry."""
 
 import difflib
 import importlib
@@ -10,7 +10,7 @@ from facedial.errors import UnknownName
 
 
 def nearest(wrong: str, known: Iterable[str], kind: str) -> str:
-    """One sentence that says `wrong` is unknown and which `known` name is nearest.
+    """One sentence: the name `wrong` is unknown, and the nearest of the `known` names.
 
     >>> nearest("Smilling", ["Smiling", "Male"], "attribute")
     "no attribute named 'Smilling'; did you mean Smiling?"
@@ -26,7 +26,10 @@ def nearest(wrong: str, known: Iterable[str], kind: str) -> str:
 
 
 def names(package: str) -> list[str]:
-    """Names of the modules in `package` (dotted), sorted, underscores shown as hyphens."""
+    """Names of the modules in `package` (dotted), sorted, with hyphens for underscores.
+
+    Modules with a leading underscore are left out.
+    """
     path = importlib.import_module(package).__path__
     return sorted(
         m.name.replace("_", "-") for m in pkgutil.iter_modules(path) if not m.name.startswith("_")

@@ -1,4 +1,4 @@
-"""Numbers that judge pictures and readings, each with its source; and how far they can be trusted."""
+"""Image quality and classification metrics, each with its source, and bootstrap intervals."""
 
 import math
 from collections.abc import Callable
@@ -6,19 +6,19 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-UInt8 = NDArray[np.uint8]
+Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
 
 LUMA = np.array([0.299, 0.587, 0.114])  # BT.601
 WINDOW, SIGMA = 11, 1.5
 RESAMPLES = 1000
-BLOCK = 32  # pictures at once: their float64 maps stay in the cache
+BLOCK = 32  # pictures at once, so that their float64 maps fit the processor's cache
 
 
-def psnr(one: UInt8, other: UInt8) -> Doubles:
+def psnr(one: Bytes, other: Bytes) -> Doubles:
     """Peak signal-to-noise ratio in dB of each pair, over all pixels and channels, peak 255.
 
-    `one`, `other`: uint8 [N, H, W, 3]. Returns [N]; infinite where a pair is equal.
+    `one`, `other`: uint8 [N, H, W, 3]. Returns [N]; infinite for equal pairs.
     """
     _check_pairs(one, other)
     errors = np.array(
@@ -28,13 +28,13 @@ def psnr(one: UInt8, other: UInt8) -> Doubles:
         return np.asarray(10 * np.log10(255.0**2 / errors.reshape(len(one))))
 
 
-def luma(pictures: UInt8) -> Doubles:
-    """Luma [N, H, W] in 0..255, not rounded, of uint8 [N, H, W, 3]."""
+def luma(pictures: Bytes) -> Doubles:
+    """BT.601 luma float64 [N, H, W] in 0..255, not rounded, of uint8 [N, H, W, 3]."""
     return np.asarray(pictures @ LUMA)
 
 
-def ssim(one: UInt8, other: UInt8) -> Doubles:
-    """Structural similarity of each pair, on luma; 1 where a pair is equal.
+def ssim(one: Bytes, other: Bytes) -> Doubles:
+    """Structural similarity of each pair, on luma; 1 for equal pairs.
 
     `one`, `other`: uint8 [N, H, W, 3], sides of 11 or more. Returns [N]. Gaussian window 11x11,
     sigma 1.5, population moments, mean over windows that lie inside. Wang et al. 2004, eq. 13.
@@ -47,12 +47,12 @@ def ssim(one: UInt8, other: UInt8) -> Doubles:
     return np.concatenate(blocks) if blocks else np.zeros(0)
 
 
-def sharpness(pictures: UInt8, where: ArrayLike | None = None) -> Doubles:
+def sharpness(pictures: Bytes, where: ArrayLike | None = None) -> Doubles:
     """Variance of the Laplacian (4 neighbours) of luma in 0..1, for each picture.
 
-    `pictures`: uint8 [N, H, W, 3]. `where` [N, H, W]: how much each place counts, all alike where
-    None; NaN for a picture none of which counts. Returns [N]. Pech-Pacheco et al. 2000. It counts grain
-    and edges alike, so compare it with real pictures' own, never alone.
+    `pictures`: uint8 [N, H, W, 3]. `where` [N, H, W]: weight of each pixel, equal if None; NaN for a
+    picture whose weights are all zero. Returns [N]. Pech-Pacheco et al. 2000. Noise and edges both
+    raise it, so report it only relative to real pictures.
     """
     values = []
     for i, picture in enumerate(pictures):
@@ -72,10 +72,10 @@ def sharpness(pictures: UInt8, where: ArrayLike | None = None) -> Doubles:
 
 
 def auc(values: ArrayLike, truth: ArrayLike) -> float:
-    """Area under the ROC curve: how often a positive reads above a negative, ties half.
+    """Area under the ROC curve: probability that a positive ranks above a negative, ties half.
 
     `values`: [N], higher = more likely; `truth`: bool [N]. Mann and Whitney 1947, by mean ranks.
-    Raises `ValueError` when one class is missing.
+    Raises `ValueError` if one class is missing.
     """
     values, truth = np.asarray(values), np.asarray(truth, bool)
     positives = int(truth.sum())
@@ -83,36 +83,36 @@ def auc(values: ArrayLike, truth: ArrayLike) -> float:
     if not positives or not negatives:
         raise ValueError(f"an AUC needs both classes, found {positives} of {len(truth)} positive")
     _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    rank = count.cumsum() - (count - 1) / 2  # mean rank of each distinct value, from 1
+    rank = count.cumsum() - (count - 1) / 2  # mean rank of each distinct value, starting at 1
     wins = rank[place][truth].sum() - positives * (positives + 1) / 2
     return float(wins / (positives * negatives))
 
 
 def calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> float:
-    """Expected calibration error, 0..1: how far a probability is from the share that is true.
+    """Expected calibration error, 0..1: mean absolute gap between probability and frequency.
 
-    Over `bins` of equal width, weighted by how many fall into each (Naeini 2015; Guo 2017, eq. 3).
+    Over `bins` of equal width, weighted by their counts (Naeini 2015; Guo 2017, eq. 3).
 
     >>> calibration_error([0.75, 0.75, 0.75, 0.75], [1, 1, 1, 0])
     0.0
     """
-    read, true = np.asarray(probabilities, np.float64), np.asarray(truth, np.float64)
-    place = np.minimum((read * bins).astype(int), bins - 1)
-    gaps = np.bincount(place, read - true, bins)
-    return float(np.abs(gaps).sum() / len(read))
+    predicted, true = np.asarray(probabilities, np.float64), np.asarray(truth, np.float64)
+    index = np.minimum((predicted * bins).astype(int), bins - 1)
+    gaps = np.bincount(index, predicted - true, bins)
+    return float(np.abs(gaps).sum() / len(predicted))
 
 
 def frechet(one: Doubles, other: Doubles) -> float:
-    """Frechet distance of two sets of features [N, F], each taken as normal (Heusel 2017, eq. 6).
+    """Frechet distance of two sets of features [N, F], each modelled as normal (Heusel 2017, eq. 6).
 
     |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)); 0 for equal moments. Biased upwards for few rows, so
-    compare it only between sets of equal counts.
+    compare values only for sets of equal size.
     """
     means = [np.asarray(x, np.float64).mean(0) for x in (one, other)]
     covariances = [np.cov(np.asarray(x, np.float64), rowvar=False) for x in (one, other)]
     values, axes = np.linalg.eigh(covariances[0])
     root = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
-    # The roots of C1 C2 are those of the symmetric C1^(1/2) C2 C1^(1/2).
+    # C1 C2 has the eigenvalues of the symmetric C1^(1/2) C2 C1^(1/2).
     crossed = np.linalg.eigvalsh(root @ covariances[1] @ root)
     trace = sum(float(np.trace(c)) for c in covariances)
     shift = float(np.square(means[0] - means[1]).sum())
@@ -128,8 +128,8 @@ def interval(
 ) -> tuple[float, float]:
     """95 % interval of `statistic` over `count` rows: percentiles of a bootstrap (Efron 1979).
 
-    `statistic` takes row indices [count], drawn with replacement, and may return NaN where it is
-    not defined (an AUC of one class); those draws are left out. One seed, one interval.
+    `statistic` takes row indices [count], drawn with replacement. It may return NaN if it is
+    undefined (an AUC of one class); those draws are left out. Deterministic for a `seed`.
     """
     rng = np.random.default_rng(seed)
     drawn = [statistic(rng.integers(0, count, count)) for _ in range(resamples)]
@@ -146,8 +146,8 @@ def mean_interval(
 ) -> tuple[float, float]:
     """95 % bootstrap interval of the mean of `values` [N].
 
-    `groups` [N]: who or what rows belong to; people are then drawn, not pictures, since five
-    pictures of one person say less than five of five people.
+    `groups` [N]: the group (person) of each value; groups are then resampled instead of values,
+    because the pictures of one person are not independent.
     """
     values = np.asarray(values, np.float64)
     places = np.arange(len(values))
@@ -164,7 +164,7 @@ def mean_interval(
     return float(low), float(high)
 
 
-def _check_pairs(one: UInt8, other: UInt8) -> None:
+def _check_pairs(one: Bytes, other: Bytes) -> None:
     if one.shape != other.shape or one.ndim != 4 or one.shape[-1] != 3:
         raise ValueError(f"expected two uint8 [N, H, W, 3], found {one.shape} and {other.shape}")
     if one.dtype != np.uint8 or other.dtype != np.uint8:
@@ -176,14 +176,14 @@ def _ssim(a: Doubles, b: Doubles) -> Doubles:
     mean_a, mean_b = _smooth(a), _smooth(b)
     var_a = _smooth(a * a) - mean_a**2
     var_b = _smooth(b * b) - mean_b**2
-    both = _smooth(a * b) - mean_a * mean_b
-    likeness = (2 * mean_a * mean_b + stable_mean) * (2 * both + stable_variance)
+    covariance = _smooth(a * b) - mean_a * mean_b
+    similarity = (2 * mean_a * mean_b + stable_mean) * (2 * covariance + stable_variance)
     scale = (mean_a**2 + mean_b**2 + stable_mean) * (var_a + var_b + stable_variance)
-    return np.asarray((likeness / scale).mean(axis=(1, 2)))
+    return np.asarray((similarity / scale).mean(axis=(1, 2)))
 
 
 def _smooth(values: Doubles) -> Doubles:
-    """Gaussian window over [N, H, W], only where it lies inside: [N, H - 10, W - 10]."""
+    """Valid convolution of [N, H, W] with the Gaussian window: [N, H - 10, W - 10]."""
     offsets = np.arange(WINDOW) - WINDOW // 2
     weights = np.exp(-0.5 * (offsets / SIGMA) ** 2)
     weights /= weights.sum()

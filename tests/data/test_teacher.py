@@ -1,4 +1,4 @@
-"""Laws of asking a landmark teacher, with a teacher of known habits in the network's place."""
+"""Test-time augmentation of the landmark teacher, with a detector of known bias as the network."""
 
 import numpy as np
 

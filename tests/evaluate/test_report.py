@@ -201,6 +201,17 @@ def test_the_page_is_whole_and_fetches_nothing() -> None:
     assert "Missed: help_s." in text
 
 
+def test_every_text_is_escaped() -> None:
+    """What a store, a model or a title is called cannot become markup."""
+    bad = '"><script>x</script>&'
+    rows = [Row(bad, bad, bad, 1.0, bad, 2), Row(bad, bad, f"a/b/{bad}", 1.0, bad, 2)]
+    ran_on = dataclasses.replace(RAN_ON, cpu=bad)
+    html = report(Figures(ran_on, rows, [Picture(bad, np.zeros((8, 8, 3), np.uint8))]))
+    assert "<script" not in html
+    reader = read(html)
+    assert reader.ids == [bad, "pictures"] and "".join(reader.text).count(bad) > 8
+
+
 def test_a_page_of_nothing_is_a_report() -> None:
     assert "Figures of facedial" in "".join(read(report(Figures(RAN_ON))).text)
 

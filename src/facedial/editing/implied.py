@@ -2,7 +2,7 @@
 
 Few people have grey hair and black hair, or a moustache and no beard, and a model trained on people
 hardly reacts to a target of both. The table was taken from the labels of 37,540 photos, where each
-rule holds for at least 94 people in a hundred (`facedial evaluate --only wishes` counts them), and
+rule holds for at least 94 people in a hundred (`facedial evaluate --only implied` counts them), and
 corrected by hand: what occurs together by custom alone is left out, so that a moustache implies no
 sex, and glasses and grey hair imply no age.
 """

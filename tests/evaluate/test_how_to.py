@@ -1,0 +1,69 @@
+"""The how-to pages: their commands and their example of a metric are what the program takes."""
+
+import json
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from facedial import evaluate, folder
+from facedial.cli.entry import main
+from facedial.evaluate._run import METRICS
+
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
+PAGES = ("export-and-evaluate.md", "prepare-data.md")
+
+
+def run(*words: object) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([str(word) for word in words])
+    assert end.value.code == 0
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_of_a_command_is_one_of_its_verb(page: str) -> None:
+    text = (HOW_TO / page).read_text(encoding="utf-8")
+    commands = re.findall(r"^\$ facedial (\S+) (.*)$", text, re.MULTILINE)
+    assert len(commands) >= 4
+    for verb, words in commands:
+        command = folder.load("facedial.cli.verbs", verb, "verb").command
+        if isinstance(command, click.Group):
+            sub, _, words = words.partition(" ")
+            command = command.commands[sub]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert set(re.findall(r"(?<!\S)--?[a-z-]+", words)) <= known, verb
+
+
+def test_the_page_lists_every_metric() -> None:
+    text = (HOW_TO / "export-and-evaluate.md").read_text(encoding="utf-8")
+    table = text.partition("| `--only` |")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)) == folder.names(METRICS)
+
+
+def test_a_new_metric_is_one_new_file(
+    labelled_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example of the how-to, in a file of its own, appears in the table and in the page."""
+    text = (HOW_TO / "add-a-verb-recipe-metric.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text.partition("## A metric")[2], re.DOTALL)
+    (tmp_path / "reconstruction_sharpness.py").write_text(example, encoding="utf-8")
+    monkeypatch.setattr(evaluate, "__path__", [*evaluate.__path__, str(tmp_path)])
+    out = tmp_path / "out"
+    given = ("evaluate", "--data", labelled_store, "--work", tmp_path / "work", "-o", out)
+    run(*given, "--only", "reconstruction-sharpness")
+    (row,) = json.loads((out / "figures.json").read_text())["runs"][0]["rows"]
+    assert (row["metric"], row["data"]) == ("reconstruction_sharpness", "drawn-head/unseen")
+    assert row["n"] == 8 and row["low"] < row["value"] < row["high"]
+    assert "≥ 0.5 met" in (out / "figures.md").read_text(encoding="utf-8")
+    assert "reconstruction_sharpness" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_second_evaluation_adds_to_the_first(labelled_store: Path, tmp_path: Path) -> None:
+    given = ("evaluate", "--data", labelled_store, "--work", tmp_path / "work", "-o", tmp_path)
+    run(*given, "--only", "attributes")
+    first = json.loads((tmp_path / "figures.json").read_text())["runs"][0]["rows"]
+    # The labels are made up, so nothing is known of the values.
+    assert {"attribute_auc", "attribute_accuracy"} <= {row["metric"] for row in first}
+    run(*given, "--only", "edits", "--add")  # needs a judge: no rows without one
+    assert json.loads((tmp_path / "figures.json").read_text())["runs"][0]["rows"] == first
