@@ -25,9 +25,9 @@ WHOLE_RANGE = 2  # of a condition, from -1 without an attribute to 1 with it
 class Change:
     """What an edit does to a face: its codes before and after.
 
-    `edit`: as asked. `implied`: attribute -> target, of those changed besides. `detail_replacement`: as
-    for `EditMethod`. `mask` float32 [32, 32] on the head frame: what the change of the picture is
-    multiplied by, 1 everywhere where None.
+    `edit`: the request, names as the model spells them. `implied`: implied attribute -> where it
+    arrives (`editing.implied`). `detail_replacement`: as for `EditMethod`. `mask` float32 [32, 32]
+    on the head frame: what the change of the picture is multiplied by, 1 everywhere where None.
     """
 
     before: Code
@@ -115,8 +115,8 @@ def needs_attributes(model: Model, edit: Edit, method: str = BEST) -> bool:
 def direction_step(model: Model, code: Code, edit: Edit) -> Floats:
     """The step [D] along directions of an edit whose implied attributes are resolved.
 
-    A person may read beyond the scale (a broad smile 1.8). So a target of 1 or more never takes
-    away, and one of 0 or less never adds: what is there already stays.
+    A reading may lie beyond the scale (of a broad smile, 1.8). So a target of 1 or more never lowers
+    a reading, and one of 0 or less never raises it.
     """
     now = model.directions.readings(code)
     targets = {n: t for n, t in edit.targets.items() if not _beyond(now[n], t)}

@@ -90,7 +90,7 @@ class Editor:
     def current_values(self, portrait: Portrait) -> dict[str, float]:
         """Attribute -> value of a portrait on the scale of targets, as the method `best` measures it.
 
-        The linear reading; the probability for what the flow edits.
+        The linear reading, or for attributes that the flow edits the classifier's probability.
         """
         found = self.model.directions.readings(portrait.code)
         by_flow = [name for name in found if self.model.edit_table.uses_flow(name)]
@@ -178,7 +178,7 @@ class Editor:
 
         `targets`: attribute -> 0..1; what they imply is a target too (`editing.implied`), unless
         `exactly`. `prior`: one, or a name as for `Editor.prior`. `temperature`: None for the prior's
-        usual one. Raises `BadRequest`, also for a negative `count`.
+        usual one. Raises `UnknownName`, and `BadRequest`, also for fewer than one face.
         """
         source = self.prior(prior) if prior is None or isinstance(prior, str) else prior
         return generation.generate(

@@ -43,10 +43,10 @@ def paste(
 ) -> Photo:
     """The photo (or `onto`) with the difference of a change's two decoded faces added at full size.
 
-    The photo's high-frequency residual over its crop stays as far as that of both decoded faces
-    agrees. `before` [S, S, 3] and `residual` [H, W, 3]: the decoded code before the change and the
-    photo's residual (`compose.blend.high_frequency`), where they are known. Unchanged codes give the
-    same pixels; anything else is marked as edited (`faces.mark`).
+    The photo's high-frequency residual over its crop is kept as far as both decoded faces have the
+    same fine detail. `before` [S, S, 3] and `residual` [H, W, 3]: the decoded code before the
+    change and the photo's residual (`compose.blend.high_frequency`), where they are known.
+    Unchanged codes give the same pixels; anything else is marked as edited (`faces.mark`).
     """
     photo = portrait.photo if onto is None else onto
     if np.array_equal(change.after.values, change.before.values):
@@ -66,7 +66,7 @@ def paste(
 def composed(
     model: Model, portrait: Portrait, change: Change, before: Floats | None = None
 ) -> Composite:
-    """The change in crop pixels, confined to what the edit means to change."""
+    """The change in crop pixels, masked to the person and the attributes that are edited."""
     after, before = _decoded(model, change, before)
     difference = after - before
     loss = detail_loss(before, after)
@@ -97,7 +97,7 @@ def composed(
 
 
 def _decoded(model: Model, change: Change, before: Floats | None) -> tuple[Floats, Floats]:
-    """Decoded faces after and before, clipped: beyond black and white a photo cannot follow."""
+    """Decoded faces after and before, clipped to 0..255 as the photo's own pixels are."""
     if before is None:
         after, before = model.decode(np.stack([change.after.values, change.before.values]))
     else:

@@ -1,4 +1,4 @@
-"""What people look at: strips of photo, reconstruction and result; sheets of faces; walks; the demo."""
+"""Pictures to look at: strips, sheets of faces, aligned crops, interpolations, and the demo."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,42 +24,48 @@ Pixels = NDArray[np.uint8]
 
 DEMO_FACES = 16
 DEMO_EDITS = ("Smiling", "Eyeglasses", "Blond_Hair", "Male", "Young")
-# One byte a number: steps are fine where most numbers are, and coarser far out, where a leading number
-# cut off would cost most (a companded scale, as mu-law's in telephony).
-BYTE_RANGE, BYTE_BEND = 12.0, 1.5
+# Companded bytes (as by mu-law in telephony, here by asinh): largest number kept, and how fast steps grow
+# with it. Most numbers are small; the few large ones lead, so that clipping them would cost most.
+BYTE_RANGE, COMPANDING = 12.0, 1.5
 
 
-def of_edit(editor: Editor, portraits: Sequence[Portrait], result: Photo) -> Photo:
-    """A row for each face: its crop of the photo, its reconstruction, its crop of the result."""
+def edit_strip(editor: Editor, portraits: Sequence[Portrait], result: Photo) -> Photo:
+    """A row for each face: the crop of the photo, its reconstruction, the crop of the result."""
     rows = []
     for portrait in portraits:
         after = align(result, portrait.face, editor.model.frame, editor.model.side)
-        drawn = editor.decode([portrait.code], mse=True)[0]
-        rows.append(sheet.grid([portrait.crop.pixels, drawn, after.pixels], 3))
+        decoded = editor.decode([portrait.code], mse=True)[0]
+        rows.append(sheet.grid([portrait.crop.pixels, decoded, after.pixels], 3))
     return Photo(sheet.stack(rows, gap=2), "strip", mark=EDITED)
 
 
-def in_bytes(code: Code) -> Code:
-    """The code as one byte a number leaves it: steps of 0.02 s.d. near zero, of 0.3 near the end, 12."""
-    step = np.arcsinh(BYTE_BEND * BYTE_RANGE) / 127
-    steps = np.clip(np.rint(np.arcsinh(BYTE_BEND * code.values) / step), -127, 127)
-    return Code((np.sinh(steps * step) / BYTE_BEND).astype(np.float32), code.space)
+def companded(code: Code) -> Code:
+    """The code rounded to one byte a number: steps of 0.02 near zero, of 0.3 near the largest, 12.
+
+    Numbers are standard deviations over training people.
+    """
+    step = np.arcsinh(COMPANDING * BYTE_RANGE) / 127
+    steps = np.clip(np.rint(np.arcsinh(COMPANDING * code.values) / step), -127, 127)
+    return Code((np.sinh(steps * step) / COMPANDING).astype(np.float32), code.space)
 
 
-def of_reconstruction(
+def reconstruction_strip(
     editor: Editor, portraits: Sequence[Portrait], *, as_bytes: bool = False
 ) -> tuple[Photo, list[dict[str, float]]]:
-    """Crop beside reconstruction for each face, and rows with `psnr` (dB), `ssim`, `bytes`."""
+    """Crop beside reconstruction for each face, and rows with `psnr` (dB), `ssim`, `bytes`.
+
+    `as_bytes`: of the code rounded to one byte a number (`companded`).
+    """
     rows, numbers = [], []
     for portrait in portraits:
-        code = in_bytes(portrait.code) if as_bytes else portrait.code
-        drawn = editor.decode([code], mse=True)[0]
+        code = companded(portrait.code) if as_bytes else portrait.code
+        decoded = editor.decode([code], mse=True)[0]
         crop = portrait.crop.pixels
-        rows.append(sheet.grid([crop, drawn], 2))
+        rows.append(sheet.grid([crop, decoded], 2))
         numbers.append(
             {
-                "psnr": float(scores.psnr(crop[None], drawn[None])[0]),
-                "ssim": float(scores.ssim(crop[None], drawn[None])[0]),
+                "psnr": float(scores.psnr(crop[None], decoded[None])[0]),
+                "ssim": float(scores.ssim(crop[None], decoded[None])[0]),
                 "bytes": float(len(code.values) * (1 if as_bytes else 4)),
             }
         )
@@ -75,13 +81,14 @@ def save_faces(
     as_grid: bool,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Draw codes as one sheet, or one PNG each in the folder `out`; returns what was written.
+    """Decode codes into one sheet, or into one PNG each in the folder `out`; returns the paths.
 
-    `names`: of the codes, or the file names they came from, which name the PNGs. A single face may also
-    go into the file `out`. Raises `BadRequest` before anything is drawn when an output exists.
+    `names`: of the codes, or of the files they came from; the PNGs are named after them. A single face
+    may also be written to the file `out`. Raises `BadRequest` before anything is decoded when an output
+    exists.
     """
     if not codes:
-        raise BadRequest("there are no codes to draw; encode or generate some")
+        raise BadRequest("there are no codes to decode; encode or generate some")
     if as_grid or (len(codes) == 1 and out.suffix.lower() in WRITABLE and not out.is_dir()):
         _refuse_existing([out], overwrite=overwrite)
         pictures = list(editor.decode(codes))
@@ -91,7 +98,7 @@ def save_faces(
         )
         return [out]
     if out.is_file() or out.suffix.lower() in WRITABLE:
-        raise BadRequest(f"{out} is one file; --single needs a folder for -o")
+        raise BadRequest(f"{out} is one file; pictures of single faces need a folder")
     paths = [out / f"{stem}.png" for stem in _stems(names)]
     _refuse_existing(paths, overwrite=overwrite)
     out.mkdir(parents=True, exist_ok=True)
@@ -118,8 +125,8 @@ def _refuse_existing(paths: Sequence[Path], *, overwrite: bool) -> None:
         refuse_existing(path, overwrite=overwrite)
 
 
-def check_walk(out: Path, per_s: float, *, overwrite: bool = False) -> None:
-    """Refuse what `save_walk` cannot write, before any work."""
+def check_interpolation(out: Path, per_s: float, *, overwrite: bool = False) -> None:
+    """Raise `BadRequest` for what `save_interpolation` cannot write, before any work."""
     if out.suffix and out.suffix.lower() not in sheet.MOVING:
         raise BadRequest(
             f"{out} must end in one of {', '.join(sheet.MOVING)}, or be a folder for frames"
@@ -127,11 +134,11 @@ def check_walk(out: Path, per_s: float, *, overwrite: bool = False) -> None:
     if not 1 <= per_s <= 60:
         raise BadRequest(f"frames per second lie in 1..60, found {per_s:g}")
     if not out.suffix and out.is_file():
-        raise BadRequest(f"{out} is a file; frames need a folder for -o")
+        raise BadRequest(f"{out} is a file; frames need a folder")
     _refuse_existing([out] if out.suffix else sorted(out.glob("frame-*.png")), overwrite=overwrite)
 
 
-def save_walk(
+def save_interpolation(
     editor: Editor,
     codes: Sequence[Code],
     out: Path,
@@ -139,8 +146,11 @@ def save_walk(
     per_s: float,
     overwrite: bool = False,
 ) -> None:
-    """The codes of a walk as frames: a moving picture, or a folder of PNGs."""
-    check_walk(out, per_s, overwrite=overwrite)
+    """Codes of an interpolation, decoded: an animation, or a folder of PNGs.
+
+    `per_s`: frames a second. Raises `BadRequest` as `check_interpolation`.
+    """
+    check_interpolation(out, per_s, overwrite=overwrite)
     frames = list(editor.decode(codes))
     if out.suffix:
         sheet.save_frames(frames, out, per_s=per_s, overwrite=overwrite)
@@ -152,7 +162,7 @@ def save_walk(
 
 
 def check_frame(frame: str) -> None:
-    """Raise `UnknownName`, with the nearest, for a frame that there is not."""
+    """Raise `UnknownName`, with the nearest, where there is no such frame of crops."""
     if frame not in FRAMES:
         raise UnknownName(nearest(frame, FRAMES, "frame"))
 
@@ -163,11 +173,15 @@ def save_crops(
     target: Path,
     frame: str,
     size: int,
-    face: str,
+    face: int | str,
     *,
     overwrite: bool = False,
 ) -> list[dict[str, Any]]:
-    """Save a photo's crops on a frame; rows with output, matrix (crop to photo pixels), `inside`."""
+    """Save a photo's crops on a frame; rows with `output`, `inside` and `to_photo`.
+
+    `face`: as for `Editor.portraits`. `inside`: share of the crop that the photo covers. `to_photo`
+    [2, 3]: affine map from crop to photo pixels.
+    """
     check_frame(frame)
     faces = [p.face for p in editor.portraits(photo, face)] if frame == FRAME else [None]
     ends = ["", *(f"-{number}" for number in range(2, len(faces) + 1))]
@@ -184,20 +198,20 @@ def save_crops(
 
 def demo(editor: Editor, subjects: Sequence[Portrait], seed: int) -> Photo:
     """A contact sheet: new faces, and reconstructions and edits of `subjects` or of new faces."""
-    drawn = editor.generate(DEMO_FACES, seed=seed)
+    codes = editor.generate(DEMO_FACES, seed=seed)
     parts = [
         sheet.caption("new faces from random codes", 8 * 130),
-        sheet.grid(list(editor.decode(drawn)), 8),
+        sheet.grid(list(editor.decode(codes)), 8),
     ]
-    faces = subjects or [editor.reader.of_code(code) for code in drawn[:4]]
+    faces = subjects or [editor.reader.of_code(code) for code in codes[:4]]
     parts.append(sheet.caption(" | ".join(["face", "reconstruction", *DEMO_EDITS]), 8 * 130))
     frame, side = editor.model.frame, editor.model.side
     for face in faces:
         row = [face.crop.pixels, editor.decode([face.code])[0]]
-        standing = editor.current_values(face)
+        current = editor.current_values(face)
         for name in DEMO_EDITS:
-            # Each face turns toward the other side of what it is.
-            edited = editor.render(face, {name: 0.0 if standing[name] > 0.5 else 1.0})
+            # Each face gets the attribute where it lacks it, and loses it where it has it.
+            edited = editor.render(face, {name: 0.0 if current[name] > 0.5 else 1.0})
             row.append(align(edited, face.face, frame, side).pixels)
         parts.append(sheet.grid(row, len(row)))
     return Photo(sheet.stack(parts), "demo", mark=GENERATED)

@@ -1,4 +1,4 @@
-"""Learning a direction from two sets of photos: reading the sets, fitting, reporting."""
+"""A direction learned from two sets of photos: which photos, checks, fitting, the report as text."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,10 +27,10 @@ def listed(listing: Path) -> list[Path]:
     return found
 
 
-def check_wish(editor: Editor, name: str, balance: Sequence[str]) -> None:
-    """Refuse what `teach` would refuse after all photos are encoded.
+def check_name(editor: Editor, name: str, balance: Sequence[str]) -> None:
+    """Raise what `learn_direction` would raise, before any photo is encoded.
 
-    Raises `BadRequest` for a name that cannot be used in an edit, `UnknownName` in `balance`.
+    `BadRequest` for a name that cannot be used in an edit, `UnknownName` in `balance`.
     """
     if not key(name) or "=" in name:
         raise BadRequest(f"a direction needs a name without '=', found {name!r}")
@@ -43,21 +43,25 @@ def check_wish(editor: Editor, name: str, balance: Sequence[str]) -> None:
         editor.model.directions.index(one)
 
 
-def teach(
+def learn_direction(
     editor: Editor,
     name: str,
-    having: Sequence[Code],
-    lacking: Sequence[Code],
+    with_codes: Sequence[Code],
+    without_codes: Sequence[Code],
     balance: Sequence[str],
     *,
     plain: bool,
     seed: int,
 ) -> Learned:
-    """A direction from two sets of codes; `plain` is the difference of means alone."""
-    if not having or not lacking:
+    """A direction from codes with and without something; `plain`: their difference of means alone.
+
+    Raises `BadRequest` for sets that are empty, too small or the same (`editing.learn`).
+    """
+    if not with_codes or not without_codes:
         raise BadRequest("a direction needs faces in both sets; one of them has none")
     tables = [
-        CodeTable.of(codes, [str(i) for i in range(len(codes))]) for codes in (having, lacking)
+        CodeTable.of(codes, [str(i) for i in range(len(codes))])
+        for codes in (with_codes, without_codes)
     ]
     return learn(
         name,
@@ -71,15 +75,15 @@ def teach(
 
 
 def described(learned: Learned) -> str:
-    """The report as text for people."""
+    """The report as text."""
     report = learned.report
     lines = [
         f"{learned.name}: {report.n_with} faces with, {report.n_without} without",
         f"held out ({report.folds} folds): AUC {report.auc:.3f} "
         f"(plain difference of means {report.auc_mean:.3f})",
-        "what else one unit moves, in s.d.: "
+        "effect of one unit on other readings, in s.d.: "
         + ", ".join(f"{name} {value:+.2f}" for name, value in list(report.moves.items())[:6]),
-        "who is in the sets (mean reading with / without):",
+        "mean readings of the two sets (with / without):",
     ]
     lines += [
         f"  {one.name:20} {one.with_mean:5.2f} / {one.without_mean:5.2f}" for one in report.sets[:6]
@@ -91,5 +95,5 @@ def described(learned: Learned) -> str:
         if one.name in ("Male", "Young") and one.name not in shown
     ]
     if report.balanced:
-        lines.append(f"taken out: {', '.join(report.balanced)}")
+        lines.append(f"balanced for: {', '.join(report.balanced)}")
     return "\n".join(lines)

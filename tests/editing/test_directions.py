@@ -189,7 +189,7 @@ def test_labels_that_cannot_be_learned_from_are_refused(world: World) -> None:
     with pytest.raises(BadRequest, match="found"):
         fit_directions(world.codes, labels[:10], NAMES, space=SPACE)
     constant_codes = np.zeros_like(world.codes)
-    with pytest.raises(BadRequest, match="say nothing of Male"):
+    with pytest.raises(BadRequest, match="do not correlate with Male"):
         fit_directions(constant_codes, world.labels, NAMES, space=SPACE)
 
 

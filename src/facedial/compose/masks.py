@@ -1,4 +1,4 @@
-"""Masks of a crop: the face, what an edit means to change, what it uncovers, which detail it removes."""
+"""Masks of a crop: the face, the edited region, disoccluded background, removed detail."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ CHANGED = 6.0, 24.0
 BLUR_RADIUS = 4  # pixels to each side
 # Of a face on the head frame: centre and half axes, across and down, in shares of the side.
 OVAL = 0.5, 0.57, 0.21, 0.27
-# Shares of the largest change: weaker changes around the face are a halo, stronger ones are meant.
+# Shares of the largest change: weaker changes around the face are a halo, stronger ones the edit.
 HALO = 0.15, 0.45
 # Person matte: from the first value on a place belongs to the person, from the second on entirely.
 OUTLINE = 0.08, 0.4
@@ -68,7 +68,7 @@ def disocclusion_mask(before: Float32, after: Float32) -> Float32:
 
 
 def changed_mask(change: Float32) -> Float32:
-    """How far a change [S, S, 3] replaces each place: 0..1, [S, S]; 0 for no change."""
+    """How much a change [S, S, 3] replaces each place: 0..1, [S, S]; 0 for no change."""
     size = _mean_change(change)
     return smoothstep(size, CHANGED)
 

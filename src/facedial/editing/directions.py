@@ -1,4 +1,4 @@
-"""Directions of attributes in code space: linear readings, steps along them, some kept in place."""
+"""Directions of attributes in code space: linear readings, and steps that keep some of them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from facedial.errors import BadRequest
 
 FORMAT = 1
 # Both chosen on validation people of CelebA (4,535 photos; fitted on 37,540).
-READ_RIDGE = 0.3  # of a code's variance (1): mean AUC moves by 0.0002 between 0 and 100
+READ_RIDGE = 0.3  # of a code's variance (1): mean AUC changes by 0.0002 between 0 and 100
 STEP_RIDGE = 0.01  # of label variance (at most 1/4): predicts codes within 4e-5 of the best, 0.03,
-#                    and keeps the other readings stiller (mean 0.119 sd against 0.127)
-MIN_COSINE = 0.05  # an own reading that answers less than this needs steps out of the face
+#                    and changes the other readings less (mean 0.119 sd against 0.127)
+MIN_COSINE = 0.05  # of a step and its reading's weights; below it, steps would be far too long
 
 
 class NamedStep(Protocol):
@@ -87,15 +87,15 @@ class Directions:
         return dict(zip(self.names, map(float, change), strict=True))
 
     def step(self, code: Code, edit: Edit) -> Floats:
-        """The step float32 [D] that `edit` asks for at `code`: add it to the code's values.
+        """The step float32 [D] of an edit: what is added to the values of `code`.
 
-        Shifts add up, each exact for its own attribute by itself. Targets are then solved
-        together, so that at strength 1 every target is reached at once whatever the shifts did.
-        Kept attributes' readings do not move: every direction first loses the part that moves
-        them, the smallest change in whitened codes. A zero edit gives exact zeros.
+        Shifts add up, each exact for its own attribute alone. Targets are then solved jointly, so
+        that at strength 1 all are reached at once, whatever the shifts. Readings of kept attributes
+        do not change: the part of every direction that would change them is projected out, in
+        whitened codes the smallest correction. A zero edit gives exact zeros.
 
-        Raises `UnknownName`, `CodeSpaceMismatch`, and `BadRequest` when what is kept leaves no
-        way to move, or when the targets cannot be reached together.
+        Raises `UnknownName`, `CodeSpaceMismatch`, and `BadRequest` when a direction vanishes by the
+        projection, or when the targets cannot be reached together.
         """
         check_same_space(code, self)
         kept = sorted(self.index(name) for name in edit.keep)
@@ -141,7 +141,7 @@ class Directions:
     def _solve(
         self, rows: Sequence[int], units: Doubles, weights: Doubles, missing: Doubles
     ) -> Doubles:
-        """The sum of the moves `rows` that changes their readings by `missing`."""
+        """The combination of the directions `rows` that changes their readings by `missing`."""
         answer = (weights[rows] @ units[rows].T) / self.sd[rows][:, None]
         # rows and columns scaled: the condition number is then about angles alone
         if np.linalg.cond(answer / np.abs(answer).max(axis=0)) > 1e4:
@@ -221,12 +221,12 @@ def fit_directions(
 ) -> Directions:
     """Directions of whitened `codes` [N, D] with `labels` [N, K] in 0..1, NaN = unknown.
 
-    To move: ridge regression of the code on all labels at once, so that glasses do not carry
-    age and sex. To read: ridge regression of each label on the code, then scaled so that people
-    without average 0 and people with it 1 (soft labels count as weights).
-    Missing labels: every covariance is taken over the rows that carry its labels.
-    Raises `BadRequest` when an attribute has no people with, or none without it, and when the
-    codes say nothing at all of one, as where they are the same for every picture.
+    Steps: ridge regression of the code on all labels at once, so that a step towards glasses does
+    not change age and sex with it. Readings: ridge regression of each label on the code, scaled so
+    that their mean is 0 for people without and 1 for people with the attribute (soft labels count as
+    weights). Missing labels: every covariance is taken over the rows that have its labels.
+    Raises `BadRequest` when all people or none have an attribute, and when the codes do not
+    correlate with one, as where they are the same for every picture.
     """
     m = fit_moments(codes, labels, names)
     dim, kinds = len(m.mean), len(names)
@@ -235,23 +235,23 @@ def fit_directions(
     gap = (raw * m.cross).sum(axis=1) / (share * (1 - share))  # mean with - mean without
     for name in np.asarray(names)[gap <= 0]:
         raise BadRequest(
-            f"the codes say nothing of {name}: with and without it they are the same on average; "
+            f"the codes do not correlate with {name}: their means with and without it are the same; "
             "the model that made them must be trained longer, or otherwise"
         )
     weights = raw / gap[:, None]
     # mean reading of people without = mean - share * gap, and the gap is 1 now
     bias = share - (weights * m.mean_known).sum(axis=1)
     sd = np.sqrt(((weights @ m.cov) * weights).sum(axis=1))
-    moves = unit_rows(
+    steps = unit_rows(
         np.linalg.solve(m.label_cov + step_ridge * np.eye(kinds), m.cross).astype(np.float32)
     )
-    own = (moves * weights).sum(axis=1) / np.linalg.norm(weights, axis=1)
+    own = (steps * weights).sum(axis=1) / np.linalg.norm(weights, axis=1)
     # few or contradicting labels can turn a joint direction away from its own reading
-    moves = np.where(own[:, None] >= 2 * MIN_COSINE, moves, unit_rows(weights))
+    steps = np.where(own[:, None] >= 2 * MIN_COSINE, steps, unit_rows(weights))
     return Directions(
         names=tuple(names),
         space=space,
-        unit=moves.astype(np.float32),
+        unit=steps.astype(np.float32),
         read_weights=weights.astype(np.float32),
         read_bias=bias.astype(np.float32),
         sd=sd.astype(np.float32),
@@ -264,7 +264,7 @@ def label_directions(
     """Directions of codes [latent numbers, attributes]: each sets its attribute's number.
 
     `labels` [N, K] in 0..1 give the standard deviations of the attributes. `slope` [K, L]: change of
-    the latent numbers that goes with each attribute.
+    the latent numbers with each attribute.
     """
     count = len(names)
     own = np.eye(count, dtype=np.float32)

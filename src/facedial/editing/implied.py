@@ -1,4 +1,4 @@
-"""Implied attributes: those that a target excludes or brings along, in one table.
+"""Implied attributes: those that change with a target, because it excludes or includes them.
 
 Few people have grey hair and black hair, or a moustache and no beard, and a model trained on people
 hardly reacts to a target of both. The table was taken from the labels of 37,540 photos, where each
@@ -21,7 +21,7 @@ def _none_of(*names: str) -> dict[str, float]:
     return dict.fromkeys(names, 0.0)
 
 
-# Attribute -> what a person who has it has (1) and has not (0) besides.
+# Attribute -> other attributes of people who have it: 1 present, 0 absent.
 IMPLIED_WITH: Mapping[str, Mapping[str, float]] = {
     **{c: _none_of(*(other for other in COLOURS if other != c)) for c in COLOURS},
     # Of the bald, 27 in 100 are labelled grey.
@@ -63,9 +63,9 @@ def with_implied(edit: Edit, current: Mapping[str, float], fixed: Collection[str
     """The edit with its implied attributes as targets, among those that `current` has.
 
     `current`: attribute -> value of the face, on the scale of targets. An implied attribute goes the
-    same share of its way as the target does, so that an edit is continuous at zero; one that is there
-    already, or beyond, stays. An edit to be made `exactly` is returned as it is. `fixed`: attributes
-    that are not to be changed besides.
+    same share of its way as the target does, so that an edit is continuous at zero; one that is at its
+    implied value already, or beyond it, is left out. An edit to be made `exactly` is returned as it is.
+    `fixed`: attributes that are never implied.
     """
     if edit.exactly:
         return edit
@@ -92,14 +92,14 @@ def partway(now: float, value: float, share: float) -> float:
 
 
 def remains(now: float, value: float) -> bool:
-    """Whether there is any way left from `now` to an implied value, 0 or 1."""
+    """Whether `now` has not yet reached an implied value, 0 or 1."""
     return (value - now) * (value - 0.5) > 0
 
 
 def _implied(
     asked: Mapping[str, tuple[bool, float]], known: Collection[str], fixed: Collection[str]
 ) -> dict[str, tuple[float, float]]:
-    """`asked`: attribute -> present or absent, share of its way; implied attribute -> value, share."""
+    """Implied attribute -> (value, share of its way); `asked`: attribute -> (present, share)."""
     found: dict[str, dict[float, float]] = {}
     for name, (present, share) in asked.items():
         table = IMPLIED_WITH if present else IMPLIED_WITHOUT

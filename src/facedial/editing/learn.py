@@ -22,7 +22,7 @@ Method = Literal["shrunk", "mean"]
 
 @dataclass(frozen=True, slots=True)
 class SetMean:
-    """One attribute's mean reading in the two sets; a difference of 0.5 is half of it."""
+    """One attribute's mean reading in the two sets; 1 is the difference of people with and without it."""
 
     name: str
     with_mean: float
@@ -36,12 +36,12 @@ class SetMean:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Held-out quality of a learned direction, and what its two sets differ in.
+    """Held-out quality of a learned direction, and the attributes in which its two sets differ.
 
-    `auc`: of faces held out, by `folds`-fold cross-validation, mean over folds; `auc_mean` the
-    same for the plain difference of means. A set that differs in sex is told apart by sex too:
-    without `balanced`, an AUC says how well the *sets* are told apart.
-    `moves`: what one unit (from reading 0 to 1) does to every attribute's reading, in standard
+    `auc`: of held-out faces, by `folds`-fold cross-validation, mean over folds; `auc_mean` the
+    same for the plain difference of means. Sets that differ in sex are also separated by sex:
+    without `balanced`, an AUC measures how well the *sets* are separated.
+    `moves`: change of every attribute's reading by one unit (from reading 0 to 1), in standard
     deviations, largest first. `sets`: mean readings in the two sets, largest difference first.
     """
 
@@ -132,23 +132,22 @@ def learn(
 ) -> Learned:
     """The direction from faces without something to faces with it, and its report.
 
-    `mean`: difference of the two means of codes, the first source's way (its mean of batch means
-    is the same but for a last short batch). Codes are whitened, so this is also Fisher's linear
-    discriminant with the training people's covariance. With n = 20..200 faces a set and 1,024
-    numbers it is mostly noise. `shrunk` takes the noise out (see `shrink`): on twelve attributes
-    of unseen people, each learned without the help of its own direction, the AUC rises from 0.60
-    to 0.83 (n = 20), 0.65 to 0.87 (50), 0.74 to 0.89 (200), and people with it then read
-    0.98 to 1.03, people without it -0.03 to 0.01.
+    `mean`: difference of the two mean codes, as the first source system does. Codes are whitened,
+    so this is also Fisher's linear discriminant with the training people's covariance. With n =
+    20..200 faces a set and 1,024 numbers it is mostly noise. `shrunk` removes most of it (see
+    `shrink`): on twelve attributes of unseen people, each learned without the help of its own
+    direction, the AUC rises from 0.60 to 0.83 (n = 20), 0.65 to 0.87 (50), 0.74 to 0.89 (200), and
+    people with it then read 0.98 to 1.03, people without it -0.03 to 0.01.
 
-    `balance`: attributes in which the sets differ by accident, such as ("Male", "Young"). What
-    moves their readings is taken out of the difference of means, so both sets read the same and
-    the step does not move them. Weighting the faces until the weighted readings agree was tried
-    on four pairs of sets of 60 to 100 faces that differ in sex (Smiling with the source's own
-    imbalance, Eyeglasses twice, Bangs): AUC within each sex 0.902, 0.812, 0.842, 0.871 by
-    weights, 0.906, 0.823, 0.847, 0.872 by taking out. Weights leave fewer faces to average over;
-    taking out costs two numbers of 1,024.
+    `balance`: attributes in which the sets differ by accident, such as ("Male", "Young"). The part
+    of the difference of means that changes their readings is projected out, so that both sets have
+    the same mean reading and the step does not change it. Weighting the faces until the weighted
+    readings agree was tried on four pairs of sets of 60 to 100 faces that differ in sex (Smiling
+    with the source's own imbalance, Eyeglasses twice, Bangs): AUC within each sex 0.902, 0.812,
+    0.842, 0.871 by weights, 0.906, 0.823, 0.847, 0.872 by projection. Weights leave fewer faces to
+    average over; the projection costs two numbers of 1,024.
 
-    `rng` deals the faces into folds. Raises `CodeSpaceMismatch`, `UnknownName` (in `balance`),
+    `rng` assigns the faces to folds. Raises `CodeSpaceMismatch`, `UnknownName` (in `balance`),
     and `BadRequest` for sets that are too small or have the same mean.
     """
     if not name.strip() or "=" in name:
@@ -192,7 +191,7 @@ def shrink(difference: Doubles, noise: float, known: Doubles) -> Doubles:
 
     `noise`: variance of each number (1/n with + 1/n without, codes being whitened). `known`
     [K, D]: directions of attributes. Prior: N(0, size x (mix x their covariance + (1 - mix) x
-    its diagonal)): a new direction resembles mixtures of known ones, and else has its strength
+    its diagonal)): a new direction is partly a mixture of known ones, and the rest has its variance
     where theirs is, in the leading numbers. `size` and `mix` maximise the evidence (empirical
     Bayes); the K + 1 parts are solved by Woodbury's identity, so that no D x D matrix is made.
     """
@@ -244,7 +243,7 @@ def _held_out(
     folds: int,
     rng: np.random.Generator,
 ) -> float:
-    """AUC of held-out faces, mean over `folds`, both sets dealt evenly."""
+    """AUC of held-out faces, mean over `folds`; each fold has the same share of both sets."""
     fold_up = rng.permutation(len(ups)) % folds
     fold_down = rng.permutation(len(downs)) % folds
     scores = []
@@ -258,7 +257,7 @@ def _held_out(
 
 
 def _copy(rng: np.random.Generator) -> np.random.Generator:
-    """A generator in the same state: both methods are judged on the same folds."""
+    """A generator in the same state: both methods are evaluated on the same folds."""
     copy = np.random.Generator(type(rng.bit_generator)())
     copy.bit_generator.state = rng.bit_generator.state
     return copy

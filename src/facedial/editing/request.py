@@ -1,4 +1,4 @@
-"""What a person asks for: attribute names with targets or amounts, and what must stay."""
+"""Edit requests: attributes with targets or shifts, and attributes to keep."""
 
 import dataclasses
 import json
@@ -20,12 +20,12 @@ KEYS = {"set", "add", "keep", "strength", "exactly"}
 class Edit:
     """An edit of one face, independent of any model.
 
-    `targets`: attribute -> reading to arrive at, -0.5..1.5 (0 without, 1 with it).
-    `shifts`: attribute -> change of its reading, -5..5 standard deviations over training people.
-    `keep`: attributes whose readings stay. `strength`: factor on the whole step, 0..3. `exactly`:
-    whether implied attributes stay as they are (see `editing.implied`).
-    CelebA's names may be spelt in any case; other names are learned directions', left as they
-    are. Raises `BadRequest` for amounts out of range and for one attribute asked for twice.
+    `targets`: attribute -> reading to arrive at, -0.5..1.5 (0 without, 1 with it). `shifts`:
+    attribute -> change of its reading, -5..5 standard deviations over training people. `keep`:
+    attributes whose readings do not change. `strength`: factor on the whole step, 0..3. `exactly`:
+    whether implied attributes stay as they are (see `editing.implied`). CelebA's names may be spelt
+    in any case; other names are learned directions', left as they are. Raises `BadRequest` for
+    amounts out of range and for one attribute asked for twice.
 
     >>> Edit({"smiling": 1}).targets
     {'Smiling': 1.0}

@@ -87,7 +87,7 @@ class EditTable:
         return self.methods.get(name, EditMethod())
 
     def method(self, name: str, asked: str = BEST) -> str:
-        """The method of an attribute when one is asked for: `direction` or `flow`."""
+        """`direction` or `flow`: the method as asked, or where that is `best` the measured one."""
         return self.of_attribute(name).method if asked == BEST else asked
 
     def uses_flow(self, name: str) -> bool:
@@ -95,7 +95,7 @@ class EditTable:
         return self.method(name) == FLOW
 
     def quality(self, name: str, method: str = BEST, asked: str = FULL) -> str:
-        """What edits the attribute when a quality is asked for: the flow or the distilled editor."""
+        """The quality as asked, or where method and quality are both `best` the measured one."""
         best = self.of_attribute(name).quality
         return best if (method, asked) == (BEST, FULL) else asked
 

@@ -11,7 +11,7 @@ from facedial.data.store import Store
 from facedial.evaluate._context import SPLITS, EvaluationContext, blocks, evenly
 from facedial.evaluate._rows import Goal, Picture, Row
 from facedial.faces import sheet
-from facedial.strips import in_bytes
+from facedial.strips import companded
 
 Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
@@ -30,7 +30,7 @@ def _reconstructions(context: EvaluationContext, crops: Bytes) -> dict[str, Byte
     """Model name -> reconstruction uint8 [N, S, S, 3] of crops uint8 [N, S, S, 3]."""
     model, pca = context.editor.model, context.pca()
     codes = model.encode(crops)
-    rounded = np.stack([in_bytes(Code(row, model.space)).values for row in codes])
+    rounded = np.stack([companded(Code(row, model.space)).values for row in codes])
     return {
         "facedial": sheet.as_bytes(model.decode_mse(codes)),
         "facedial-bytes": sheet.as_bytes(model.decode_mse(rounded)),

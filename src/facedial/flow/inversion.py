@@ -37,8 +37,8 @@ class FlowEdit:
     evaluation; used instead where given. While it is `provisional`, a result of the flow itself that
     is in the cache is preferred to it.
 
-    The flow was trained on people who have an attribute or lack it, not on halves. So every attribute
-    is moved the whole of its way, and the step that makes is multiplied by the share asked for.
+    The flow was trained on labels of 0 and 1, not on values between. So every edit is computed for the
+    whole change of its attribute, and its step multiplied by the share that is asked for.
     """
 
     names: tuple[str, ...]
@@ -62,10 +62,10 @@ class FlowEdit:
     def target_condition(
         self, source: Floats, name: str, present: bool, implied: Mapping[str, float]
     ) -> tuple[Floats, float]:
-        """The condition [K] the whole way towards the attribute or away from it, and that distance.
+        """The condition [K] with the attribute entirely present or absent, and its distance to go.
 
         The distance is at least `MIN_DISTANCE`, so that a smiling face can smile more. `implied`:
-        other attributes -> 0 or 1 (`editing.implied`), which go their whole way with it.
+        other attributes -> 0 or 1 (`editing.implied`), which are set in the condition too.
         """
         sign = 1 if present else -1
         target = source.copy()
@@ -79,7 +79,7 @@ class FlowEdit:
     def step(
         self, values: Floats, source: Floats, name: str, amount: float, implied: Mapping[str, float]
     ) -> Floats:
-        """What is added to a code [D] when one attribute is moved by `amount`, and `implied` with it.
+        """What is added to a code [D] to change one attribute by `amount`, and `implied` with it.
 
         `amount`: change of the attribute's condition, whose whole range is 2. Exact zeros for 0.
         Raises `BadRequest` for an attribute that the flow was not trained on.

@@ -19,10 +19,10 @@ from facedial.priors.labels import LabelPrior
 # which strengthens the condition too.
 GUIDANCE, TARGET_GUIDANCE, TARGET_GUIDANCE_WITH_WEAK = 2.0, 2.5, 2.3
 STEPS = 12
-# A larger scale draws outlines like ink; at earlier times faces grow more alike than people are.
+# A larger scale gives hard outlines; guidance at earlier times reduces the variety of faces.
 AUTOGUIDANCE_SCALE, AUTOGUIDANCE_FROM = 2.0, 0.6
 TARGET_AUTOGUIDANCE_SCALE, TARGET_AUTOGUIDANCE_FROM = 1.7, 0.5
-# Cycles a pixel of the latents: longer waves decide backgrounds and most broken faces.
+# Cycles a pixel of the latents: lower frequencies decide backgrounds and most broken faces.
 LOW_FREQUENCY = 0.1
 BLURRY = "Blurry"
 BLUR_WEIGHT = 0.1  # of the score, for each unit of the log odds of `BLURRY`
@@ -150,7 +150,7 @@ class FlowPrior:
         return autoguidance(velocity, weak, AUTOGUIDANCE_SCALE, AUTOGUIDANCE_FROM)
 
     def _condition(self, targets: Mapping[int, float], seed: int, temperature: float) -> Floats:
-        """A face's condition [K]: the targets, and the rest drawn as people have them together."""
+        """A face's condition [K]: the targets, the rest from the label prior, or 0 without one."""
         if self.labels is not None and temperature:
             labels = self.labels.sample(targets, np.random.default_rng([seed, 1]))
             return np.asarray(2 * labels - 1, np.float32)

@@ -21,12 +21,12 @@ UNKNOWN = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConditionalPrior:
-    """Latent numbers normal given the attributes; attributes as people have them together.
+    """Latent numbers Gaussian given the attributes; attributes sampled jointly, from a table of people.
 
     `mean` [L], `slope` [K, L], `root` [L, L]: latent = mean + (y - label_mean) @ slope + noise @ root.
     `table` uint8 [M, K]: attributes of M people, 0, 1 or 2 (unknown). A face takes the attributes of one
-    of the people nearest to its targets, drawn at random, so that what is not asked for is as it occurs
-    together in people. `emphasis`: factor on a target's distance from `label_mean`.
+    of the people nearest to its targets, drawn at random, so that attributes that are not targets occur
+    together as in people. `emphasis`: factor on a target's distance from `label_mean`.
     """
 
     space: str
@@ -44,7 +44,7 @@ class ConditionalPrior:
     def standard(
         latent: int, labels: Floats, names: Sequence[str], *, space: str, people: int = 4096
     ) -> "ConditionalPrior":
-        """N(0, I) whatever the attributes: what a VAE's divergence asks for."""
+        """N(0, I) for all attributes: the prior in a VAE's training objective."""
         known = np.where(np.isnan(labels), UNKNOWN, labels)
         return ConditionalPrior(
             space=space,
@@ -60,9 +60,10 @@ class ConditionalPrior:
     def fit(
         codes: Floats, labels: Floats, names: Sequence[str], *, space: str, people: int = 4096
     ) -> "ConditionalPrior":
-        """From latent `codes` [N, L] and `labels` [N, K] in 0..1, NaN unknown: regression and rest.
+        """Linear regression of latent `codes` [N, L] on `labels` [N, K], and its residuals' covariance.
 
-        What a VAE's codes are is never quite N(0, I); this is the normal nearest to what they are.
+        `labels` in 0..1, NaN unknown. A VAE's codes are never quite N(0, I); this is the Gaussian that
+        fits them.
         """
         known = np.where(np.isnan(labels), UNKNOWN, labels).astype(np.float64)
         label_mean, mean = known.mean(0), codes.mean(0, dtype=np.float64)
@@ -97,9 +98,8 @@ class ConditionalPrior:
         rows = np.empty((len(seeds), len(self.mean) + len(self.names)), np.float32)
         for row, seed in zip(rows, seeds, strict=True):
             rng = np.random.default_rng(seed)
-            noise = rng.standard_normal(len(self.mean)).astype(
-                np.float32
-            )  # first: kept by a target
+            # Drawn first, so that it is the same whatever the targets.
+            noise = rng.standard_normal(len(self.mean)).astype(np.float32)
             own = self.table[fitting[rng.integers(len(fitting))]]
             labels = np.where(own == 2, np.float32(UNKNOWN), own.astype(np.float32))
             labels[columns] = written

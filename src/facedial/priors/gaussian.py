@@ -59,7 +59,7 @@ class GaussianPrior:
         rows = np.empty((len(seeds), self.cross.shape[1]), np.float32)
         for row, seed in zip(rows, seeds, strict=True):
             rng = np.random.default_rng(seed)
-            z = rng.standard_normal(len(row))  # first, so a target keeps the face's other numbers
+            z = rng.standard_normal(len(row))  # first, so that it is the same whatever the targets
             if chosen:
                 z -= correct @ (cross @ z + residual_root @ rng.standard_normal(len(chosen)))
             row[:] = centre + temperature * z

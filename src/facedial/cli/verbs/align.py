@@ -59,7 +59,7 @@ def command(
         for target, (path, attempt) in zip(plan.targets, tally.each(plan.photos), strict=True):
             with attempt:
                 for row in strips.save_crops(
-                    editor, opened(path), target, frame, size, str(face), overwrite=overwrite
+                    editor, opened(path), target, frame, size, face, overwrite=overwrite
                 ):
                     tally.rows.append({"input": str(path), **row})
                     if not as_json:

@@ -53,7 +53,7 @@ class Work:
                     f"{name} has the target values already ({', '.join(values)}) and is left "
                     "unchanged; --add goes further"
                 )
-        return strips.of_edit(self.editor, portraits, result) if self.strip else result
+        return strips.edit_strip(self.editor, portraits, result) if self.strip else result
 
 
 @click.command()

@@ -69,7 +69,7 @@ def command(
     balanced = [part.strip() for part in balance.split(",") if part.strip()]
     tally = Tally()
     with Editor.open(model, threads=threads) as editor:
-        teaching.check_wish(editor, name, balanced)
+        teaching.check_name(editor, name, balanced)
         sets = []
         for files in listings:
             codes = []
@@ -77,7 +77,9 @@ def command(
                 with attempt:
                     codes.append(editor.read(opened(path))[0].code)
             sets.append(codes)
-        learned = teaching.teach(editor, name, sets[0], sets[1], balanced, plain=plain, seed=seed)
+        learned = teaching.learn_direction(
+            editor, name, sets[0], sets[1], balanced, plain=plain, seed=seed
+        )
     learned.save(target)
     if as_json:
         report = json.loads(learned.report.to_json())

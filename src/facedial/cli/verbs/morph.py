@@ -63,9 +63,9 @@ def command(
 
     if out.suffix:
         fresh(out, overwrite=overwrite)
-    strips.check_walk(out, per_second, overwrite=overwrite)
+    strips.check_interpolation(out, per_second, overwrite=overwrite)
     with Editor.open(model, threads=threads) as editor:
         faces = [editor.read(opened(path))[0] for path in (first, *through, last)]
         codes = editor.interpolate(faces, steps, linear=linear)
-        strips.save_walk(editor, codes, out, per_s=per_second, overwrite=overwrite)
+        strips.save_interpolation(editor, codes, out, per_s=per_second, overwrite=overwrite)
     streams.say(str(out))

@@ -48,7 +48,7 @@ def command(
         for target, (path, attempt) in zip(plan.targets, tally.each(plan.photos), strict=True):
             with attempt:
                 portraits = editor.portraits(opened(path), face)
-                picture, rows = strips.of_reconstruction(editor, portraits, as_bytes=as_bytes)
+                picture, rows = strips.reconstruction_strip(editor, portraits, as_bytes=as_bytes)
                 picture.save(target, overwrite=overwrite)
                 tally.rows += [{"input": str(path), "output": str(target), **row} for row in rows]
                 if not as_json:

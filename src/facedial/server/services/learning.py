@@ -43,9 +43,9 @@ def learn(
     balance: Sequence[str],
 ) -> Learned:
     """A direction from two sets of codes in base64; raises `BadRequest`, `CodeSpaceMismatch`."""
-    teaching.check_wish(editor, name, balance)
+    teaching.check_name(editor, name, balance)
     sets = [[_decoded(editor, text) for text in texts] for texts in (positives, negatives)]
-    return teaching.teach(editor, name, sets[0], sets[1], balance, plain=False, seed=0)
+    return teaching.learn_direction(editor, name, sets[0], sets[1], balance, plain=False, seed=0)
 
 
 def load_direction(editor: Editor, data: bytes) -> Learned:
