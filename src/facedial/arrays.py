@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial.errors import BadBundle
+from facedial.files import atomic_write
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -54,6 +55,12 @@ def open_part(
         yield file
     except (OSError, KeyError, ValueError) as error:
         raise BadBundle(f"cannot read {what} from {path}: {error}") from error
+
+
+def save_arrays(path: str | Path, *, compressed: bool = False, **arrays: Any) -> None:
+    """Write an `.npz` file of named arrays, whole or not at all (`files.atomic_write`)."""
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        (np.savez_compressed if compressed else np.savez)(file, **arrays)
 
 
 def _opened(path: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from facedial.arrays import Doubles, Floats, open_part
+from facedial.arrays import Doubles, Floats, open_part, save_arrays
 from facedial.codes.attributes import key, match
 from facedial.codes.code import Code, check_same_space
 from facedial.codes.moments import fit_moments
@@ -170,7 +170,7 @@ class Directions:
 
     def save(self, path: str | Path) -> None:
         """Write `.npz`; matrices as float16 (readings agree to about 0.001)."""
-        np.savez(
+        save_arrays(
             path,
             format=np.int64(FORMAT),
             names=np.array(self.names, dtype=np.str_),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facedial.arrays import Doubles, Floats, open_part
+from facedial.arrays import Doubles, Floats, open_part, save_arrays
 
 FORMAT = 1
 ATTRIBUTE_MASKS = "places.npz"  # in a bundle
@@ -49,13 +49,13 @@ class AttributeMasks:
 
     def save(self, path: Path) -> None:
         """Write `.npz`, one byte a place."""
-        with path.open("wb") as file:
-            np.savez_compressed(
-                file,
-                format=np.int64(FORMAT),
-                names=np.array(list(self.maps), dtype=np.str_),
-                maps=np.rint(np.stack(list(self.maps.values())) * LEVELS).astype(np.uint8),
-            )
+        save_arrays(
+            path,
+            compressed=True,
+            format=np.int64(FORMAT),
+            names=np.array(list(self.maps), dtype=np.str_),
+            maps=np.rint(np.stack(list(self.maps.values())) * LEVELS).astype(np.uint8),
+        )
 
     @staticmethod
     def load(path: Path) -> "AttributeMasks":

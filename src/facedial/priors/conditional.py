@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facedial.arrays import Floats, load_arrays, open_part
+from facedial.arrays import Floats, load_arrays, open_part, save_arrays
 from facedial.codes.attributes import match
 from facedial.errors import BadBundle
 from facedial.priors.base import Prior, check_labels, check_temperature
@@ -110,8 +110,9 @@ class ConditionalPrior:
 
     def save(self, path: str | Path) -> None:
         """Write as `.npz`; the largest part in half precision."""
-        np.savez_compressed(
+        save_arrays(
             path,
+            compressed=True,
             format=np.int64(FORMAT),
             kind=np.array(KIND),
             space=np.array(self.space),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facedial.arrays import Doubles, Floats, open_part
+from facedial.arrays import Doubles, Floats, open_part, save_arrays
 from facedial.codes.attributes import match
 from facedial.codes.moments import fit_moments, positive
 from facedial.priors.base import check_labels, check_temperature
@@ -109,7 +109,7 @@ class GaussianPrior:
 
     def save(self, path: str | Path) -> None:
         """Write `.npz`; the large matrix as float16."""
-        np.savez(
+        save_arrays(
             path,
             format=np.int64(FORMAT),
             kind=np.array(self.name),

@@ -7,12 +7,11 @@ sampled too, as they occur among people who have the targets.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facedial.arrays import Doubles, Floats, open_part
+from facedial.arrays import Doubles, Floats, open_part, save_arrays
 
 COMPONENTS, ITERATIONS = 128, 60
 SMOOTHING = 1.0  # pseudo-counts of a component, so that no attribute gets probability 0 or 1
@@ -66,13 +65,12 @@ class LabelPrior:
 
     def save(self, path: Path) -> None:
         """Write `.npz`."""
-        arrays: dict[str, Any] = {"weights": self.weights, "shares": self.shares}
-        with path.open("wb") as file:
-            np.savez(
-                file,
-                format=np.int64(FORMAT),
-                **{k: v.astype(np.float32) for k, v in arrays.items()},
-            )
+        save_arrays(
+            path,
+            format=np.int64(FORMAT),
+            weights=self.weights.astype(np.float32),
+            shares=self.shares.astype(np.float32),
+        )
 
     @staticmethod
     def load(path: Path) -> "LabelPrior":
