@@ -61,9 +61,9 @@ def facedial(ctx: click.Context, debug: bool) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; exits 0 done, 1 some inputs failed, 2 wrong usage, 130 interrupted."""
-    streams.accept_any_text()
     arguments, debug = _debugging(sys.argv[1:] if argv is None else argv)
     try:
+        streams.accept_any_text()
         code = facedial.main(
             args=arguments or ["--help"], prog_name="facedial", standalone_mode=False
         )
