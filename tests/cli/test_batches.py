@@ -271,7 +271,7 @@ def test_threads_reach_the_sessions(facedial: Facedial, monkeypatch: pytest.Monk
 
     def watched(model: str | None, *, threads: int | None = None) -> None:
         with really(model, threads=threads) as editor:
-            opened.append(editor.bundle.threads)
+            opened.append(editor.model.bundle.threads)
         raise BadRequest("that is enough")
 
     monkeypatch.setattr(Editor, "open", watched)

@@ -45,7 +45,7 @@ def test_dyed_hair_leaves_the_wall_behind_it_alone(astronaut: Path) -> None:
     with library.Editor.open() as editor:
         (portrait, *_) = editor.read(photo)
         edited = editor.render(portrait, {"Black_Hair": 1})
-        person = editor.bundle.person(portrait.crop.pixels[None])[0].repeat(2, 0).repeat(2, 1)
+        person = editor.model.person_matte(portrait.crop.pixels)
     after = align(edited, portrait.face, "head", 128).pixels.astype(float)
     apart = np.abs(after - portrait.crop.pixels).mean(2)
     wall, hair = person < 0.05, np.zeros((128, 128), bool)

@@ -104,7 +104,7 @@ os.sched_setaffinity(0, allowed)
 from facedial.runtime.bundle import Bundle
 from facedial.runtime.threads import default_threads
 with Bundle.open() as bundle:
-    bundle.read(__import__("numpy").zeros((1, 128, 128, 3), "uint8"))
+    bundle.run("reader", __import__("numpy").zeros((1, 128, 128, 3), "uint8"))
     tasks = [int(task) for task in os.listdir("/proc/self/task")]
     assert all(os.sched_getaffinity(task) <= allowed for task in tasks)
 print(default_threads())

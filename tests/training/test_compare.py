@@ -51,7 +51,9 @@ def test_the_judge_reads_pictures_of_any_part_of_its_size(judge: Path, drawn: np
     np.testing.assert_allclose(whom.distance(drawn[:1], drawn[3:4]), together[:1], rtol=1e-4)
 
 
-def test_a_judge_begins_from_nothing(labelled_store: Path, judge: Path, tmp_path: Path) -> None:
+def test_a_judge_is_trained_from_random_weights(
+    labelled_store: Path, judge: Path, tmp_path: Path
+) -> None:
     with pytest.raises(BadRequest, match="trained from random weights"):
         start.run(
             start.RunConfig(
@@ -312,7 +314,7 @@ def test_change_outside_a_part_is_counted_where_it_lies() -> None:
     np.testing.assert_allclose(edits._outside(before, after, part, not within), [1, 0, 0.5])
 
 
-def test_every_wish_of_the_sheet_is_an_attribute() -> None:
+def test_every_name_on_the_sheet_is_an_attribute() -> None:
     from facedial.codes.attributes import NAMES
 
     assert set(comparison.REQUESTED) <= set(NAMES)

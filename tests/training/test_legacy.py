@@ -10,6 +10,8 @@ import pytest
 from facedial.errors import UnknownName
 from facedial.runtime.bundle import Bundle
 from facedial.training import legacy, networks, publish, runs, start
+from facedial.training.models import flow, gan_decoder, latents
+from facedial.training.models.distilled_editor import DistilledEditor
 from facedial.training.recipe import from_json, with_settings
 
 from .tiny import TINY_FLOW, order
@@ -67,11 +69,21 @@ def test_networks_of_the_packaged_bundle_can_be_trained_on() -> None:
     """Its settings have the old names; every network that a recipe starts from is found."""
     with Bundle.open() as bundle:
         network, space = networks.autoencoder_of(bundle)
-        assert space == bundle.space
+        assert space == bundle.facts["space"]
         assert network.config.dimensions == bundle.facts["dimensions"]
         for part in ("flow", "guide"):
             assert networks.flow_of(bundle, part).leave.weight.abs().sum() > 0
         assert networks.classifier_of(bundle).leave.weight.abs().sum() > 0
+        to_latents = latents.Latents(network.linear)
+        networks.load_part(to_latents, bundle.path, "flow-code", prefix="planes.")
+        assert to_latents.deviation.std() > 0
+        generator = gan_decoder.GanDecoder(network.config.decoder)
+        networks.load_part(generator, bundle.path, "sharp", gan_decoder.NEW, "renderer.")
+        assert generator.touch.leave.weight.abs().sum() > 0
+        config = from_json(flow.Config(), networks.settings_of(bundle, "student")["model"])
+        editor = DistilledEditor(config)
+        networks.load_part(editor.network, bundle.path, "student")
+        assert editor.network.leave.weight.abs().sum() > 0
         for part in bundle.facts["parts"]:
             recipe = runs.recipe_named(legacy.recipe_name(part))
             settings = networks.settings_of(bundle, part)

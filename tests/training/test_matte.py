@@ -1,5 +1,6 @@
 """Person and background: what colours say of one crop, and what a network learns of many."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def head(hair: int, behind: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(("hair", "behind"), [(40, 190), (210, 60)])
-def test_colours_tell_a_head_from_a_wall(hair, behind):
+def test_colours_segment_a_head_from_a_wall(hair, behind):
     picture, person = head(hair, behind)
     found = matte(picture)
     assert found.shape == (64, 64) and found.dtype == np.float32
@@ -49,11 +50,11 @@ def test_colours_tell_a_head_from_a_wall(hair, behind):
     assert (found == matte(picture)).all()
 
 
-def test_a_network_learns_them_and_ships(
-    store: Path, drawn: np.ndarray, finished: Path, tmp_path: Path
+def test_a_network_is_trained_on_them_and_exported(
+    store: Path, drawn: np.ndarray, published: Path, tmp_path: Path
 ):
-    run, out = tmp_path / "matte", tmp_path / "bundle"
-    publish.publish([finished], out)
+    run = tmp_path / "matte"
+    out = shutil.copytree(published / "bundle", tmp_path / "bundle")
     given = {"recipe": "matte", "assignments": SMALL}
     start.run(order(store, run, steps=60, **given))
     known, _ = tensors.load(run / MATTES)
@@ -65,14 +66,14 @@ def test_a_network_learns_them_and_ships(
     with Bundle.open(out) as bundle:
         assert bundle.has_matte
         assert bundle.prove()["matte"] < 2e-3
-        found = bundle.person(drawn[:3])
+        found = bundle.run("matte", drawn[:3])
         assert found.shape == (3, 64, 64) and found.min() >= 0 and found.max() <= 1
         # What it was taught, it knows: heads are in the middle.
         assert found[:, 28:40, 28:36].mean() > found[:, :6, :6].mean() + 0.4
     start.run(order(store, tmp_path / "on", steps=1, init=out, **given))
 
 
-def test_nothing_to_learn_from_is_refused(store: Path, tmp_path: Path):
+def test_no_training_images_are_refused(store: Path, tmp_path: Path):
     with pytest.raises(BadRequest, match="at least 1"):
         start.run(
             order(store, tmp_path / "m", recipe="matte", assignments=("train_images=0",), steps=1)

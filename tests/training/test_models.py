@@ -36,7 +36,7 @@ def fitted(dimensions: int = 6, count: int = 12) -> latents.LinearMap:
     return linear
 
 
-def test_latents_error_is_picture_error() -> None:
+def test_squared_error_of_the_420_picture_is_that_of_rgb() -> None:
     """On flat pictures, where nothing is lost, squared errors agree number by number of RGB."""
     one, other = torch.rand(2, 1, 3, 1, 1).expand(2, 1, 3, 128, 128)
     small = (latents.ycc420(one) - latents.ycc420(other)).square().sum()
@@ -86,7 +86,7 @@ def test_few_and_many_pictures_give_the_same_components(monkeypatch: pytest.Monk
     assert_close(covariance @ few.basis, few.basis * few.deviation**2, atol=2e-3, rtol=1e-2)
 
 
-def test_mirroring_a_crop_is_reordering_its_latents() -> None:
+def test_mirroring_a_crop_is_reordering_its_420_picture() -> None:
     x = pictures(2)
     order = latents.mirror_order()
     assert_close(latents.ycc420(x.flip(3)), latents.ycc420(x)[:, order])
@@ -105,7 +105,7 @@ def test_haar_planes_are_orthonormal() -> None:
     assert_close(network.unpack(network.pack(x)), x)
 
 
-def test_a_new_renderer_draws_the_base() -> None:
+def test_a_new_decoder_returns_the_base_picture() -> None:
     network = decoder.Decoder(decoder.Config(width=8))
     x = torch.rand(2, 3, 128, 128)
     assert_close(network(x), x)
@@ -148,7 +148,7 @@ def test_a_new_refiner_leaves_codes_as_the_linear_map_makes_them() -> None:
     assert_close(network.encode(x), network.linear.encode(x))
 
 
-def test_what_is_trained_is_the_error_of_what_is_encoded_and_decoded() -> None:
+def test_the_loss_is_the_error_of_encode_then_decode() -> None:
     """The loss's planes are those of decode(encode(x)) - x, however often codes are refined."""
     torch.manual_seed(0)
     network = small_autoencoder()
@@ -165,7 +165,7 @@ def test_what_is_trained_is_the_error_of_what_is_encoded_and_decoded() -> None:
     assert not torch.allclose(network.encode(x, 1), network.encode(x, 2))
 
 
-def test_the_refiner_is_taught_through_the_code() -> None:
+def test_the_refiner_gets_its_gradient_through_the_code() -> None:
     """Its last layer gets a gradient although it starts at zero, and the linear map gets none."""
     network = small_autoencoder()
     error = network((pictures(2) * 255).byte(), torch.zeros(2, 6), 2)
@@ -203,7 +203,7 @@ def test_a_new_flow_predicts_nothing_and_a_row_does_not_mind_the_others() -> Non
     assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
-def test_codes_become_white_planes_and_come_back() -> None:
+def test_codes_become_latents_and_come_back() -> None:
     planes = latents.Latents(fitted())
     codes = torch.randn(64, 6)
     planes.fit(codes)
@@ -213,7 +213,7 @@ def test_codes_become_white_planes_and_come_back() -> None:
     assert_close(white.std((0, 2, 3)), torch.tensor(latents.DEVIATIONS), atol=1e-3, rtol=0)
 
 
-def test_mirrored_planes_are_those_of_the_mirrored_crop() -> None:
+def test_mirrored_latents_are_those_of_the_mirrored_crop() -> None:
     planes = latents.Latents(fitted())
     x = pictures(4)
     one, other = (planes.raw(planes.linear.encode(p)) for p in (x, x.flip(3)))

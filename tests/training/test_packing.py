@@ -73,7 +73,7 @@ class Two(nn.Module):
         return y
 
 
-def test_a_packed_graph_is_the_rounded_network_and_can_be_gone_on_from(tmp_path: Path) -> None:
+def test_a_packed_graph_is_the_quantised_network_and_can_be_started_from(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = Two()
     axes = export.quantize(network, {}, 5)
@@ -95,7 +95,7 @@ def test_a_packed_graph_is_the_rounded_network_and_can_be_gone_on_from(tmp_path:
         assert torch.equal(fresh.state_dict()[name], value), name
 
 
-def test_a_loss_sees_rounded_weights_and_a_step_is_made_from_exact_ones() -> None:
+def test_losses_use_quantised_weights_and_steps_start_from_exact_ones() -> None:
     torch.manual_seed(0)
     network = Two()
     exact = {name: value.clone() for name, value in network.state_dict().items()}

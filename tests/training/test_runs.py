@@ -41,7 +41,7 @@ from facedial.training.recipe import OptimConfig, RunContext, Terms, from_json, 
 from facedial.training.recipes import autoencoder, flow
 from facedial.training.tasks import flow as flow_task
 
-from .tiny import TINY, TINY_FLOW, order
+from .tiny import FLOW_STEPS, TINY, of_another_space, order
 
 RECIPES = folder.names(runs.RECIPES)
 
@@ -92,7 +92,7 @@ def test_eight_faces_are_overfitted(store: Path, tmp_path: Path) -> None:
     assert after < 0.4 * before, (before, after)
 
 
-def test_a_killed_run_goes_on_as_if_it_had_not_been(store: Path, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_with_the_same_losses(store: Path, tmp_path: Path) -> None:
     """SIGKILL at a step nobody chose; afterwards the same losses as without it."""
     steps = 14
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -163,21 +163,23 @@ def test_a_run_leaves_curves_sheets_and_scores(finished: Path) -> None:
     assert facts["scores"]["psnr"] > 5
 
 
-def test_export_agrees_with_torch_and_can_be_gone_on_from(
-    store: Path, finished: Path, drawn: np.ndarray, tmp_path: Path
+def test_an_export_agrees_with_torch_and_can_be_started_from(
+    store: Path, finished: Path, published: Path, drawn: np.ndarray, tmp_path: Path
 ) -> None:
-    out = tmp_path / "bundle"
-    differences = publish.publish([finished], out)
+    out = published / "bundle"
+    differences = json.loads((published / "differences.json").read_text())
     assert set(differences) == {"autoencoder-encode", "autoencoder-decode"}
     assert max(differences.values()) < 2e-3
     network = Autoencoder(runs.opened(finished)[2])
     space = networks.load_part(network, out, "autoencoder")
     with Bundle.open(out) as bundle:
-        assert bundle.space == space
-        codes = bundle.encode(drawn[:3])
+        assert bundle.facts["space"] == space
+        codes = bundle.run("autoencoder-encode", drawn[:3])
         with torch.no_grad():
             pictures = network.decode(torch.from_numpy(codes)).permute(0, 2, 3, 1) * 255
-        np.testing.assert_allclose(bundle.decode(codes), pictures.numpy(), atol=0.05)
+        np.testing.assert_allclose(
+            bundle.run("autoencoder-decode", codes), pictures.numpy(), atol=0.05
+        )
     onward = tmp_path / "onward"
     start.run(order(store, onward, init=out, steps=2))
     _, _, settings = runs.opened(onward)
@@ -190,15 +192,28 @@ def test_export_agrees_with_torch_and_can_be_gone_on_from(
         networks.load_part(network, out, "reader")
 
 
+NARROW = ("val_images=16", "optim.batch=4", "model.widths=[8, 8, 16, 16]")
+
+
+@pytest.fixture(scope="module")
+def with_networks(store: Path, with_flow: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs `landmarks` and `classifier`, and a `bundle` of them, an autoencoder and a flow."""
+    made = tmp_path_factory.mktemp("networks")
+    shutil.copytree(with_flow, made, dirs_exist_ok=True)
+    folders = [made / "landmarks", made / "classifier"]
+    for run in folders:
+        start.run(order(store, run, recipe=run.name, assignments=NARROW, steps=2))
+    publish.publish(folders, made / "bundle")
+    return made
+
+
 @pytest.mark.parametrize("recipe", ["landmarks", "classifier"])
-def test_every_network_can_be_gone_on_from_its_bundle(
-    recipe: str, store: Path, finished: Path, tmp_path: Path
+def test_training_can_start_from_every_network_of_a_bundle(
+    recipe: str, store: Path, with_networks: Path, tmp_path: Path
 ) -> None:
     """Also those with batch norms, which an exporter likes to fold away."""
-    run, out = tmp_path / "run", tmp_path / "bundle"
-    given = ("val_images=16", "optim.batch=4")
-    start.run(order(store, run, recipe=recipe, assignments=given, steps=2))
-    publish.publish([finished, run], out)
+    run, out = with_networks / recipe, with_networks / "bundle"
+    given = NARROW
     onward = tmp_path / "onward"
     start.run(order(store, onward, recipe=recipe, assignments=given, init=out, steps=1))
     before, _ = tensors.load(run / "best.safetensors")
@@ -214,16 +229,29 @@ def test_every_network_can_be_gone_on_from_its_bundle(
             assert torch.allclose(value, before[name], atol=1e-6), name
 
 
-def test_codes_keep_their_space_only_while_nothing_moves_them(
-    store: Path, finished: Path, tmp_path: Path
+UNREFINED = (*TINY, "refinements=0")
+
+
+@pytest.fixture(scope="module")
+def unrefined(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of an autoencoder without a refiner."""
+    run = tmp_path_factory.mktemp("unrefined") / "run"
+    start.run(order(store, run, assignments=UNREFINED))
+    publish.publish([run], run / "bundle")
+    return run / "bundle"
+
+
+def test_the_code_space_changes_if_and_only_if_codes_do(
+    store: Path, published: Path, unrefined: Path, tmp_path: Path
 ) -> None:
     """A trained refiner makes other codes; without one, a trained renderer does not."""
-    for name, given, same in (("refined", TINY, False), ("linear", (*TINY, "refinements=0"), True)):
-        first, later = tmp_path / name, tmp_path / f"{name}-later"
-        start.run(order(store, first, assignments=given))
-        publish.publish([first], first / "bundle")
-        before = json.loads((first / "bundle" / "bundle.json").read_text())["space"]
-        start.run(order(store, later, assignments=given, init=first / "bundle"))
+    for name, first, given, same in (
+        ("refined", published / "bundle", TINY, False),
+        ("linear", unrefined, UNREFINED, True),
+    ):
+        later = tmp_path / name
+        before = json.loads((first / "bundle.json").read_text())["space"]
+        start.run(order(store, later, assignments=given, init=first))
         publish.publish([later], later / "bundle")
         after = json.loads((later / "bundle" / "bundle.json").read_text())["space"]
         assert (before == after) is same, name
@@ -254,26 +282,26 @@ def test_refined_codes_are_white_again_and_draw_the_same(
         wanted = network.decode(unlike).permute(0, 2, 3, 1).numpy() * 255
     assert (unlike.square().mean(0).sqrt() - 1).abs().max() > 0.2
     with Bundle.open(tmp_path / "bundle") as bundle:
-        codes = bundle.encode(crops)
+        codes = bundle.run("autoencoder-encode", crops)
         np.testing.assert_allclose(np.sqrt(np.square(codes).mean(0)), 1, atol=0.03)
-        assert np.abs(bundle.decode(codes) - wanted).mean() < 1.5  # one byte a weight
+        assert (
+            np.abs(bundle.run("autoencoder-decode", codes) - wanted).mean() < 1.5
+        )  # one byte a weight
 
 
-def test_a_bundle_without_a_refiner_can_be_gone_on_from(store: Path, tmp_path: Path) -> None:
-    plain = tmp_path / "plain"
-    start.run(order(store, plain, assignments=(*TINY, "refinements=0")))
-    publish.publish([plain], plain / "bundle")
-    start.run(order(store, tmp_path / "refined", init=plain / "bundle", steps=2))
+def test_training_can_start_from_a_bundle_without_a_refiner(
+    store: Path, unrefined: Path, tmp_path: Path
+) -> None:
+    start.run(order(store, tmp_path / "refined", init=unrefined, steps=2))
     assert lines(tmp_path / "refined", "loss")
 
 
-def test_both_graphs_hold_the_renderer_once(finished: Path, tmp_path: Path) -> None:
-    publish.publish([finished], tmp_path / "bundle")
+def test_the_decoder_that_both_graphs_hold_is_stored_once(finished: Path, published: Path) -> None:
     network = Autoencoder(runs.opened(finished)[2])
     rounded = export.quantize(network, {})
     weights = network.state_dict()
     wanted = sum(weights[name].numel() for name in rounded if not name.startswith("refiner."))
-    assert (tmp_path / "bundle" / export.SHARED).stat().st_size == wanted
+    assert (published / "bundle" / export.SHARED).stat().st_size == wanted
 
 
 def test_a_run_stopped_before_its_codes_were_fitted_is_not_exported(
@@ -288,22 +316,9 @@ def test_a_run_stopped_before_its_codes_were_fitted_is_not_exported(
 
 
 def test_a_flow_learns_a_bundles_codes_and_draws_them(
-    store: Path, finished: Path, drawn: np.ndarray, tmp_path: Path
+    store: Path, with_networks: Path, drawn: np.ndarray, tmp_path: Path
 ) -> None:
-    out, run, reader = tmp_path / "bundle", tmp_path / "flow", tmp_path / "reader"
-    start.run(
-        order(
-            store,
-            reader,
-            recipe="classifier",
-            assignments=("val_images=16", "optim.batch=4"),
-            steps=1,
-        )
-    )
-    publish.publish([finished, reader], out)
-    tiny = (*TINY_FLOW, "val_images=4", "steps=2")
-    start.run(order(store, run, recipe="flow", assignments=tiny, init=out))
-    publish.publish([run], out)
+    out, tiny = with_networks / "bundle", FLOW_STEPS
     with Editor.open(out) as editor:
         assert editor.prior().name == "learned"
         faces = editor.generate(3, seed=5)
@@ -330,14 +345,11 @@ def test_a_flow_learns_a_bundles_codes_and_draws_them(
     with pytest.raises(BadBundle, match="does not exist"):
         nowhere = tmp_path / "nowhere"
         start.run(order(store, nowhere, recipe="flow", assignments=tiny, init=tmp_path / "none"))
-    other = tmp_path / "other-bundle"
-    start.run(order(store, tmp_path / "another", assignments=(*TINY, "code_noise=0.5")))
-    publish.publish([tmp_path / "another"], other)
     with pytest.raises(BadRun, match="train the flow again"):
-        publish.publish([run], other)
+        publish.publish([with_networks / "flow"], of_another_space(out, tmp_path))
 
 
-def test_people_are_as_people_described_them() -> None:
+def test_the_label_prior_is_fitted_to_complete_labels_given_by_people() -> None:
     by_hand, soft, partly = np.ones((2, 40)), np.full((3, 40), 0.8), np.full((1, 40), -0.5)
     by_hand[1, 4], partly[0, 7] = -1, 0
     found = flow.complete(np.concatenate([partly, soft, by_hand]).astype(np.float32))
@@ -347,7 +359,9 @@ def test_people_are_as_people_described_them() -> None:
     assert flow.complete(partly.astype(np.float32)).shape == (0, 40)
 
 
-def test_wishes_are_shown_left_open_and_rare_ones_often(store: Path, tmp_path: Path) -> None:
+def test_conditions_are_dropped_and_rare_attributes_oversampled(
+    store: Path, tmp_path: Path
+) -> None:
     """Every share that the recipe promises, counted over many batches."""
     labels = np.full((4000, len(NAMES)), -1, np.float32)
     bald = NAMES.index("Bald")
@@ -394,7 +408,7 @@ def test_foreign_and_damaged_folders_are_refused(
         tensors.load(broken)
 
 
-def test_a_run_must_know_its_end(store: Path, tmp_path: Path) -> None:
+def test_a_run_needs_a_budget(store: Path, tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="either minutes or steps"):
         start.run(order(store, tmp_path / "r", steps=None))
 
@@ -408,10 +422,10 @@ def test_pca_is_a_model_like_any_other(store: Path, drawn: np.ndarray, tmp_path:
     start.run(order(store, run, recipe="pca", assignments=("dimensions=12",), steps=None))
     publish.publish([run], out)
     with Bundle.open(out) as bundle:
-        again = bundle.decode(bundle.encode(drawn[:4]))
+        again = bundle.run("autoencoder-decode", bundle.run("autoencoder-encode", drawn[:4]))
     error = np.square(again - drawn[:4]).mean()
     assert error < 0.5 * np.square(drawn[:4] - drawn.mean(0)).mean()
-    assert bundle.space.startswith("pca12-")
+    assert bundle.facts["space"].startswith("pca12-")
 
 
 def test_mixed_precision_leaves_inputs_as_they_are() -> None:
@@ -431,7 +445,7 @@ def test_mixed_precision_leaves_inputs_as_they_are() -> None:
     assert precision.plugin("32-true", torch.device("cpu")) is None
 
 
-def test_the_rate_falls_when_scores_stay() -> None:
+def test_the_plateau_schedule_lowers_the_learning_rate() -> None:
     schedule = lr_schedule.LRSchedule(OptimConfig(schedule="plateau", factor=0.5, patience=2))
     assert schedule.evaluated(1.0)
     assert not any(schedule.evaluated(1.0) for _ in range(2))

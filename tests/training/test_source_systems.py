@@ -130,7 +130,7 @@ def test_every_parameter_gets_gradient() -> None:
         assert not silent, (type(network), silent)
 
 
-def test_changed_faces_do_not_teach_what_they_have_in_common() -> None:
+def test_edited_faces_train_only_the_difference_from_the_reconstruction() -> None:
     """Their gradient is that of the difference: nothing where nothing changes, whatever is asked."""
     network = small_cvae()
     mean, own, noise = torch.randn(3, 6), torch.rand(3, 40), torch.zeros(3, 6)
@@ -148,7 +148,7 @@ def test_changed_faces_do_not_teach_what_they_have_in_common() -> None:
     assert silent in ([], ["leave.bias"])  # a constant is always in common
 
 
-def test_whoever_is_as_people_are_is_drawn_by_the_shared_part_alone() -> None:
+def test_faces_of_mean_attributes_depend_on_the_shared_weights_alone() -> None:
     network = small_cvae().eval()
     usual = network.linear.usual.expand(2, 40)
     latent = torch.randn(2, 6)
@@ -473,7 +473,7 @@ def test_settings_of_the_sources_are_checked() -> None:
         with_settings(cvae_recipe.RECIPE.settings, ["edited_fraction=1.5"])
 
 
-def test_wishes_turn_every_attribute_as_often_and_one_hair_colour_sends_the_others_away() -> None:
+def test_targets_invert_all_attributes_alike_and_have_one_hair_colour() -> None:
     rng = np.random.default_rng(0)
     labels = (rng.random((6000, len(NAMES))) < 0.1).astype(np.float32)
     labels[:, 3] = 0.5
@@ -489,7 +489,9 @@ def test_wishes_turn_every_attribute_as_often_and_one_hair_colour_sends_the_othe
     assert turned.any(1).mean() > 0.99
 
 
-def test_a_reader_is_attacked_where_it_hurts_and_no_farther(store: Path, tmp_path: Path) -> None:
+def test_adversarial_perturbations_raise_the_loss_within_their_radius(
+    store: Path, tmp_path: Path
+) -> None:
     recipe = runs.recipe_named("classifier")
     settings = with_settings(
         recipe.settings, ["adversarial_radius=1.5", "val_images=8", "optim.batch=4"]
@@ -512,7 +514,7 @@ def test_a_reader_is_attacked_where_it_hurts_and_no_farther(store: Path, tmp_pat
         with_settings(recipe.settings, ["adversarial_radius=-1.0"])
 
 
-def test_an_even_logit_finds_equal_shares_of_both_sides() -> None:
+def test_the_even_logit_has_equal_sensitivity_and_specificity() -> None:
     rng = np.random.default_rng(0)
     truth = rng.random(5000) < 0.05
     logits = (rng.standard_normal(5000) + 2 * truth - 3).astype(np.float32)

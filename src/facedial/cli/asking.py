@@ -62,7 +62,7 @@ def questions_about(
     """A question for each of `names` that is an attribute of CelebA's, group by group.
 
     `aucs`: as `Editor.reliability` has them. `now`: probabilities in a photo, as
-    `Editor.read_attributes` has them.
+    `Editor.predict_attributes` has them.
     """
     return [
         Question(

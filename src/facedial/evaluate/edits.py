@@ -146,7 +146,7 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
 
     `edit_success`: share of edited photos in which the judge finds the target. `collateral`: mean
     absolute change of the judge's other probabilities, in s.d. over photos, of successful edits;
-    implied attributes (`codes.wishes`) are left out. `identity_kept`: share whose embeddings before
+    implied attributes (`editing.implied`) are left out. `identity_kept`: share whose embeddings before
     and after count as one person's, if `context.identity` is given. `edit_sharpness`: Laplacian
     variance of edited photos over that of photos, where much has changed. `outside_mask_changed`:
     share of squared change outside the attribute's part of the face. `edit_frechet_ratio`: Frechet

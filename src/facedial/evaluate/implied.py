@@ -1,4 +1,4 @@
-"""Implied attributes (`codes.wishes`): share of people with an attribute for whom the rule holds."""
+"""Implied attributes (`editing.implied`): share of people with an attribute for whom the rule holds."""
 
 from collections.abc import Iterator
 

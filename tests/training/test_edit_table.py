@@ -17,9 +17,8 @@ from facedial.errors import BadBundle, BadRequest, BadRun
 from facedial.training import publish, start
 from facedial.training.recipes import edit_table
 
-from .tiny import TINY_FLOW, order
+from .tiny import order
 
-FLOW_STEPS = (*TINY_FLOW, "val_images=4", "steps=2")
 FEW = (
     "people=8",
     "flow_steps=1",
@@ -31,28 +30,17 @@ FEW = (
 )
 
 
-@pytest.fixture(scope="module")
-def flowed(store: Path, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle with a flow that has learnt next to nothing; not to be written into."""
-    tmp_path = tmp_path_factory.mktemp("flowed")
-    out = tmp_path / "flowing"
-    publish.publish([finished], out)
-    start.run(order(store, tmp_path / "flow", recipe="flow", assignments=FLOW_STEPS, init=out))
-    publish.publish([tmp_path / "flow"], out)
-    return out
-
-
 @pytest.fixture
-def flowing(flowed: Path, tmp_path: Path) -> Path:
-    """The same, to be written into."""
-    return shutil.copytree(flowed, tmp_path / "flowing")
+def flowing(with_flow: Path, tmp_path: Path) -> Path:
+    """A bundle with a flow that has learnt next to nothing, to be written into."""
+    return shutil.copytree(with_flow / "bundle", tmp_path / "flowing")
 
 
 def measure(store: Path, run: Path, init: Path, *more: str) -> None:
     start.run(order(store, run, recipe="edit-table", assignments=(*FEW, *more), init=init))
 
 
-def test_what_is_measured_best_is_what_an_edit_does(
+def test_the_best_method_of_the_table_is_what_an_edit_uses(
     store: Path, flowing: Path, drawn: np.ndarray, tmp_path: Path
 ) -> None:
     run = tmp_path / "moves"
@@ -111,7 +99,7 @@ def test_what_is_measured_best_is_what_an_edit_does(
         assert np.abs(some - pixels).max() <= 2  # little asked is little changed, shapes or not
 
 
-def test_what_is_not_measured_again_stays_as_the_bundle_has_it(
+def test_attributes_that_are_not_measured_again_keep_their_rows(
     store: Path, flowing: Path, tmp_path: Path
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
@@ -131,9 +119,8 @@ def test_what_is_not_measured_again_stays_as_the_bundle_has_it(
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
-def test_what_cannot_be_measured_is_refused(store: Path, finished: Path, tmp_path: Path) -> None:
-    plain = tmp_path / "plain"
-    publish.publish([finished], plain)
+def test_what_cannot_be_measured_is_refused(store: Path, published: Path, tmp_path: Path) -> None:
+    plain = shutil.copytree(published / "bundle", tmp_path / "plain")
     with pytest.raises(BadBundle, match="has no flow"):
         measure(store, tmp_path / "none", plain)
     with pytest.raises(BadRequest, match="no such attribute"):

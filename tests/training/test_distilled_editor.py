@@ -1,5 +1,6 @@
-"""The edit student: taught by a flow, used in its place."""
+"""The distilled editor: trained on a flow's edits, used in its place."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,30 +16,22 @@ from facedial.training.models.distilled_editor import DistilledEditor
 from facedial.training.recipes import distilled_editor
 from facedial.training.tasks.pairs import Pairs
 
-from .tiny import TINY, TINY_FLOW, order
+from .tiny import STUDENT_STEPS, of_another_space, order
 
 
-def test_a_student_learns_what_a_flow_does_and_does_it_at_once(
-    store: Path, finished: Path, drawn: np.ndarray, tmp_path: Path
+def test_an_editor_is_distilled_from_a_flow_and_used_for_fast_edits(
+    labelled_store: Path, published: Path, with_student: Path, drawn: np.ndarray, tmp_path: Path
 ) -> None:
-    out, run = tmp_path / "bundle", tmp_path / "student"
-    publish.publish([finished], out)
-    given = {"init": out, "steps": 4}
-    few = (*TINY_FLOW, "val_images=4", "steps=2")
-    start.run(order(store, tmp_path / "flow", recipe="flow", assignments=few, **given))
-    publish.publish([tmp_path / "flow"], out)
-    few = (*TINY_FLOW, "pairs=32", "flow_steps=1")
-    start.run(order(store, run, recipe="distilled-editor", assignments=few, **given))
+    out, run = with_student / "bundle", tmp_path / "student"
+    shutil.copytree(with_student / "student", run)
     kept, _ = tensors.load(run / "pairs-0000.safetensors")
     assert len(kept["faces"]) == len(kept["wishes"]) == len(kept["changes"]) >= 32
     now, then = kept["wishes"].float().chunk(2, 1)
     assert ((now - then).abs() > 0.3).any(1).all()  # every pair is of a wish
     made = (run / "pairs-0000.safetensors").stat().st_mtime_ns
-    start.run(
-        order(store, run, recipe="distilled-editor", assignments=few, **{**given, "steps": 6})
-    )
+    given = {"recipe": "distilled-editor", "assignments": STUDENT_STEPS}
+    start.run(order(labelled_store, run, init=out, steps=6, **given))
     assert (run / "pairs-0000.safetensors").stat().st_mtime_ns == made
-    publish.publish([run], out)
     with Editor.open(out) as editor:
         assert editor.model.has_distilled_editor
         assert max(editor.model.bundle.prove().values()) < 1e-3
@@ -53,25 +46,14 @@ def test_a_student_learns_what_a_flow_does_and_does_it_at_once(
         np.testing.assert_allclose(half.after.values - code.values, step / 2, atol=1e-5)
         with pytest.raises(BadRequest, match="no quality named 'good'; known: fast, best"):
             editor.change(portrait, edit, "flow", "good")
-    other = tmp_path / "other-bundle"
-    start.run(order(store, tmp_path / "another", assignments=(*TINY, "code_noise=0.5")))
-    publish.publish([tmp_path / "another"], other)
     with pytest.raises(BadRun, match="train it again"):
-        publish.publish([run], other)
+        publish.publish([run], of_another_space(out, tmp_path))
+    plain = published / "bundle"
     with pytest.raises(BadBundle, match="no flow to distil"):
-        start.run(
-            order(
-                store,
-                tmp_path / "x",
-                recipe="distilled-editor",
-                assignments=few,
-                steps=1,
-                init=other,
-            )
-        )
+        start.run(order(labelled_store, tmp_path / "x", steps=1, init=plain, **given))
 
 
-def test_a_student_that_knows_its_teacher_learns_to_be_it() -> None:
+def test_distillation_converges_on_changes_that_are_a_function_of_the_input() -> None:
     """On changes that are a function of face and wish, the error goes down; still faces stay."""
     torch.manual_seed(0)
     count = 64
@@ -107,15 +89,15 @@ def test_a_student_that_knows_its_teacher_learns_to_be_it() -> None:
         distilled_editor.Settings(pairs=3)
 
 
-def test_a_student_may_begin_with_the_weights_of_a_guide() -> None:
+def test_an_editor_may_start_from_the_weights_of_a_weak_flow() -> None:
     torch.manual_seed(0)
     config = flow.Config(width=8, condition=16, heads=2, middle=1)
-    guide, pupil = flow.Flow(config, 40), DistilledEditor(config)
-    for parameter in guide.parameters():
+    weak, editor = flow.Flow(config, 40), DistilledEditor(config)
+    for parameter in weak.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
-    pupil.init_from(guide)
+    editor.init_from(weak)
     faces, wishes = torch.randn(2, latents.CHANNELS, latents.SIDE, latents.SIDE), torch.randn(2, 80)
-    assert not pupil(faces, wishes).any()  # it changes nothing yet
-    pupil.network.leave.load_state_dict(guide.leave.state_dict())
+    assert not editor(faces, wishes).any()  # it changes nothing yet
+    editor.network.leave.load_state_dict(weak.leave.state_dict())
     same = wishes[:, :40].repeat(1, 2)
-    torch.testing.assert_close(pupil(faces, same), guide(faces, torch.ones(2), same[:, :40]))
+    torch.testing.assert_close(editor(faces, same), weak(faces, torch.ones(2), same[:, :40]))

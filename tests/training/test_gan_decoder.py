@@ -1,7 +1,8 @@
-"""The sharp renderer: how it begins, who teaches what, and how it is used."""
+"""The GAN decoder: initialisation, gradients, export; and the flagship that trains all parts."""
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +20,15 @@ from facedial.training.recipes import flagship
 from facedial.training.recipes import gan_decoder as gan_recipe
 
 from .test_perceptual import keras_file
-from .tiny import TINY, order
+from .tiny import TINY, TINY_FLOW, of_another_space, order
 
 CODED = ("autoencoder", "flow", "weak-flow", "gan-decoder")
 
 
-def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
-    store: Path, finished: Path, tmp_path: Path
+def test_a_gan_decoder_is_trained_exported_and_used_by_the_editor(
+    store: Path, published: Path, tmp_path: Path
 ) -> None:
-    out, run = tmp_path / "bundle", tmp_path / "sharp"
-    publish.publish([finished], out)
+    out, run = shutil.copytree(published / "bundle", tmp_path / "bundle"), tmp_path / "sharp"
     keras_file(tmp_path / "squeezenet.h5")
     tiny = (
         "val_images=4",
@@ -54,15 +54,17 @@ def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
         portrait = editor.portrait_of(codes[0])
         assert np.array_equal(portrait.photo.pixels, sharp_[0])
         assert editor.render(portrait, {}) is portrait.photo
-    # Gone on, it finds its own export in the bundle, and that was not its beginning.
+    # Resumed, it finds its own export in the bundle, which is not what it started from.
     start.run(order(store, run, steps=4, **given))
     assert not (run / "begun.safetensors").exists()
     more = tmp_path / "more"
     start.run(order(store, more, steps=1, **given))
     for name, value in tensors.load(more / "best.safetensors")[0].items():
         if name == "renderer.enter.weight":
-            assert value[:, 48:].abs().max() > 0  # gone on from the bundle's, which has seen noise
-    # What is exported lies halfway between what it went on from and what it became.
+            assert (
+                value[:, 48:].abs().max() > 0
+            )  # started from the bundle's, whose weights of noise are trained
+    # What is exported is the mean of the weights it started from and its best.
     before, after = (tensors.load(more / f"{name}.safetensors")[0] for name in ("begun", "best"))
     publish.publish([more], out)
     graph = onnx.load(out / "sharp.onnx").graph
@@ -71,55 +73,58 @@ def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
     mean = (before["leave.bias"] + after[name]).numpy() / 2
     assert not np.array_equal(before["leave.bias"].numpy(), after[name].numpy())
     np.testing.assert_allclose(known[name], mean, atol=1e-6)
-    other = tmp_path / "other-bundle"
-    start.run(order(store, tmp_path / "another", assignments=(*TINY, "code_noise=0.5")))
-    publish.publish([tmp_path / "another"], other)
     with pytest.raises(BadRun, match="train it again"):
-        publish.publish([run], other)
+        publish.publish([run], of_another_space(out, tmp_path))
 
 
-def test_a_sharp_renderer_begins_as_the_faithful_one() -> None:
+def test_a_new_gan_decoder_equals_the_mse_decoder() -> None:
     torch.manual_seed(0)
-    faithful = decoder.Decoder(decoder.Config(width=8, down=1, below=1, up=1))
-    for parameter in faithful.parameters():
+    mse = decoder.Decoder(decoder.Config(width=8, down=1, below=1, up=1))
+    for parameter in mse.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     drawn = gan_decoder.GanDecoder(decoder.Config(width=8, down=1, below=1, up=1))
-    drawn.init_from(faithful)
+    drawn.init_from(mse)
     base = torch.rand(2, 3, 128, 128)
-    torch.testing.assert_close(drawn(base), faithful(base))
+    torch.testing.assert_close(drawn(base), mse(base))
 
 
-def test_the_two_players_get_their_own_gradients_alone() -> None:
+def test_decoder_and_discriminators_have_separate_gradients() -> None:
     torch.manual_seed(0)
     drawn = gan_decoder.GanDecoder(decoder.Config(width=8, down=1, below=1, up=1))
     torch.nn.init.normal_(drawn.leave.weight, std=0.1)
-    judges = gan_decoder.Discriminators([3], [0.5])
-    game = gan_decoder.GanTraining(drawn, judges)
+    discriminators = gan_decoder.Discriminators([3], [0.5])
+    gan = gan_decoder.GanTraining(drawn, discriminators)
     base, real = torch.rand(2, 2, 3, 128, 128)
     noise = torch.randn(2, gan_decoder.ALL_NOISE, 32, 32)
-    for term, learner, other in (("g_loss", drawn, judges), ("d_loss", judges, drawn)):
-        game.zero_grad()
-        game(base, noise, real, lambda pictures: [pictures[:, :, ::2, ::2]])[term].backward()
+    for term, learner, other in (
+        ("g_loss", drawn, discriminators),
+        ("d_loss", discriminators, drawn),
+    ):
+        gan.zero_grad()
+        gan(base, noise, real, lambda pictures: [pictures[:, :, ::2, ::2]])[term].backward()
         assert any(p.grad is not None and p.grad.abs().max() > 0 for p in learner.parameters())
         assert all(p.grad is None or p.grad.abs().max() == 0 for p in other.parameters())
-    # Pictures of new codes stand beside no photo: they are told apart, but not compared.
+    # Pictures of generated codes have no photo: the discriminators see them, but no error is computed.
     flat = lambda pictures: [pictures[:, :, ::2, ::2]]  # noqa: E731
-    game.eval()  # in training every look improves the spectral norms a little
+    gan.eval()  # in training mode every call updates the spectral norms
     plain = torch.rand(1, 3, 128, 128)
-    whole, half = game(base, noise, real, flat), game(base, noise, real, flat, plain)
-    alone = game(base[1:], noise[1:], real[1:], flat)
+    whole, half = (
+        gan(base, noise, real, flat),
+        gan(base, noise, real, flat, plain),
+    )
+    alone = gan(base[1:], noise[1:], real[1:], flat)
     for term in ("mse", "perceptual"):
         torch.testing.assert_close(half[term], alone[term])
     for term in ("g_loss", "d_loss"):
         torch.testing.assert_close(half[term], whole[term])
     assert half["generated_mse"] > 0 == whole["generated_mse"]
-    same = game(base, noise, real, flat, drawn(base[:1], noise[:1]).detach())
+    same = gan(base, noise, real, flat, drawn(base[:1], noise[:1]).detach())
     assert float(same["generated_mse"].detach()) == pytest.approx(0, abs=1e-9)
-    assert all(not p.requires_grad for p in judges.projections.parameters())
-    assert all(p.requires_grad for p in judges.heads.parameters())
+    assert all(not p.requires_grad for p in discriminators.projections.parameters())
+    assert all(p.requires_grad for p in discriminators.heads.parameters())
 
 
-def test_each_part_of_a_network_has_its_own_rate() -> None:
+def test_prefixes_of_names_have_learning_rates_of_their_own() -> None:
     network = torch.nn.ModuleDict({"a": torch.nn.Linear(2, 2), "b": torch.nn.Linear(2, 2)})
     optim = OptimConfig(lr_factors=(("b.", 2.0), ("c.", 3.0)))
     groups = loop._parameter_groups(network, optim)
@@ -127,11 +132,11 @@ def test_each_part_of_a_network_has_its_own_rate() -> None:
     assert groups[1]["params"][0] is network["b"].weight
 
 
-def test_the_flagship_goes_through_its_stages_and_is_resumed(
+def test_the_flagship_trains_its_stages_and_is_resumed(
     labelled_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keras_file(tmp_path / "squeezenet.h5")
-    small_flow = ("model.width=8", "model.condition=16", "model.heads=2", "optim.batch=8")
+    small_flow = TINY_FLOW
     tiny = {
         "autoencoder": TINY,
         "flow": (*small_flow, "val_images=4"),
@@ -216,7 +221,7 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
         publish.publish([run], tmp_path / "again")
 
 
-def test_shares_of_the_flagship_make_a_whole() -> None:
+def test_shares_of_the_flagship_add_to_one() -> None:
     with pytest.raises(BadRequest, match="add to 1"):
         flagship.Settings(flow=0.9)
     nothing = dict.fromkeys(

@@ -1,4 +1,4 @@
-"""A student in school: who learns from what, what is asked of whom, and what comes out."""
+"""Adversarial fine-tuning of a distilled editor: gradients, sampled edits, the exported result."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ from facedial.training.recipes import distilled_editor, edit_table
 from facedial.training.tasks import adversarial
 
 from .test_perceptual import keras_file
-from .tiny import TINY, TINY_FLOW, order
+from .tiny import STUDENT_STEPS, TINY_FLOW, order
 
 OWN = NAMES.index("Smiling")
 
@@ -36,29 +36,29 @@ def planes() -> latents.Latents:
     return made
 
 
-def watching() -> tuple[editing.Critics, editing.ConditionalDiscriminators]:
+def critics() -> tuple[editing.Critics, editing.ConditionalDiscriminators]:
     network = (
         classifier.Classifier(classifier.Config(widths=(8, 8, 8, 8))).eval().requires_grad_(False)
     )
     ones = torch.ones(40)
     flat = lambda pictures: [pictures[:, :, ::2, ::2], pictures[:, :, ::4, ::4]]  # noqa: E731
-    usual = torch.stack([-1.5 * ones, 1.5 * ones])
-    eyes = editing.Critics(planes(), flat, network, usual, ones, ones)
-    return eyes, editing.ConditionalDiscriminators([3, 3], [0.5, 0.5])
+    class_logits = torch.stack([-1.5 * ones, 1.5 * ones])
+    observers = editing.Critics(planes(), flat, network, class_logits, ones, ones)
+    return observers, editing.ConditionalDiscriminators([3, 3], [0.5, 0.5])
 
 
 class Same(nn.Module):
-    """Changes every face by the same."""
+    """The same change for every face."""
 
     def __init__(self) -> None:
         super().__init__()
         self.change = nn.Parameter(torch.full((6, 32, 32), 0.1))
 
-    def forward(self, faces: torch.Tensor, wishes: torch.Tensor) -> torch.Tensor:
+    def forward(self, faces: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
         return self.change.expand(len(faces), -1, -1, -1)
 
 
-def asked(count: int = 4) -> editing.Edits:
+def edits(count: int = 4) -> editing.Edits:
     signs = torch.zeros(count, 40)
     signs[:, OWN] = 1
     labels = torch.where(torch.rand(count, 40) < 0.5, -1.0, 1.0)
@@ -72,53 +72,50 @@ def asked(count: int = 4) -> editing.Edits:
     )
 
 
-def test_student_and_judges_get_their_own_gradients_alone() -> None:
+def test_editor_and_discriminators_have_separate_gradients() -> None:
     torch.manual_seed(1)
-    eyes, judges = watching()
-    game = editing.AdversarialEditing(Same(), judges)
+    observers, discriminators = critics()
+    network = editing.AdversarialEditing(Same(), discriminators)
     pairs = (torch.randn(2, 6, 32, 32), torch.randn(2, 80), torch.randn(2, 6, 32, 32))
     own = ("distillation", "g_loss", "g_loss_conditional", "target", "preserve")
-    some = asked()
+    some = edits()
     for term in (*own, "d_loss"):
-        game.zero_grad()
-        raw = game((*pairs, torch.ones(2, 1, 32, 32)), some, eyes)
+        network.zero_grad()
+        raw = network((*pairs, torch.ones(2, 1, 32, 32)), some, observers)
         assert set(raw) == {*own, "d_loss"}
         raw[term].backward()
         learnt = [
             any(p.grad is not None and bool(p.grad.any()) for p in part.parameters())
-            for part in (game.editor, judges)
+            for part in (network.editor, discriminators)
         ]
         assert learnt == ([True, False] if term in own else [False, True]), term
 
 
-def test_a_change_where_none_may_be_is_no_change() -> None:
-    """Under a mask of zeros nothing moves, and what is asked is not found."""
+def test_a_mask_of_zeros_leaves_the_face_unchanged() -> None:
+    """Under a mask of zeros nothing changes, and the target is missed as before."""
     torch.manual_seed(2)
-    eyes, judges = watching()
-    some = asked()
+    observers, discriminators = critics()
+    some = edits()
     none = editing.Edits(
         some.faces, some.conditions, 0 * some.masks, some.signs, some.photos, some.labels
     )
-    game = editing.AdversarialEditing(Same(), judges)
-    pair = (torch.zeros(1, 6, 32, 32), torch.zeros(1, 80), game.editor.change[None].detach())
-    raw = game((*pair, torch.ones(1, 1, 32, 32)), none, eyes)
+    network = editing.AdversarialEditing(Same(), discriminators)
+    pair = (torch.zeros(1, 6, 32, 32), torch.zeros(1, 80), network.editor.change[None].detach())
+    raw = network((*pair, torch.ones(1, 1, 32, 32)), none, observers)
     assert float(raw["preserve"].detach()) == 0
-    assert float(raw["distillation"].detach()) == 0  # it is what the flow does
-    before = eyes.logits(some.faces)[:, OWN]
+    assert float(raw["distillation"].detach()) == 0  # equal to the flow's change
+    before = observers.logits(some.faces)[:, OWN]
     torch.testing.assert_close(raw["target"], torch.relu(1.5 - before).mean())
 
 
 @pytest.fixture(scope="module")
-def made(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(
+    labelled_store: Path, with_student: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """Runs, and a bundle with a flow, a student, and a table by which *Smiling* and *Bangs* flow."""
     tmp_path = tmp_path_factory.mktemp("ready")
+    shutil.copytree(with_student, tmp_path, dirs_exist_ok=True)
     out = tmp_path / "bundle"
-    start.run(order(labelled_store, tmp_path / "tiny"))
-    publish.publish([tmp_path / "tiny"], out)
-    given = {"init": out, "steps": 2}
-    few = (*TINY_FLOW, "val_images=4", "steps=2")
-    start.run(order(labelled_store, tmp_path / "flow", recipe="flow", assignments=few, **given))
-    publish.publish([tmp_path / "flow"], out)
     few = (
         "people=4",
         "flow_steps=1",
@@ -137,18 +134,7 @@ def made(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         row["move"] = "direction" if name == "Male" else "flow"
         row["place"], row["gain"] = 0.5, 1.5
     path.write_text(json.dumps(facts))
-    few = (*TINY_FLOW, "pairs=32", "flow_steps=1")
     publish.publish([tmp_path / "moves"], out)
-    start.run(
-        order(
-            labelled_store,
-            tmp_path / "student",
-            recipe="distilled-editor",
-            assignments=few,
-            **given,
-        )
-    )
-    publish.publish([tmp_path / "student"], out)
     return tmp_path
 
 
@@ -159,7 +145,7 @@ def ready(made: Path, tmp_path: Path) -> Path:
     return tmp_path / "bundle"
 
 
-def test_a_schooled_student_goes_on_and_may_be_what_an_edit_does(
+def test_fine_tuning_starts_from_the_bundles_editor_and_may_become_the_best_method(
     labelled_store: Path, ready: Path, drawn: np.ndarray, tmp_path: Path
 ) -> None:
     run = tmp_path / "school"
@@ -175,11 +161,11 @@ def test_a_schooled_student_goes_on_and_may_be_what_an_edit_does(
     assert scores["score"] == pytest.approx(scores["target_probability"] - scores["collateral"])
     first, second = (next(r for r in logged if r["step"] == k)["weighted"] for k in (1, 2))
     assert first["target"] == 0 != second["target"]  # warm-up
-    begun = tensors.load(tmp_path / "student" / "best.safetensors")[0]
+    initial = tensors.load(tmp_path / "student" / "best.safetensors")[0]
     ended = tensors.load(run / "best.safetensors")[0]
     name = "network.middle.0.first.weight"
     # It goes on from the bundle's student, whose weights are bytes.
-    assert float((ended[f"editor.{name}"] - begun[name]).abs().max()) < 0.05
+    assert float((ended[f"editor.{name}"] - initial[name]).abs().max()) < 0.05
     before = (ready / "student.onnx").read_bytes()
     publish.publish([run], ready)
     assert (ready / "student.onnx").read_bytes() != before
@@ -206,7 +192,7 @@ def test_a_schooled_student_goes_on_and_may_be_what_an_edit_does(
             return editor.change(portrait, edit, move, quality).after.values
 
         flowed = after("Smiling", "flow", "best")
-        fast = after("Smiling", "flow", "fast")  # asked for as a guess, the flow's is known
+        fast = after("Smiling", "flow", "fast")  # the flow's result is in the cache
         best = after("Smiling", "best", "best")
         assert not np.array_equal(best, flowed)
         assert np.array_equal(best, fast)
@@ -217,7 +203,7 @@ def test_a_schooled_student_goes_on_and_may_be_what_an_edit_does(
         )
 
 
-def test_what_is_asked_is_drawn_by_seed_of_people_who_lack_it(
+def test_edits_are_drawn_by_seed_with_targets_that_people_lack(
     labelled_store: Path, ready: Path, tmp_path: Path
 ) -> None:
     from facedial.data.store import Store
@@ -251,18 +237,16 @@ def test_what_is_asked_is_drawn_by_seed_of_people_who_lack_it(
     assert torch.equal(torch.cat([part.signs for part in parts]), one.signs)
 
 
-def test_what_cannot_be_schooled_is_refused(store: Path, finished: Path, tmp_path: Path) -> None:
+def test_wrong_settings_and_bundles_are_refused(
+    store: Path, with_flow: Path, tmp_path: Path
+) -> None:
     with pytest.raises(BadRequest, match="between 0 and 1, got 1"):
         adversarial.AdversarialConfig(unpaired_fraction=1.0)
     with pytest.raises(BadRequest, match="0 or more"):
         adversarial.AdversarialConfig(preserve=-1.0)
     with pytest.raises(BadRequest, match="qualities are fast or best"):
         edit_table.Settings(qualities=("finest",))
-    out = tmp_path / "plain"
-    publish.publish([finished], out)
-    few = (*TINY_FLOW, "val_images=4", "steps=2")
-    start.run(order(store, tmp_path / "flow", recipe="flow", assignments=few, steps=1, init=out))
-    publish.publish([tmp_path / "flow"], out)
+    out = with_flow / "bundle"
     with pytest.raises(BadBundle, match="no distilled editor; set qualities to best alone"):
         start.run(
             order(
@@ -273,11 +257,11 @@ def test_what_cannot_be_schooled_is_refused(store: Path, finished: Path, tmp_pat
                 init=out,
             )
         )
-    few = (*TINY_FLOW, "pairs=32", "flow_steps=1", "adversarial.features_file=x.h5")
+    few = (*STUDENT_STEPS, "adversarial.features_file=x.h5")
     with pytest.raises(BadBundle, match="no distilled editor to fine-tune"):
         start.run(
             order(
                 store, tmp_path / "s", recipe="distilled-editor", assignments=few, steps=1, init=out
             )
         )
-    assert TINY and distilled_editor.Settings().adversarial.features_file == ""
+    assert distilled_editor.Settings().adversarial.features_file == ""
