@@ -199,12 +199,12 @@ def of_calls(editor: "Editor", photo: "Photo", model: str | None, threads: int) 
     from facedial.faces.dlib_detector import DlibDetector
 
     rng = np.random.default_rng(0)
-    bundle, detector = editor.bundle, DlibDetector()
-    size = int(bundle.facts["dimensions"])
+    used, detector = editor.model, DlibDetector()
+    size = used.dimensions
     portrait = editor.read(photo)[0]
-    crop, side = Image.fromarray(portrait.crop.pixels), bundle.side
+    crop, side = Image.fromarray(portrait.crop.pixels), used.side
     crops = np.repeat(portrait.crop.pixels[None], MANY, 0)
-    codes = bundle.encode(crops)
+    codes = used.encode(crops)
     edit = Edit(targets={"Smiling": 0.0, "Blond_Hair": 1.0})
     # The cheapest linear code of the same size: small pictures of 6,144 numbers times a matrix.
     small = rng.standard_normal((MANY, side * side * 3 // 8), np.float32)
@@ -218,7 +218,7 @@ def of_calls(editor: "Editor", photo: "Photo", model: str | None, threads: int) 
             other.decode(other.encode(crops[:1]))
 
     def hashed() -> None:
-        for path in bundle.path.iterdir():
+        for path in used.path.iterdir():
             hashlib.sha256(path.read_bytes()).digest()
 
     def enlarged_and_pasted() -> None:
@@ -249,20 +249,20 @@ def of_calls(editor: "Editor", photo: "Photo", model: str | None, threads: int) 
         ),
         timed(
             "encode 1",
-            lambda: bundle.encode(crops[:1]),
+            lambda: used.encode(crops[:1]),
             "numpy: [1, 6144] @ [6144, 1024]",
             lambda: small[:1] @ matrix,
         ),
         timed(
             f"encode {MANY}",
-            lambda: bundle.encode(crops),
+            lambda: used.encode(crops),
             f"numpy: [{MANY}, 6144] @ [6144, 1024]",
             lambda: small @ matrix,
         ),
-        timed("decode 1", lambda: bundle.decode(codes[:1]), lanczos, lambda: halved_and_back(1)),
+        timed("decode 1", lambda: used.decode_mse(codes[:1]), lanczos, lambda: halved_and_back(1)),
         timed(
             f"decode {MANY}",
-            lambda: bundle.decode(codes),
+            lambda: used.decode_mse(codes),
             f"{lanczos}, {MANY} times",
             lambda: halved_and_back(MANY),
         ),

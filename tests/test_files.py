@@ -5,7 +5,6 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -172,7 +171,8 @@ def test_what_is_no_text_is_one_sentence(tmp_path: Path) -> None:
         files.read_text(tmp_path, "preset")
 
 
-def test_a_preset_and_lists_with_a_byte_order_mark_are_read(tmp_path: Path, editor: Any) -> None:
+def test_a_preset_and_lists_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    from facedial.cli.options import load_preset
     from facedial.data.tables import read_table
     from facedial.teaching import listed
 
@@ -180,7 +180,7 @@ def test_a_preset_and_lists_with_a_byte_order_mark_are_read(tmp_path: Path, edit
     preset.write_text('{"set": {"Smiling": 1}}', encoding="utf-8-sig")
     listing.write_text("me.jpg\nyou.jpg\n", encoding="utf-8-sig", newline="\r\n")
     table.write_text("file,person\nme.jpg,Zoë\n", encoding="utf-8-sig")
-    assert editor.parse([], [], [], 1.0, preset).targets == {"Smiling": 1}
+    assert load_preset(preset).targets == {"Smiling": 1}
     assert listed(listing) == [tmp_path / "me.jpg", tmp_path / "you.jpg"]
     assert read_table(table) == {"file": ["me.jpg"], "person": ["Zoë"]}
 

@@ -59,7 +59,7 @@ class PortraitReader:
         if eyes is not None:
             points = np.asarray(eyes, np.float64)
             if points.size != 4:
-                raise BadRequest(f"both eyes are four numbers x, y, x, y, found {eyes!r}")
+                raise BadRequest(f"two eyes are four numbers x, y, x, y, found {eyes!r}")
             return self.read(photo, [face_from_eyes(photo, points.reshape(2, 2))])
         integer = isinstance(face, numbers.Integral) and not isinstance(face, bool)
         number = int(face) if integer else None
