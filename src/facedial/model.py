@@ -106,29 +106,7 @@ class Model:
         `UnknownName`, and `CodeSpaceMismatch` for a part that was made for other codes; where not
         `strict`, such a part is left out instead, so that it can be trained again.
         """
-        bundle = Bundle.open(path, threads=threads)
-        space = _stated(bundle)
-        directions = Directions.load(bundle.file(DIRECTIONS))
-        if directions.space != space:
-            raise CodeSpaceMismatch(
-                f"the directions belong to {directions.space}, the model to {space}; fit them again "
-                "with this model"
-            )
-        left_out = _parts_of_other_spaces(bundle, space)
-        if strict and left_out:
-            part, other = next(iter(left_out.items()))
-            raise CodeSpaceMismatch(
-                f"the {DEPENDENT[part]} in {bundle.name} was made for codes of {other}, its "
-                f"autoencoder makes {space}; make the {DEPENDENT[part]} again for this bundle"
-            )
-        for part, other in left_out.items():
-            log.info("%s: %s of %s left out", bundle.name, DEPENDENT[part], other)
-        complete = all(bundle.has(graph) for graph in SHARED)
-        packaged = bundle if complete else Bundle.open(threads=threads)
-        table = {} if "moves" in left_out else bundle.part("moves")
-        known = bundle.has_file(ATTRIBUTE_MASKS) and "moves" not in left_out
-        masks = AttributeMasks.load(bundle.file(ATTRIBUTE_MASKS)) if known else AttributeMasks({})
-        return Model(bundle, packaged, directions, EditTable.of(table), masks, frozenset(left_out))
+        return _opened(Bundle.open(path, threads=threads), strict)
 
     def with_learned(self, learned: Sequence[Learned]) -> "Model":
         """This model, sharing its sessions, with learned directions that edits may name."""
@@ -332,3 +310,29 @@ class Model:
         """The bundle that holds a graph: this one, or the packaged one for what any model can use."""
         own = graph not in SHARED or self.bundle.has(graph)
         return self.bundle if own else self.packaged
+
+
+def _opened(bundle: Bundle, strict: bool) -> Model:
+    """See `Model.open`."""
+    space = _stated(bundle)
+    directions = Directions.load(bundle.file(DIRECTIONS))
+    if directions.space != space:
+        raise CodeSpaceMismatch(
+            f"the directions belong to {directions.space}, the model to {space}; fit them again "
+            "with this model"
+        )
+    left_out = _parts_of_other_spaces(bundle, space)
+    if strict and left_out:
+        part, other = next(iter(left_out.items()))
+        raise CodeSpaceMismatch(
+            f"the {DEPENDENT[part]} in {bundle.name} was made for codes of {other}, its "
+            f"autoencoder makes {space}; make the {DEPENDENT[part]} again for this bundle"
+        )
+    for part, other in left_out.items():
+        log.info("%s: %s of %s left out", bundle.name, DEPENDENT[part], other)
+    complete = all(bundle.has(graph) for graph in SHARED)
+    packaged = bundle if complete else Bundle.open(threads=bundle.threads)
+    table = {} if "moves" in left_out else bundle.part("moves")
+    known = bundle.has_file(ATTRIBUTE_MASKS) and "moves" not in left_out
+    masks = AttributeMasks.load(bundle.file(ATTRIBUTE_MASKS)) if known else AttributeMasks({})
+    return Model(bundle, packaged, directions, EditTable.of(table), masks, frozenset(left_out))

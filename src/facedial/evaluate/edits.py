@@ -289,9 +289,9 @@ def _edit_models(context: EvaluationContext) -> list[_EditModel]:
         with Editor.open(path) as editor:
             if editor.model.frame != FRAME or editor.model.side != SIDE:
                 continue
-            flow, student = editor.model.has_flow, editor.model.has_distilled_editor
+            flow, distilled = editor.model.has_flow, editor.model.has_distilled_editor
         found.append(_EditModel(name, path, BEST))  # as `facedial edit`
-        if student:
+        if distilled:
             found.append(_EditModel(f"{name} distilled", path, BEST, FAST))
         if flow:
             found.append(_EditModel(f"{name} flow", path, FLOW))

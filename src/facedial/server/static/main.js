@@ -46,8 +46,6 @@ function readHash() {
     given.delete("token");
     history.replaceState(null, "", given.size ? `#${given}` : location.pathname);
   }
-  // Older links name targets attributes `wish`.
-  if (given.has("wish")) given.set("targets", given.get("wish"));
   useToken(sessionStorage.getItem("facedial-token"));
   return given;
 }
