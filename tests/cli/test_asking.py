@@ -409,7 +409,7 @@ def test_another_model(answering: Answering, photo: Path, tmp_path: Path) -> Non
 
 
 BEFORE_ANY_QUESTION = [
-    (["generate", "--prior", "uniform"], "uniform prior knows none"),
+    (["generate", "--prior", "uniform"], "uniform prior has none"),
     (["generate", "--set", "Smilling=1"], "did you mean Smiling?"),
     (["generate", "--set", "Smiling=7"], "-0.5..1.5"),
     (["generate", "-o", "there.png"], "there.png exists"),

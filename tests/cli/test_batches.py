@@ -225,6 +225,22 @@ def test_standard_input_and_output_in_every_format(
     assert [path.name for path in Path().iterdir()] == ["x.png"]
 
 
+def test_no_picture_goes_to_or_comes_from_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, end = os.openpty()
+    with open(end, "r+b", buffering=0) as raw, io.TextIOWrapper(raw) as text:
+        monkeypatch.setattr("sys.stdin", text)
+        monkeypatch.setattr("sys.stdout", text)
+        with pytest.raises(BadRequest, match="standard output is a terminal"):
+            streams.check_stdout()
+        with pytest.raises(BadRequest, match="standard input is a terminal"):
+            streams.read_picture()
+        monkeypatch.undo()
+    os.close(terminal)
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(BadPhoto, match="standard input is closed"):
+        streams.read_picture()
+
+
 DASHES = [
     (["edit", "-", "HEAD", *SMILE], "takes one photo alone"),
     (["edit", "HEAD", "HEAD2", *SMILE, "-o", "-"], "takes one photo alone"),
