@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facedial.cli import outputs
-from facedial.cli.batch import PICTURES, Input, Inputs, Tally
+from facedial.cli.batch import Input, Inputs, Tally
 from facedial.cli.options import FORMATS, Output, output
 from facedial.errors import BadRequest
-from facedial.faces.photo import SAVED
+from facedial.files import READABLE, WRITABLE
 
 from .conftest import SMILE, Facedial, told
 
@@ -226,7 +226,7 @@ def test_every_kind_of_picture_is_taken_from_a_folder(ending: str) -> None:
 
 
 def test_endings_of_options_are_endings_that_are_written() -> None:
-    assert {f".{name}" for name in FORMATS} <= SAVED.keys() <= PICTURES
+    assert {f".{name}" for name in FORMATS} <= WRITABLE.keys() <= READABLE
 
 
 def test_a_slash_at_the_end_names_a_folder() -> None:
