@@ -419,7 +419,7 @@ BEFORE_ANY_QUESTION = [
     (["edit", "PHOTO", "--face", "2"], "drawn.png has 1 face, so there is no face 2"),
     (["edit", "PHOTO", "--set", "Smilling=1"], "did you mean Smiling?"),
     (["edit", "PHOTO", "--strength", "0"], "nothing to change"),
-    (["edit", "PHOTO", "--move", "flaw"], "no move named 'flaw'"),
+    (["edit", "PHOTO", "--method", "flaw"], "no edit method named 'flaw'"),
     (["edit", "PHOTO", "-o", "there.png"], "there.png exists"),
     (["edit"], "Missing argument 'PHOTO...'"),
 ]

@@ -81,7 +81,7 @@ def test_a_shift_of_nothing_returns_the_photo(facedial: Facedial, head: Path) ->
 def test_what_goes_with_a_wish_is_said_and_exactly_leaves_it_out(
     facedial: Facedial, head: Path
 ) -> None:
-    along = ("--move", "direction")  # a flow moves a wish and what goes with it in one step
+    along = ("--method", "direction")  # the flow edits a target and what it implies in one step
     done = facedial("edit", head, *along, "--set", "Mustache=1", "-o", "whole.png")
     assert (done.code, done.out) == (0, "whole.png\n")
     assert "also set, as implied: No_Beard=0 (--exactly" in done.err

@@ -229,7 +229,7 @@ def test_a_morph_draws_faces_between_and_fades_only_if_told(
     """Halfway a straight line has averaged the fine detail of two faces away."""
     last = sets[0] / "warm-0.png"
     assert facedial("morph", head, last, "--steps", 3, "-o", "faces").code == 0
-    assert facedial("morph", head, last, "--steps", 3, "--straight", "-o", "faded").code == 0
+    assert facedial("morph", head, last, "--steps", 3, "--linear", "-o", "faded").code == 0
     drawn, faded = (
         np.stack([read(Path(name, f"frame-{i:04d}.png")) for i in range(3)])
         for name in ("faces", "faded")

@@ -8,7 +8,7 @@ def test_halfway_between_two_people_is_a_face_and_no_fade(editor: Editor) -> Non
     """A fade of one over the other has half the edges of either; a face of its own has nearly all."""
     codes = editor.generate(4, seed=1)
     ends = scores.sharpness(editor.decode(codes)).reshape(-1, 2).mean(1)
-    faces = [editor.portrait_of(code) for code in codes]
+    faces = [editor.reader.of_code(code) for code in codes]
     pairs = list(zip(faces[::2], faces[1::2], strict=True))
     by_flow, faded = (
         [editor.interpolate(pair, 3, straight=straight)[1] for pair in pairs]

@@ -51,7 +51,7 @@ def test_a_gan_decoder_is_trained_exported_and_used_by_the_editor(
         assert not np.array_equal(sharp_, faithful)
         assert np.abs(sharp_.astype(int) - faithful).mean() < 20
         assert np.array_equal(sharp_[:1], editor.decode(codes[:1]))  # no new noise each time
-        portrait = editor.portrait_of(codes[0])
+        portrait = editor.reader.of_code(codes[0])
         assert np.array_equal(portrait.photo.pixels, sharp_[0])
         assert editor.render(portrait, {}) is portrait.photo
     # Resumed, it finds its own export in the bundle, which is not what it started from.
