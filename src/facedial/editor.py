@@ -99,10 +99,11 @@ class Editor:
             found |= {name: own[name] for name in by_flow}
         return found
 
-    def check(self, edit: Edit) -> None:
+    def check(self, edit: Edit, method: str = BEST, quality: str = FULL) -> None:
         """Raise `BadRequest` or `UnknownName` for an edit that no face could be given."""
         zero = Code(np.zeros(self.model.dimensions, np.float32), self.model.space)
         self.model.directions.step(zero, edit)
+        changes.change(self.model, zero, Edit(), None, method=method, quality=quality)
 
     def change(
         self, portrait: Portrait, edit: Edit, method: str = BEST, quality: str = FULL

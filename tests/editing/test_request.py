@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facedial.codes.attributes import ATTRIBUTES, find, match
+from facedial.codes.attributes import ATTRIBUTES, NAMES, match
 from facedial.editing.request import Edit
 from facedial.errors import BadRequest, UnknownName
 
@@ -48,16 +48,16 @@ def test_attributes_are_celebas_forty_in_its_order() -> None:
 
 def test_the_nearest_name_is_suggested() -> None:
     with pytest.raises(UnknownName, match="did you mean Smiling"):
-        Edit.parse(set=["Smilling=1"])
+        Edit({"Smilling": 1}).checked(NAMES)
     with pytest.raises(UnknownName, match="did you mean Eyeglasses"):
-        Edit.parse(keep=["eye_glases"])
-    assert Edit.parse(set=["my smile=1"], known=["My-Smile"]).targets == {"My-Smile": 1.0}
+        Edit(keep=frozenset({"eye_glases"})).checked(NAMES)
+    assert Edit({"my smile": 1}).checked(["My-Smile"]).targets == {"My-Smile": 1.0}
     with pytest.raises(UnknownName, match="known: a"):
         match("zzz", ["a"])
 
 
-def test_texts_are_parsed_into_an_edit() -> None:
-    edit = Edit.parse(set=["smiling=0.5"], add=["bald=-2"], keep=["male", "Young"], strength=2)
+def test_names_are_spelt_as_celeba_spells_them() -> None:
+    edit = Edit({"smiling": 0.5}, {"bald": -2}, frozenset({"male", "Young"}), 2)
     assert edit == Edit({"Smiling": 0.5}, {"Bald": -2.0}, frozenset({"Male", "Young"}), 2.0)
     assert Edit({"Smiling": np.float64(1)}).targets == {"Smiling": 1.0}
 
@@ -65,23 +65,21 @@ def test_texts_are_parsed_into_an_edit() -> None:
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({"set": ["Smiling"]}, "NAME=AMOUNT"),
-        ({"set": ["Smiling=much"]}, "not a number"),
-        ({"set": ["Smiling=nan"]}, "must be a number"),
-        ({"set": ["Smiling=2"]}, r"-0.5..1.5, found 2"),
-        ({"add": ["Smiling=-6"]}, r"-5..5, found -6"),
-        ({"set": ["Smiling=1", "smiling=0"]}, "given twice"),
-        ({"set": ["Smiling=1"], "add": ["Smiling=1"]}, "asked for twice"),
-        ({"set": ["Smiling=1"], "keep": ["Smiling"]}, "asked for twice"),
+        ({"targets": {"Smiling": math.nan}}, "must be a number"),
+        ({"targets": {"Smiling": 2}}, r"-0.5..1.5, found 2"),
+        ({"shifts": {"Smiling": -6}}, r"-5..5, found -6"),
+        ({"targets": {"Smiling": 1, "smiling": 0}}, "two targets"),
+        ({"targets": {"Smiling": 1}, "shifts": {"Smiling": 1}}, "asked for twice"),
+        ({"targets": {"Smiling": 1}, "keep": frozenset({"Smiling"})}, "asked for twice"),
         ({"strength": 4.0}, "strength must lie in 0..3"),
         ({"strength": math.inf}, "strength must be a number"),
     ],
 )
 def test_requests_out_of_range_or_contradictory_are_refused(
-    asked: dict[str, list[str]], says: str
+    asked: dict[str, object], says: str
 ) -> None:
     with pytest.raises(BadRequest, match=says):
-        Edit.parse(**asked)  # type: ignore[arg-type]
+        Edit(**asked)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -65,33 +65,6 @@ class Edit:
             keep=frozenset(match(name, names) for name in self.keep),
         )
 
-    @staticmethod
-    def parse(
-        set: Iterable[str] = (),
-        add: Iterable[str] = (),
-        keep: Iterable[str] = (),
-        *,
-        strength: float = 1.0,
-        exactly: bool = False,
-        known: Iterable[str] = NAMES,
-    ) -> "Edit":
-        """The edit of command-line texts "NAME=AMOUNT" (`set`, `add`) and "NAME" (`keep`).
-
-        `known`: the names that may occur, by default CelebA's; a model's own are
-        `Directions.names`. Raises `UnknownName` with the nearest, `BadRequest` for the rest.
-
-        >>> Edit.parse(set=["no-beard=1"], keep=["male"])
-        Edit(targets={'No_Beard': 1.0}, shifts={}, keep=frozenset({'Male'}), strength=1.0, exactly=False)
-        """
-        names = tuple(known)
-        return Edit(
-            targets=_pairs(set, names),
-            shifts=_pairs(add, names),
-            keep=frozenset(match(name.strip(), names) for name in keep),
-            strength=strength,
-            exactly=exactly,
-        )
-
     def to_json(self) -> str:
         """One line of JSON with sorted keys, so that equal edits are equal texts."""
         facts = {
@@ -158,20 +131,4 @@ def _amounts(
         if name in amounts:
             raise BadRequest(f"{name} has two {what}s; give one")
         amounts[name] = _number(value, limits, f"{what} of {name}")
-    return amounts
-
-
-def _pairs(texts: Iterable[str], known: tuple[str, ...]) -> dict[str, float]:
-    amounts: dict[str, float] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise BadRequest(f"{text!r} has no amount; write NAME=AMOUNT, as in Smiling=1")
-        name = match(name.strip(), known)
-        if name in amounts:
-            raise BadRequest(f"{name} is given twice; give one amount")
-        try:
-            amounts[name] = float(value)
-        except ValueError as error:
-            raise BadRequest(f"{value!r} in {text!r} is not a number") from error
     return amounts

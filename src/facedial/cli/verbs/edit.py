@@ -180,7 +180,7 @@ def command(
     with Editor.open(model, threads=threads) as opened_editor:
         editor = opened_editor.with_learned([Learned.load(path) for path in learned])
         edit = asked.edit(editor.model.directions.names)
-        editor.check(edit)
+        editor.check(edit, method, quality)
         if edit.is_zero and not (ask and edit.strength):
             raise click.UsageError(NOTHING)
         plan = outputs.plan(inputs, out, "edited", overwrite=overwrite, skip_existing=skip_existing)
@@ -208,11 +208,9 @@ def command(
 
 def _with_answers(work: Work, portrait: Portrait, asked: EditOptions) -> Edit:
     """The edit with what is answered about a portrait; what it names already is not asked for."""
-    from facedial.editing.request import TARGET_RANGE, Edit
+    from facedial.editing.request import TARGET_RANGE
 
     editor, edit = work.editor, work.edit
-    # A method that is refused is refused before any question.
-    editor.change(portrait, Edit(), work.method, work.quality)
     probabilities = editor.predict_attributes(portrait)
     names = editor.model.directions.names
     questions = asking.questions_about(names, editor.model.classifier_auc(), probabilities)
