@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facedial.codes.attributes import ATTRIBUTES, NAMES, match
+from facedial.codes.attributes import ATTRIBUTES, NAMES, find, match
 from facedial.editing.request import Edit
 from facedial.errors import BadRequest, UnknownName
 
