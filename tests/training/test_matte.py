@@ -1,5 +1,6 @@
 """Person and background: what colours say of one crop, and what a network learns of many."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +51,10 @@ def test_colours_tell_a_head_from_a_wall(hair, behind):
 
 
 def test_a_network_learns_them_and_ships(
-    store: Path, drawn: np.ndarray, finished: Path, tmp_path: Path
+    store: Path, drawn: np.ndarray, published: Path, tmp_path: Path
 ):
-    run, out = tmp_path / "matte", tmp_path / "bundle"
-    publish.publish([finished], out)
+    run = tmp_path / "matte"
+    out = shutil.copytree(published / "bundle", tmp_path / "bundle")
     given = {"recipe": "matte", "assignments": SMALL}
     start.run(order(store, run, steps=60, **given))
     known, _ = tensors.load(run / TAUGHT)

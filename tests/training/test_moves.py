@@ -17,9 +17,8 @@ from facedial.faces.paste import enlarged
 from facedial.training import publish, start
 from facedial.training.recipes import moves
 
-from .tiny import TINY_FLOW, order
+from .tiny import order
 
-FLOW_STEPS = (*TINY_FLOW, "judged=4", "steps=2")
 FEW = (
     "people=8",
     "steps=1",
@@ -31,21 +30,10 @@ FEW = (
 )
 
 
-@pytest.fixture(scope="module")
-def flowed(store: Path, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle with a flow that has learnt next to nothing; not to be written into."""
-    tmp_path = tmp_path_factory.mktemp("flowed")
-    out = tmp_path / "flowing"
-    publish.publish([finished], out)
-    start.run(order(store, tmp_path / "flow", recipe="flow", assignments=FLOW_STEPS, init=out))
-    publish.publish([tmp_path / "flow"], out)
-    return out
-
-
 @pytest.fixture
-def flowing(flowed: Path, tmp_path: Path) -> Path:
-    """The same, to be written into."""
-    return shutil.copytree(flowed, tmp_path / "flowing")
+def flowing(with_flow: Path, tmp_path: Path) -> Path:
+    """A bundle with a flow that has learnt next to nothing, to be written into."""
+    return shutil.copytree(with_flow / "bundle", tmp_path / "flowing")
 
 
 def measure(store: Path, run: Path, init: Path, *more: str) -> None:
@@ -129,9 +117,8 @@ def test_what_is_not_measured_again_stays_as_the_bundle_has_it(
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
-def test_what_cannot_be_measured_is_refused(store: Path, finished: Path, tmp_path: Path) -> None:
-    plain = tmp_path / "plain"
-    publish.publish([finished], plain)
+def test_what_cannot_be_measured_is_refused(store: Path, published: Path, tmp_path: Path) -> None:
+    plain = shutil.copytree(published / "bundle", tmp_path / "plain")
     with pytest.raises(BadBundle, match="has no flow"):
         measure(store, tmp_path / "none", plain)
     with pytest.raises(BadRequest, match="no such attribute"):

@@ -28,7 +28,7 @@ from facedial.training import export, loop, precision, publish, start, tensors
 from facedial.training.recipe import Context, Pace, Terms, from_json, with_settings
 from facedial.training.recipes import autoencoder, flow
 
-from .tiny import TINY, TINY_FLOW, order
+from .tiny import FLOW_STEPS, TINY, of_another_space, order
 
 RECIPES = folder.names(start.RECIPES)
 
@@ -151,10 +151,10 @@ def test_a_run_leaves_curves_sheets_and_scores(finished: Path) -> None:
 
 
 def test_export_agrees_with_torch_and_can_be_gone_on_from(
-    store: Path, finished: Path, drawn: np.ndarray, tmp_path: Path
+    store: Path, finished: Path, published: Path, drawn: np.ndarray, tmp_path: Path
 ) -> None:
-    out = tmp_path / "bundle"
-    differences = publish.publish([finished], out)
+    out = published / "bundle"
+    differences = json.loads((published / "differences.json").read_text())
     assert set(differences) == {"autoencoder-encode", "autoencoder-decode"}
     assert max(differences.values()) < 2e-3
     network = autoencoder.Autoencoder(start.opened(finished)[2])
@@ -177,15 +177,28 @@ def test_export_agrees_with_torch_and_can_be_gone_on_from(
         export.take_weights(network, out, "reader")
 
 
+NARROW = ("judged=16", "pace.batch=4", "model.widths=[8, 8, 16, 16]")
+
+
+@pytest.fixture(scope="module")
+def with_networks(store: Path, with_flow: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs `landmarks` and `reader`, and a `bundle` of them, an autoencoder and a flow."""
+    made = tmp_path_factory.mktemp("networks")
+    shutil.copytree(with_flow, made, dirs_exist_ok=True)
+    runs = [made / "landmarks", made / "reader"]
+    for run in runs:
+        start.run(order(store, run, recipe=run.name, assignments=NARROW, steps=2))
+    publish.publish(runs, made / "bundle")
+    return made
+
+
 @pytest.mark.parametrize("recipe", ["landmarks", "reader"])
 def test_every_network_can_be_gone_on_from_its_bundle(
-    recipe: str, store: Path, finished: Path, tmp_path: Path
+    recipe: str, store: Path, with_networks: Path, tmp_path: Path
 ) -> None:
     """Also those with batch norms, which an exporter likes to fold away."""
-    run, out = tmp_path / "run", tmp_path / "bundle"
-    given = ("judged=16", "pace.batch=4")
-    start.run(order(store, run, recipe=recipe, assignments=given, steps=2))
-    publish.publish([finished, run], out)
+    run, out = with_networks / recipe, with_networks / "bundle"
+    given = NARROW
     onward = tmp_path / "onward"
     start.run(order(store, onward, recipe=recipe, assignments=given, init=out, steps=1))
     before, _ = tensors.load(run / "best.safetensors")
@@ -201,16 +214,29 @@ def test_every_network_can_be_gone_on_from_its_bundle(
             assert torch.allclose(value, before[name], atol=1e-6), name
 
 
+UNREFINED = (*TINY, "refinements=0")
+
+
+@pytest.fixture(scope="module")
+def unrefined(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of an autoencoder without a refiner."""
+    run = tmp_path_factory.mktemp("unrefined") / "run"
+    start.run(order(store, run, assignments=UNREFINED))
+    publish.publish([run], run / "bundle")
+    return run / "bundle"
+
+
 def test_codes_keep_their_space_only_while_nothing_moves_them(
-    store: Path, finished: Path, tmp_path: Path
+    store: Path, published: Path, unrefined: Path, tmp_path: Path
 ) -> None:
     """A trained refiner makes other codes; without one, a trained renderer does not."""
-    for name, given, same in (("refined", TINY, False), ("linear", (*TINY, "refinements=0"), True)):
-        first, later = tmp_path / name, tmp_path / f"{name}-later"
-        start.run(order(store, first, assignments=given))
-        publish.publish([first], first / "bundle")
-        before = json.loads((first / "bundle" / "bundle.json").read_text())["space"]
-        start.run(order(store, later, assignments=given, init=first / "bundle"))
+    for name, first, given, same in (
+        ("refined", published / "bundle", TINY, False),
+        ("linear", unrefined, UNREFINED, True),
+    ):
+        later = tmp_path / name
+        before = json.loads((first / "bundle.json").read_text())["space"]
+        start.run(order(store, later, assignments=given, init=first))
         publish.publish([later], later / "bundle")
         after = json.loads((later / "bundle" / "bundle.json").read_text())["space"]
         assert (before == after) is same, name
@@ -246,21 +272,19 @@ def test_refined_codes_are_white_again_and_draw_the_same(
         assert np.abs(bundle.decode(codes) - wanted).mean() < 1.5  # one byte a weight
 
 
-def test_a_bundle_without_a_refiner_can_be_gone_on_from(store: Path, tmp_path: Path) -> None:
-    plain = tmp_path / "plain"
-    start.run(order(store, plain, assignments=(*TINY, "refinements=0")))
-    publish.publish([plain], plain / "bundle")
-    start.run(order(store, tmp_path / "refined", init=plain / "bundle", steps=2))
+def test_a_bundle_without_a_refiner_can_be_gone_on_from(
+    store: Path, unrefined: Path, tmp_path: Path
+) -> None:
+    start.run(order(store, tmp_path / "refined", init=unrefined, steps=2))
     assert lines(tmp_path / "refined", "loss")
 
 
-def test_both_graphs_hold_the_renderer_once(finished: Path, tmp_path: Path) -> None:
-    publish.publish([finished], tmp_path / "bundle")
+def test_both_graphs_hold_the_renderer_once(finished: Path, published: Path) -> None:
     network = autoencoder.Autoencoder(start.opened(finished)[2])
     rounded = export.round_network(network, {})
     weights = network.state_dict()
     wanted = sum(weights[name].numel() for name in rounded if not name.startswith("refiner."))
-    assert (tmp_path / "bundle" / export.SHARED).stat().st_size == wanted
+    assert (published / "bundle" / export.SHARED).stat().st_size == wanted
 
 
 def test_a_run_stopped_before_its_codes_were_fitted_is_not_exported(
@@ -275,16 +299,9 @@ def test_a_run_stopped_before_its_codes_were_fitted_is_not_exported(
 
 
 def test_a_flow_learns_a_bundles_codes_and_draws_them(
-    store: Path, finished: Path, drawn: np.ndarray, tmp_path: Path
+    store: Path, with_networks: Path, drawn: np.ndarray, tmp_path: Path
 ) -> None:
-    out, run, reader = tmp_path / "bundle", tmp_path / "flow", tmp_path / "reader"
-    start.run(
-        order(store, reader, recipe="reader", assignments=("judged=16", "pace.batch=4"), steps=1)
-    )
-    publish.publish([finished, reader], out)
-    tiny = (*TINY_FLOW, "judged=4", "steps=2")
-    start.run(order(store, run, recipe="flow", assignments=tiny, init=out))
-    publish.publish([run], out)
+    out, tiny = with_networks / "bundle", FLOW_STEPS
     with Editor.open(out) as editor:
         assert editor.prior().name == "learned"
         faces = editor.generate(3, seed=5)
@@ -311,11 +328,8 @@ def test_a_flow_learns_a_bundles_codes_and_draws_them(
     with pytest.raises(BadBundle, match="does not exist"):
         nowhere = tmp_path / "nowhere"
         start.run(order(store, nowhere, recipe="flow", assignments=tiny, init=tmp_path / "none"))
-    other = tmp_path / "other-bundle"
-    start.run(order(store, tmp_path / "another", assignments=(*TINY, "code_noise=0.5")))
-    publish.publish([tmp_path / "another"], other)
     with pytest.raises(BadRun, match="train the flow again"):
-        publish.publish([run], other)
+        publish.publish([with_networks / "flow"], of_another_space(out, tmp_path))
 
 
 def test_people_are_as_people_described_them() -> None:

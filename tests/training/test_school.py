@@ -19,7 +19,7 @@ from facedial.training.models.small_picture import LinearMap
 from facedial.training.recipes import _school, moves, student
 
 from .test_perceptual import keras_file
-from .tiny import TINY, TINY_FLOW, order
+from .tiny import STUDENT_STEPS, TINY_FLOW, order
 
 OWN = NAMES.index("Smiling")
 
@@ -106,16 +106,13 @@ def test_a_change_where_none_may_be_is_no_change() -> None:
 
 
 @pytest.fixture(scope="module")
-def made(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(
+    labelled_store: Path, with_student: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """Runs, and a bundle with a flow, a student, and a table by which *Smiling* and *Bangs* flow."""
     tmp_path = tmp_path_factory.mktemp("ready")
+    shutil.copytree(with_student, tmp_path, dirs_exist_ok=True)
     out = tmp_path / "bundle"
-    start.run(order(labelled_store, tmp_path / "tiny"))
-    publish.publish([tmp_path / "tiny"], out)
-    given = {"init": out, "steps": 2}
-    few = (*TINY_FLOW, "judged=4", "steps=2")
-    start.run(order(labelled_store, tmp_path / "flow", recipe="flow", assignments=few, **given))
-    publish.publish([tmp_path / "flow"], out)
     few = ("people=4", "steps=1", "turnings=[0.2]", "guidances=[2]", "gains=[1.5]", "places=[0.5]")
     few = (*few, 'attributes=["Smiling", "Bangs", "Male"]')
     start.run(order(labelled_store, tmp_path / "moves", recipe="moves", assignments=few, init=out))
@@ -125,12 +122,7 @@ def made(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         row["move"] = "direction" if name == "Male" else "flow"
         row["place"], row["gain"] = 0.5, 1.5
     path.write_text(json.dumps(facts))
-    few = (*TINY_FLOW, "pairs=32", "steps=1")
     publish.publish([tmp_path / "moves"], out)
-    start.run(
-        order(labelled_store, tmp_path / "student", recipe="student", assignments=few, **given)
-    )
-    publish.publish([tmp_path / "student"], out)
     return tmp_path
 
 
@@ -227,27 +219,23 @@ def test_what_is_asked_is_drawn_by_seed_of_people_who_lack_it(
     assert torch.equal(torch.cat([part.signs for part in parts]), one.signs)
 
 
-def test_what_cannot_be_schooled_is_refused(store: Path, finished: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_schooled_is_refused(store: Path, with_flow: Path, tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="between 0 and 1, got 1"):
         _school.School(fresh=1.0)
     with pytest.raises(BadRequest, match="0 or more"):
         _school.School(kept=-1.0)
     with pytest.raises(BadRequest, match="qualities are fast or best"):
         moves.Settings(qualities=("finest",))
-    out = tmp_path / "plain"
-    publish.publish([finished], out)
-    few = (*TINY_FLOW, "judged=4", "steps=2")
-    start.run(order(store, tmp_path / "flow", recipe="flow", assignments=few, steps=1, init=out))
-    publish.publish([tmp_path / "flow"], out)
+    out = with_flow / "bundle"
     with pytest.raises(BadBundle, match="no student; set qualities to best alone"):
         start.run(
             order(
                 store, tmp_path / "m", recipe="moves", assignments=('qualities=["fast"]',), init=out
             )
         )
-    few = (*TINY_FLOW, "pairs=32", "steps=1", "school.features_file=x.h5")
+    few = (*STUDENT_STEPS, "school.features_file=x.h5")
     with pytest.raises(BadBundle, match="no student to school"):
         start.run(
             order(store, tmp_path / "s", recipe="student", assignments=few, steps=1, init=out)
         )
-    assert TINY and student.Settings().school.features_file == ""
+    assert student.Settings().school.features_file == ""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +21,15 @@ from facedial.training.recipes import flagship
 from facedial.training.recipes import sharp as sharp_recipe
 
 from .test_perceptual import keras_file
-from .tiny import TINY, order
+from .tiny import TINY, TINY_FLOW, of_another_space, order
 
 CODED = ("autoencoder", "flow", "guide", "sharp")
 
 
 def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
-    store: Path, finished: Path, tmp_path: Path
+    store: Path, published: Path, tmp_path: Path
 ) -> None:
-    out, run = tmp_path / "bundle", tmp_path / "sharp"
-    publish.publish([finished], out)
+    out, run = shutil.copytree(published / "bundle", tmp_path / "bundle"), tmp_path / "sharp"
     keras_file(tmp_path / "squeezenet.h5")
     tiny = ("judged=4", "pace.batch=4", "warm=1", f"features_file={tmp_path / 'squeezenet.h5'}")
     given = {"recipe": "sharp", "assignments": tiny, "init": out}
@@ -67,11 +67,8 @@ def test_a_sharp_renderer_is_taught_and_draws_what_people_see(
     mean = (before["leave.bias"] + after[name]).numpy() / 2
     assert not np.array_equal(before["leave.bias"].numpy(), after[name].numpy())
     np.testing.assert_allclose(known[name], mean, atol=1e-6)
-    other = tmp_path / "other-bundle"
-    start.run(order(store, tmp_path / "another", assignments=(*TINY, "code_noise=0.5")))
-    publish.publish([tmp_path / "another"], other)
     with pytest.raises(BadRun, match="train it again"):
-        publish.publish([run], other)
+        publish.publish([run], of_another_space(out, tmp_path))
 
 
 def test_a_sharp_renderer_begins_as_the_faithful_one() -> None:
@@ -127,7 +124,7 @@ def test_the_flagship_goes_through_its_stages_and_is_resumed(
     labelled_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keras_file(tmp_path / "squeezenet.h5")
-    small_flow = ("model.width=8", "model.condition=16", "model.heads=2", "pace.batch=8")
+    small_flow = TINY_FLOW
     tiny = {
         "autoencoder": TINY,
         "flow": (*small_flow, "judged=4"),

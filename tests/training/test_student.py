@@ -1,5 +1,6 @@
 """The edit student: taught by a flow, used in its place."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,28 +14,22 @@ from facedial.training import publish, start, tensors
 from facedial.training.models import flow
 from facedial.training.recipes import student
 
-from .tiny import TINY, TINY_FLOW, order
+from .tiny import STUDENT_STEPS, of_another_space, order
 
 
 def test_a_student_learns_what_a_flow_does_and_does_it_at_once(
-    store: Path, finished: Path, drawn: np.ndarray, tmp_path: Path
+    labelled_store: Path, published: Path, with_student: Path, drawn: np.ndarray, tmp_path: Path
 ) -> None:
-    out, run = tmp_path / "bundle", tmp_path / "student"
-    publish.publish([finished], out)
-    given = {"init": out, "steps": 4}
-    few = (*TINY_FLOW, "judged=4", "steps=2")
-    start.run(order(store, tmp_path / "flow", recipe="flow", assignments=few, **given))
-    publish.publish([tmp_path / "flow"], out)
-    few = (*TINY_FLOW, "pairs=32", "steps=1")
-    start.run(order(store, run, recipe="student", assignments=few, **given))
+    out, run = with_student / "bundle", tmp_path / "student"
+    shutil.copytree(with_student / "student", run)
     kept, _ = tensors.load(run / "pairs-0000.safetensors")
     assert len(kept["faces"]) == len(kept["wishes"]) == len(kept["changes"]) >= 32
     now, then = kept["wishes"].float().chunk(2, 1)
     assert ((now - then).abs() > 0.3).any(1).all()  # every pair is of a wish
     made = (run / "pairs-0000.safetensors").stat().st_mtime_ns
-    start.run(order(store, run, recipe="student", assignments=few, **{**given, "steps": 6}))
+    given = {"recipe": "student", "assignments": STUDENT_STEPS}
+    start.run(order(labelled_store, run, init=out, steps=6, **given))
     assert (run / "pairs-0000.safetensors").stat().st_mtime_ns == made
-    publish.publish([run], out)
     with Editor.open(out) as editor:
         assert editor.bundle.has_student
         assert max(editor.bundle.prove().values()) < 1e-3
@@ -49,15 +44,11 @@ def test_a_student_learns_what_a_flow_does_and_does_it_at_once(
         np.testing.assert_allclose(half.after.values - code.values, step / 2, atol=1e-5)
         with pytest.raises(BadRequest, match="no quality named 'good'; known: fast, best"):
             editor.change(portrait, edit, "flow", "good")
-    other = tmp_path / "other-bundle"
-    start.run(order(store, tmp_path / "another", assignments=(*TINY, "code_noise=0.5")))
-    publish.publish([tmp_path / "another"], other)
     with pytest.raises(BadRun, match="train it again"):
-        publish.publish([run], other)
+        publish.publish([run], of_another_space(out, tmp_path))
+    plain = published / "bundle"
     with pytest.raises(BadBundle, match="nothing to learn from"):
-        start.run(
-            order(store, tmp_path / "x", recipe="student", assignments=few, steps=1, init=other)
-        )
+        start.run(order(labelled_store, tmp_path / "x", steps=1, init=plain, **given))
 
 
 def test_a_student_that_knows_its_teacher_learns_to_be_it() -> None:

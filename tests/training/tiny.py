@@ -1,5 +1,7 @@
 """Runs small enough for a test."""
 
+import json
+import shutil
 from pathlib import Path
 
 from facedial.training import start
@@ -13,6 +15,8 @@ TINY = (
 TINY_FLOW = (
     "model.width=8", "model.condition=16", "model.heads=2", "model.middle=1", "pace.batch=8",
 )  # fmt: skip
+FLOW_STEPS = (*TINY_FLOW, "judged=4", "steps=2")
+STUDENT_STEPS = (*TINY_FLOW, "pairs=32", "steps=1")
 
 
 def order(store: Path, run: Path, **changes: object) -> start.Order:
@@ -27,3 +31,11 @@ def order(store: Path, run: Path, **changes: object) -> start.Order:
         "log_every": 1,
     }
     return start.Order(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+def of_another_space(bundle: Path, folder: Path) -> Path:
+    """A copy of `bundle` in `folder` that says that its codes are those of another model."""
+    other = shutil.copytree(bundle, folder / "other-bundle")
+    facts = json.loads((other / "bundle.json").read_text())
+    (other / "bundle.json").write_text(json.dumps({**facts, "space": "fd6-another"}))
+    return other
