@@ -1,6 +1,6 @@
 """Fixtures of all tests: no network, repeatable examples, the bundled model, one real photo.
 
-Test files run heaviest first, so that no process is left alone with a long one at the end.
+What is slow begins first, so that no process is left alone with it at the end.
 """
 
 import fcntl
@@ -22,6 +22,33 @@ settings.load_profile("ci")
 
 # Collecting garbage after every 700 new objects took a seventh of the time of an ONNX export.
 gc.set_threshold(20_000, 20, 50)
+
+SLOW = ("server", "cli", "evaluate")  # after `training`
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put slow rooms first, a file of `training` in turn with one of another room.
+
+    Two files of `training` at once would wait for what `build_once` builds for both; the file that
+    needs most of that comes first.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+
+    def room(path: Path) -> str:
+        return path.parent.name if path.is_relative_to(Path(__file__).parent) else "src"
+
+    def needs(path: Path) -> int:
+        return max(len(getattr(item, "fixturenames", ())) for item in files[path])
+
+    training = sorted((f for f in files if room(f) == "training"), key=needs, reverse=True)
+    rest = [f for name in SLOW for f in files if room(f) == name]
+    rest += [f for f in files if room(f) not in ("training", *SLOW)]
+    turns = [f for pair in zip(training, rest, strict=False) for f in pair]
+    turns += training[len(rest) :] + rest[len(training) :]
+    items[:] = [item for file in turns for item in files[file]]
+
 
 BuildOnce = Callable[[str, Callable[[Path], object]], Path]
 
