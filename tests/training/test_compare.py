@@ -30,6 +30,15 @@ def judge(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return run / "bundle"
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New faces in three steps at the first try, and few pictures: no test here is about their looks."""
+    monkeypatch.setattr("facedial.editor.STEPS", 3)
+    monkeypatch.setattr("facedial.editor.TRIES", 1)
+    monkeypatch.setattr("facedial.evaluate.walks.SHOWN", 1)
+    monkeypatch.setattr("facedial.evaluate.walks.FRAMES", 3)
+
+
 def measured(folder: Path) -> list[dict[str, Any]]:
     """Rows of the one run of an evaluation."""
     (run,) = json.loads((folder / "figures.json").read_text())["runs"]
@@ -74,7 +83,7 @@ def test_from_stores_to_the_report(
     )  # fmt: skip
     monkeypatch.setattr(compare, "CONTENDERS", few)
     order = compare.Order(
-        stores=(labelled_store,), out=tmp_path / "all", minutes=0.06, judge=judge, most=80
+        stores=(labelled_store,), out=tmp_path / "all", minutes=0.03, judge=judge, most=80
     )
     lines = list(compare.run(order))
     figures = measured(tmp_path / "all" / "report")
@@ -148,7 +157,7 @@ def test_the_verb_adds_what_is_measured_to_what_was(
     def evaluate(*words: str) -> tuple[str, list[dict[str, Any]]]:
         fixed = ("evaluate", "--data", str(labelled_store), "-o", str(tmp_path / "figures"))
         with pytest.raises(SystemExit) as left:
-            main([*fixed, "--work", str(tmp_path), "--most", "8", *words])
+            main([*fixed, "--work", str(tmp_path), "--most", "2", *words])
         assert left.value.code == 0
         report = json.loads((tmp_path / "figures" / "figures.json").read_text())
         return capsys.readouterr().out, [row for run in report["runs"] for row in run["rows"]]
@@ -213,7 +222,7 @@ def test_edits_are_judged_with_their_costs(
         work=tmp_path,
         only=("edits",),
         judge=judge,
-        most=64,
+        most=32,
     )
     list(_run.run(order))
     figures = measured(tmp_path)
