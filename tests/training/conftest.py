@@ -32,10 +32,11 @@ def drawn(build_once: BuildOnce) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def store(drawn: np.ndarray, build_once: BuildOnce) -> Path:
-    """A prepared store of them: CSV with people, landmarks and two attributes."""
+    """A prepared store of them: CSV with people, landmarks and three attributes."""
     labels = {
         "Smiling": [i % 2 for i in range(PEOPLE)],
         "Male": [i // 2 % 2 for i in range(PEOPLE)],
+        "Bangs": [i // 4 % 2 for i in range(PEOPLE)],
     }
     return build_once("store", lambda folder: prepared(drawn, labels, folder)) / "drawn"
 
