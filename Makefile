@@ -2,21 +2,27 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo check fix setup clean browser
+.PHONY: demo check static tests fix setup clean browser
 
 # The two promises of the README: each starts from nothing but Python, venv and make.
 demo: $(VENV)/.use
 	$(BIN)/facedial demo -o demo.png
 
-# A test process a core, each of one thread: threads of two processes would wait for each other. A test
-# process wants up to 2 GB of memory.
+# Static checks run beside the tests: mypy alone would leave the other cores idle for a minute.
 check: $(VENV)/.check browser
+	$(MAKE) --jobs 2 static tests
+
+static: $(VENV)/.check
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m facedial.cli.reference --check docs/reference
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+
+# A test process a core, each of one thread: threads of two processes would wait for each other. A test
+# process wants up to 2 GB of memory.
+tests: $(VENV)/.check browser
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # The page is tested in a real browser; without one those tests are skipped, and say so.
 browser:

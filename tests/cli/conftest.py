@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from PIL import Image
 from facedial.cli.entry import main
 
 SMILE = ("--set", "Smiling=0.4")
+QUICK = ("--prior", "gaussian")  # for `generate` where any faces will do: others take two seconds
+MOST_SESSIONS = 24  # kept open: twice those of one model
 HEAD = (90, 20, 346, 276)  # of the astronaut, whose face is found at first look
 
 
@@ -39,16 +42,40 @@ def dlibs_detector() -> object:
     return dlib.get_frontal_face_detector()
 
 
+@pytest.fixture(scope="session")
+def known_sessions() -> Callable[..., object]:
+    """`onnxruntime.InferenceSession`, made once for a graph as it lies there: half a second an edit."""
+    from onnxruntime import InferenceSession
+
+    sessions: dict[tuple[object, ...], InferenceSession] = {}
+
+    def session(path: str, options: Any, **more: Any) -> InferenceSession:
+        files = [Path(path), Path(path).with_name("shared.bin")]
+        stats = [file.stat() for file in files if file.exists()]
+        states = (part for s in stats for part in (s.st_ino, s.st_mtime_ns, s.st_size))
+        key = (path, options.intra_op_num_threads, *states)
+        if key not in sessions:
+            made = InferenceSession(path, options, **more)
+            while len(sessions) >= MOST_SESSIONS:
+                del sessions[next(iter(sessions))]
+            sessions[key] = made
+        return sessions[key]
+
+    return session
+
+
 @pytest.fixture
 def facedial(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     dlibs_detector: object,
+    known_sessions: Callable[..., object],
 ) -> Facedial:
     """`facedial(*words)` in an empty current folder; a traceback is never shown to anyone."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("dlib.get_frontal_face_detector", lambda: dlibs_detector)
+    monkeypatch.setattr("onnxruntime.InferenceSession", known_sessions)
 
     def call(*words: object) -> Done:
         capsys.readouterr()

@@ -21,7 +21,7 @@ from facedial.codes.attributes import ATTRIBUTES, NAMES
 from facedial.editor import Editor
 from facedial.runtime.bundle import DEFAULT, home
 
-from .conftest import Done, Facedial, told
+from .conftest import QUICK, Done, Facedial, told
 
 LIMITS = (-0.5, 1.5)
 # Groups of three, three and one: enough for every way from one to the next and back.
@@ -254,12 +254,12 @@ OPTIONS = ["--set", "Male=0", "--set", "Young=0.3", "--set", "Smiling=1"]
 def test_generate_with_answers_is_generate_with_options(
     facedial: Facedial, answering: Answering
 ) -> None:
-    done = answering(ANSWERS, "generate", "-n", 4, "--ask", "-o", "asked.png")
+    done = answering(ANSWERS, "generate", *QUICK, "-n", 4, "--ask", "-o", "asked.png")
     assert (done.code, done.out) == (0, "asked.png\n")
     assert same(done) == OPTIONS
-    facedial("generate", "-n", 4, *OPTIONS, "-o", "options.png")
+    facedial("generate", *QUICK, "-n", 4, *OPTIONS, "-o", "options.png")
     assert Path("asked.png").read_bytes() == Path("options.png").read_bytes()
-    facedial("generate", "-n", 4, "-o", "plain.png")
+    facedial("generate", *QUICK, "-n", 4, "-o", "plain.png")
     assert Path("asked.png").read_bytes() != Path("plain.png").read_bytes()
 
 
@@ -288,16 +288,18 @@ def test_through_a_real_pipe(facedial: Facedial, tmp_path: Path) -> None:
 
 
 def test_odd_amounts_are_said_exactly(facedial: Facedial, answering: Answering) -> None:
-    done = answering("0.1234567890123\n-0.25\nq\n", "generate", "-n", 1, "--ask", "-o", "a.png")
+    words = ("generate", *QUICK, "-n", 1)
+    done = answering("0.1234567890123\n-0.25\nq\n", *words, "--ask", "-o", "a.png")
     assert same(done) == ["--set", "Attractive=0.1234567890123", "--set", "Male=-0.25"]
-    facedial("generate", "-n", 1, *same(done), "-o", "b.png")
+    facedial(*words, *same(done), "-o", "b.png")
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
 
 
 def test_no_answer_to_generate_is_no_wish(facedial: Facedial, answering: Answering) -> None:
-    facedial("generate", "-n", 2, "-o", "plain.png")
+    words = ("generate", *QUICK, "-n", 2)
+    facedial(*words, "-o", "plain.png")
     for i, lines in enumerate(("", "q\n", 40 * "\n", 9 * "s\n")):
-        done = answering(lines, "generate", "-n", 2, "--ask", "-o", f"{i}.png")
+        done = answering(lines, *words, "--ask", "-o", f"{i}.png")
         assert (done.code, done.out) == (0, f"{i}.png\n")
         assert "without questions" not in done.err
         assert Path(f"{i}.png").read_bytes() == Path("plain.png").read_bytes()
@@ -343,14 +345,14 @@ def test_the_photo_is_encoded_once(
 
 
 def test_what_generate_is_given_is_not_asked(facedial: Facedial, answering: Answering) -> None:
-    words = ("generate", "-n", 1, "--set", "no beard=1", "--set", "male=0")
+    words = ("generate", *QUICK, "-n", 1, "--set", "no beard=1", "--set", "male=0")
     done = answering("y\n0\nq\n", *words, "--ask", "-o", "a.png")
     assert done.err.count("not asked, as options give them: Male, No_Beard\n") == 1
     assert asked(done) == ["Attractive", "Young", "Bald"]
     assert "  1/38  " in done.err
     both = ["--set", "no beard=1", "--set", "male=0", "--set", "Attractive=1", "--set", "Young=0"]
     assert same(done) == both
-    facedial("generate", "-n", 1, *both, "-o", "b.png")
+    facedial("generate", *QUICK, "-n", 1, *both, "-o", "b.png")
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
 
 
@@ -373,7 +375,7 @@ def test_what_edit_is_given_is_not_asked(
 
 
 def test_answers_from_a_file_are_shown_and_typed_ones_are_not(answering: Answering) -> None:
-    words = ("generate", "-n", 1, "--ask", "--overwrite")
+    words = ("generate", *QUICK, "-n", 1, "--ask", "--overwrite")
     piped = answering("y\n\nq\n", *words).err
     assert "[Attractive]: y\n  2/40  Male [Male]: \n" in piped
     typed = answering("y\n\nq\n", *words, terminal=True).err
@@ -383,7 +385,7 @@ def test_answers_from_a_file_are_shown_and_typed_ones_are_not(answering: Answeri
 
 
 def test_what_is_no_text_is_no_answer(answering: Answering) -> None:
-    done = answering(b"\xff\xfe\x00\n\xef\xbb\xbfy\r\nq", "generate", "-n", 1, "--ask")
+    done = answering(b"\xff\xfe\x00\n\xef\xbb\xbfy\r\nq", "generate", *QUICK, "-n", 1, "--ask")
     assert done.code == 0
     assert done.err.count("is not an answer") == 1
     assert same(done) == ["--set", "Attractive=1"]
@@ -391,7 +393,7 @@ def test_what_is_no_text_is_no_answer(answering: Answering) -> None:
 
 def test_no_stdin_at_all(facedial: Facedial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
-    assert facedial("generate", "-n", 1, "--ask").lines == ["faces.png"]
+    assert facedial("generate", *QUICK, "-n", 1, "--ask").lines == ["faces.png"]
 
 
 def test_another_model(answering: Answering, photo: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from facedial.codes.code import CodeTable, load_codes, save_codes
 from facedial.editor import Editor
 from facedial.runtime.bundle import DEFAULT, home
 
-from .conftest import SMILE, Facedial, read, told
+from .conftest import QUICK, SMILE, Facedial, read, told
 
 
 def header_only(width: int, height: int) -> bytes:
@@ -145,8 +145,9 @@ def test_without_rights(facedial: Facedial, head: Path, everyones: Path) -> None
             told(facedial("attributes", inside), str(inside), denied)
         told(facedial("edit", me, *SMILE, "-o", closed / "out.png"), "out.png", denied)
         told(facedial("encode", me, "-o", closed / "out.npz"), "out.npz", denied)
-        told(facedial("generate", "-n", 1, "--single", "-o", closed / "new"), "new", denied)
-        told(facedial("generate", "-n", 1, "-o", locked / "x.png"), "x.png", denied)
+        new = ("generate", *QUICK, "-n", 1)
+        told(facedial(*new, "--single", "-o", closed / "new"), "new", denied)
+        told(facedial(*new, "-o", locked / "x.png"), "x.png", denied)
         done = facedial("attributes", locked, me)
     assert done.code == 1
     assert done.out.startswith(str(me))
@@ -170,7 +171,7 @@ WRITERS = {
     "reconstruct": ("-o", "out.png"),
     "align": ("-o", "out.png"),
     "encode": ("-o", "out.npz"),
-    "morph": ("-o", "out.webp", "--steps", "3"),
+    "morph": ("-o", "out.webp", "--straight", "--steps", "3"),
 }
 
 
@@ -197,8 +198,8 @@ def test_full_disk(
 def test_full_disk_of_other_writers(facedial: Facedial, sets: tuple[Path, Path]) -> None:
     warm, cold = sets
     with files_of_at_most(2000):
-        told(facedial("generate", "-n", 1), "cannot write faces.png")
-        told(facedial("generate", "-n", 1, "--single"), "face-0000.png")
+        told(facedial("generate", *QUICK, "-n", 1), "cannot write faces.png")
+        told(facedial("generate", *QUICK, "-n", 1, "--single"), "face-0000.png")
         told(facedial("demo", "--no-show"), "cannot write demo.png")
         told(facedial("learn", "warmth", "--with", warm, "--without", cold), "warmth.npz")
     assert [p for p in Path().rglob("*") if p.is_file()] == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import SMILE, Facedial, told
+from .conftest import QUICK, SMILE, Facedial, told
 
 WRONG_EDITS = [
     (["--set", "Smilling=1"], "did you mean Smiling?"),
@@ -112,9 +112,9 @@ OUTPUTS = {
     "align": ("align", "HEAD", "-o", "there.png"),
     "encode": ("encode", "HEAD", "-o", "there.npz"),
     "decode": ("decode", "CODES", "-o", "there.png"),
-    "generate": ("generate", "-n", "1", "-o", "there.png"),
-    "generate codes": ("generate", "-n", "1", "--codes", "there.npz"),
-    "morph": ("morph", "HEAD", "HEAD", "--steps", "2", "-o", "there.gif"),
+    "generate": ("generate", *QUICK, "-n", "1", "-o", "there.png"),
+    "generate codes": ("generate", *QUICK, "-n", "1", "--codes", "there.npz"),
+    "morph": ("morph", "HEAD", "HEAD", "--straight", "--steps", "2", "-o", "there.gif"),
     "learn": ("learn", "x", "--with", "WARM", "--without", "COLD", "--save", "there.npz"),
     "demo": ("demo", "HEAD", "--no-show", "-o", "there.png"),
 }

@@ -86,13 +86,8 @@ def test_from_stores_to_the_report(
         )
     )  # fmt: skip
     monkeypatch.setattr(compare, "CONTENDERS", few)
-<<<<<<< ours
     order = compare.CompareConfig(
-        stores=(labelled_store,), out=tmp_path / "all", minutes=0.06, judge=judge, most=80
-=======
-    order = compare.Order(
         stores=(labelled_store,), out=tmp_path / "all", minutes=0.03, judge=judge, most=80
->>>>>>> theirs
     )
     lines = list(compare.run(order))
     figures = measured(tmp_path / "all" / "report")
