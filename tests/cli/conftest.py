@@ -90,6 +90,13 @@ def facedial(
     return call
 
 
+@pytest.fixture
+def small_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A demo of one new face and one edit, where a demo is one verb of many."""
+    monkeypatch.setattr("facedial.strips.DEMO_FACES", 1)
+    monkeypatch.setattr("facedial.strips.DEMO_EDITS", ("Smiling",))
+
+
 @pytest.fixture(scope="session")
 def head(astronaut: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The astronaut's head, 256x256."""

@@ -195,6 +195,7 @@ def test_full_disk(
     assert Path(out).read_bytes() == b"what was there"
 
 
+@pytest.mark.usefixtures("small_demo")
 def test_full_disk_of_other_writers(facedial: Facedial, sets: tuple[Path, Path]) -> None:
     warm, cold = sets
     with files_of_at_most(2000):

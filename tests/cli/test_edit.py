@@ -211,6 +211,7 @@ def test_a_batch_goes_on(facedial: Facedial, head: Path, two: Path) -> None:
         assert name in sentence
 
 
+@pytest.mark.usefixtures("small_demo")
 def test_a_batch_reports_failures_as_json(facedial: Facedial, head: Path) -> None:
     Path("bad.png").write_bytes(b"no picture")
     for verb in ("attributes", "reconstruct", "align"):

@@ -120,6 +120,7 @@ OUTPUTS = {
 }
 
 
+@pytest.mark.usefixtures("small_demo")
 @pytest.mark.parametrize("verb", OUTPUTS)
 def test_existing_outputs(
     facedial: Facedial, head: Path, sets: tuple[Path, Path], tmp_path: Path, verb: str
