@@ -19,6 +19,7 @@ from facedial import strips
 from facedial.cli.asking import GROUPS, Question, ask, questions_about
 from facedial.codes.attributes import ATTRIBUTES, NAMES
 from facedial.editor import Editor
+from facedial.portrait import PortraitReader
 from facedial.runtime.bundle import DEFAULT, home
 
 from .conftest import QUICK, Done, Facedial, told
@@ -338,8 +339,8 @@ def test_edit_shows_what_the_photo_has(
 def test_the_photo_is_encoded_once(
     answering: Answering, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encode, calls = Editor.encode, []
-    monkeypatch.setattr(Editor, "encode", lambda *what: calls.append(1) or encode(*what))
+    encode, calls = PortraitReader.encode, []
+    monkeypatch.setattr(PortraitReader, "encode", lambda *what: calls.append(1) or encode(*what))
     assert answering("\ny\n", "edit", "--ask", photo).code == 0
     assert len(calls) == 1
 

@@ -171,7 +171,7 @@ WRITERS = {
     "reconstruct": ("-o", "out.png"),
     "align": ("-o", "out.png"),
     "encode": ("-o", "out.npz"),
-    "morph": ("-o", "out.webp", "--straight", "--steps", "3"),
+    "morph": ("-o", "out.webp", "--linear", "--steps", "3"),
 }
 
 

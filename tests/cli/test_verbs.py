@@ -217,7 +217,7 @@ def test_generated_faces_go_back_in(facedial: Facedial) -> None:
 
 @pytest.mark.parametrize("name", ["walk.gif", "walk.webp", "walk.png"])
 def test_morph(facedial: Facedial, head: Path, sets: tuple[Path, Path], name: str) -> None:
-    done = facedial("morph", head, sets[0] / "warm-0.png", "--straight", "--steps", 3, "-o", name)
+    done = facedial("morph", head, sets[0] / "warm-0.png", "--linear", "--steps", 3, "-o", name)
     assert (done.code, done.lines) == (0, [name])
     with Image.open(name) as walk:
         assert (walk.n_frames, walk.size) == (3, (128, 128))
@@ -244,7 +244,7 @@ def test_a_morph_draws_faces_between_and_fades_only_if_told(
 def test_morph_to_a_film(facedial: Facedial, head: Path) -> None:
     import imageio_ffmpeg
 
-    assert facedial("morph", head, head, "--straight", "--steps", 4, "-o", "walk.mp4").code == 0
+    assert facedial("morph", head, head, "--linear", "--steps", 4, "-o", "walk.mp4").code == 0
     reader = imageio_ffmpeg.read_frames("walk.mp4")
     assert next(reader)["size"] == (128, 128)
     assert len(list(reader)) == 4
@@ -347,7 +347,7 @@ def test_verify_tells_edited_and_generated_pictures_from_photos(
     assert facedial("edit", head, "--set", "Blond_Hair=1", "-o", "blond.jpg").code == 0
     assert facedial("edit", "blond.jpg", "--set", "Blond_Hair=0", "-o", "dark.png").code == 0
     assert facedial("generate", *QUICK, "-n", "2", "--single", "-o", "faces").code == 0
-    walk = ("morph", head, head, "--straight", "--steps", "3", "-o", "walk.webp")
+    walk = ("morph", head, head, "--linear", "--steps", "3", "-o", "walk.webp")
     assert facedial(*walk).code == 0
     done = facedial("verify", head, "blond.jpg", "dark.png", "faces", "walk.webp", "none.jpg")
     assert done.code == 1  # none.jpg does not exist; the others are told

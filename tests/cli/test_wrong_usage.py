@@ -114,7 +114,7 @@ OUTPUTS = {
     "decode": ("decode", "CODES", "-o", "there.png"),
     "generate": ("generate", *QUICK, "-n", "1", "-o", "there.png"),
     "generate codes": ("generate", *QUICK, "-n", "1", "--codes", "there.npz"),
-    "morph": ("morph", "HEAD", "HEAD", "--straight", "--steps", "2", "-o", "there.gif"),
+    "morph": ("morph", "HEAD", "HEAD", "--linear", "--steps", "2", "-o", "there.gif"),
     "learn": ("learn", "x", "--with", "WARM", "--without", "COLD", "--save", "there.npz"),
     "demo": ("demo", "HEAD", "--no-show", "-o", "there.png"),
 }

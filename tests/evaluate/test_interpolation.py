@@ -11,8 +11,8 @@ def test_halfway_between_two_people_is_a_face_and_no_fade(editor: Editor) -> Non
     faces = [editor.reader.of_code(code) for code in codes]
     pairs = list(zip(faces[::2], faces[1::2], strict=True))
     by_flow, faded = (
-        [editor.interpolate(pair, 3, straight=straight)[1] for pair in pairs]
-        for straight in (False, True)
+        [editor.interpolate(pair, 3, linear=linear)[1] for pair in pairs]
+        for linear in (False, True)
     )
     kept, lost = (scores.sharpness(editor.decode(one)) / ends for one in (by_flow, faded))
     assert kept.min() > 0.75
