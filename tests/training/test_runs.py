@@ -28,7 +28,7 @@ from facedial.training import export, loop, precision, publish, start, tensors
 from facedial.training.recipe import Context, Pace, Terms, from_json, with_settings
 from facedial.training.recipes import autoencoder, flow
 
-from .tiny import FLOW_STEPS, TINY, of_another_space, order
+from .tiny import BLOCKS, FLOW_STEPS, TINY, of_another_space, order
 
 RECIPES = folder.names(start.RECIPES)
 
@@ -65,7 +65,10 @@ def test_eight_faces_are_overfitted(store: Path, tmp_path: Path) -> None:
     """A real training: the renderer draws what four numbers of a code cannot carry by far."""
     settings = with_settings(
         autoencoder.Settings(),
-        ["dimensions=4", "drawing.width=16", "refinements=0", "pace.batch=8", "pace.rate=4e-3"],
+        [
+            *("dimensions=4", "refinements=0", "pace.batch=8", "pace.rate=1e-2"),
+            *("drawing.width=16", *BLOCKS[:3]),
+        ],
     )
     context = Context(stores=[Store.open(store)], run=tmp_path, device=torch.device("cpu"))
     task = autoencoder.start(context, settings)
@@ -74,7 +77,7 @@ def test_eight_faces_are_overfitted(store: Path, tmp_path: Path) -> None:
     from lightning_fabric import Fabric
 
     fabric = Fabric(accelerator="cpu", devices=1)
-    loop.train(task, tmp_path, loop.Budget(steps=600, save_every_s=1e9), fabric)
+    loop.train(task, tmp_path, loop.Budget(steps=400, save_every_s=1e9), fabric)
     after = float(task.loss(task.network, 8, seed=1).detach())
     assert after < 0.4 * before, (before, after)
 
