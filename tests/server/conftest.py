@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,17 @@ from facedial.editor import Editor
 from facedial.server import app as web
 from facedial.server.limits import Limits
 
+Started = AbstractContextManager[tuple[str, "subprocess.Popen[str]"]]
+
+
+def started(*words: str, **options: Any) -> Started:
+    """`facedial serve` with those options: what it says first, and its process, which ends with it."""
+    return _running("-m", "facedial", "serve", "--port", "0", *words, **options)
+
 
 @contextmanager
-def started(*words: str, **options: Any) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    """`facedial serve` with those options: what it says first, and its process, which ends with it."""
-    command = [sys.executable, "-m", "facedial", "serve", "--port", "0", *words]
+def _running(*words: str, **options: Any) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    command = [sys.executable, *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
     assert process.stdout is not None
     try:
@@ -38,6 +44,22 @@ def address() -> Iterator[str]:
     """Address of `facedial serve`, a process of its own."""
     with started() as (first, _):
         assert first.startswith("http://127.0.0.1:"), first
+        yield first.rstrip("/")
+
+
+# New faces in three steps at the first try: where it does not matter what they look like.
+QUICK = """
+from facedial import editor
+from facedial.cli.entry import main
+editor.STEPS, editor.TRIES = 3, 1
+main(["serve", "--port", "0"])
+"""
+
+
+@pytest.fixture(scope="session")
+def quick_address() -> Iterator[str]:
+    """Address of such a server, a process of its own too."""
+    with _running("-c", QUICK) as (first, _):
         yield first.rstrip("/")
 
 
