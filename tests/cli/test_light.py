@@ -32,7 +32,7 @@ import dlib
 detector = dlib.get_frontal_face_detector()
 dlib.get_frontal_face_detector = lambda: detector  # making one takes half a second
 from facedial import strips
-strips.DEMO_FACES, strips.DEMO_EDITS = 1, ("Smiling",)  # what it draws is tested elsewhere
+strips.DEMO_FACES = 1
 from facedial.cli.entry import main
 photo = sys.argv[1]
 

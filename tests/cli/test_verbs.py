@@ -152,21 +152,23 @@ def test_a_single_code_may_become_a_single_file(facedial: Facedial, head: Path) 
 
 
 def test_generate_same_seed_same_picture(facedial: Facedial) -> None:
+    words = ("generate", "--steps", 3, "-n", 4)
     for name in ("a.png", "b.png"):
-        assert facedial("generate", "-n", 4, "--seed", 7, "-o", name).lines == [name]
-    facedial("generate", "-n", 4, "--seed", 8, "-o", "c.png")
+        assert facedial(*words, "--seed", 7, "-o", name).lines == [name]
+    facedial(*words, "--seed", 8, "-o", "c.png")
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
     assert Path("a.png").read_bytes() != Path("c.png").read_bytes()
     assert read(Path("a.png")).shape == (258, 258, 3)
 
 
 def test_generate_single_files_and_codes(facedial: Facedial) -> None:
-    done = facedial("generate", "-n", 3, "--single", "--codes", "codes.npz", "--seed", 5)
+    words = ("generate", "--steps", 3, "--seed", 5)
+    done = facedial(*words, "-n", 3, "--single", "--codes", "codes.npz")
     names = [str(Path("faces", f"face-{i:04d}.png")) for i in range(3)]
     assert done.lines == [*names, "codes.npz"]
     assert load_codes("codes.npz").names == tuple(f"seed-5-face-{i:04d}" for i in range(3))
-    facedial("generate", "-n", 2, "--codes", "two.npz", "--seed", 5)
-    again = facedial("generate", "-n", 1, "--first", 2, "--single", "--seed", 5, "-o", "one")
+    facedial(*words, "-n", 2, "--codes", "two.npz")
+    again = facedial(*words, "-n", 1, "--first", 2, "--single", "-o", "one")
     assert again.lines == [str(Path("one", "face-0002.png"))]
     assert np.array_equal(read(Path("one/face-0002.png")), read(Path("faces/face-0002.png")))
     assert np.array_equal(load_codes("two.npz").values, load_codes("codes.npz").values[:2])
@@ -178,12 +180,13 @@ def test_generate_with_wishes_and_priors(facedial: Facedial) -> None:
         assert done.code == 0, done.err
         return load_codes("c.npz").values
 
-    plain = codes()
-    assert not np.array_equal(plain, codes("--set", "male=0", "--set", "Blond_Hair=1"))
+    few = ("--steps", 3)
+    plain = codes(*few)
+    assert not np.array_equal(plain, codes(*few, "--set", "male=0", "--set", "Blond_Hair=1"))
     uniform = codes("--prior", "uniform", "--temperature", 1)
     assert uniform.min() >= 0
     assert uniform.max() <= 1
-    middle = codes("--temperature", 0)
+    middle = codes(*few, "--temperature", 0)
     assert np.array_equal(middle[0], middle[1])
     # The learned prior draws people, of whom the grey are not blond anyway.
     asked = ("--prior", "gaussian", "--set", "Gray_Hair=1")
@@ -262,7 +265,9 @@ def test_morph_through_to_frames(facedial: Facedial, head: Path, two: Path) -> N
     assert np.abs(first.astype(int) - last).max() <= 1
 
 
-def test_demo(facedial: Facedial, head: Path) -> None:
+def test_demo(facedial: Facedial, head: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facedial.strips.DEMO_FACES", 9)  # two rows, as of sixteen
+    monkeypatch.setattr("facedial.strips.DEMO_EDITS", ("Smiling", "Eyeglasses"))
     done = facedial("demo", "--no-show")
     assert (done.code, done.lines) == (0, ["demo.png"])
     new = read(Path("demo.png"))

@@ -19,11 +19,17 @@ from facedial.server import app as web
 from facedial.server.access import Access
 from facedial.server.limits import Limits
 
+Started = AbstractContextManager[tuple[str, "subprocess.Popen[str]"]]
+
+
+def started(*words: str, **options: Any) -> Started:
+    """`facedial serve` with those options: what it says first, and its process, which ends with it."""
+    return _running("-m", "facedial", "serve", "--port", "0", *words, **options)
+
 
 @contextmanager
-def started(*words: str, **options: Any) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    """`facedial serve` with those options: its first line, and its process, killed at the end."""
-    command = [sys.executable, "-m", "facedial", "serve", "--port", "0", *words]
+def _running(*words: str, **options: Any) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    command = [sys.executable, *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
     assert process.stdout is not None
     try:
@@ -39,6 +45,22 @@ def address() -> Iterator[str]:
     """Address of `facedial serve`, a process of its own."""
     with started() as (first, _):
         assert first.startswith("http://127.0.0.1:"), first
+        yield first.rstrip("/")
+
+
+# New faces in three steps at the first try: where it does not matter what they look like.
+QUICK = """
+from facedial import generation
+from facedial.cli.entry import main
+generation.STEPS, generation.MAX_ATTEMPTS = 3, 1
+main(["serve", "--port", "0"])
+"""
+
+
+@pytest.fixture(scope="session")
+def quick_address() -> Iterator[str]:
+    """Address of such a server, a process of its own too."""
+    with _running("-c", QUICK) as (first, _):
         yield first.rstrip("/")
 
 

@@ -239,7 +239,7 @@ def test_learned_directions_share_one_loaded_model(editor: Editor) -> None:
     both = cache.extended([one, two])
     assert both is cache.extended([one, two])
     assert both.model.bundle is editor.model.bundle
-    assert both.directions.names == (*editor.model.directions.names, "one", "two")
+    assert both.model.directions.names == (*editor.model.directions.names, "one", "two")
     assert cache.extended([one]) is not both
     with pytest.raises(BadRequest, match="exists already"):
         cache.extended([one, one])

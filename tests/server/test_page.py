@@ -46,6 +46,11 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def address(quick_address: str) -> str:
+    return quick_address
+
+
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """The page, open and ready; a request to anywhere else, or an error in a script, fails the test."""

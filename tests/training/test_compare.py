@@ -33,10 +33,10 @@ def judge(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """New faces in three steps at the first try, and few pictures: no test here is about their looks."""
-    monkeypatch.setattr("facedial.editor.STEPS", 3)
-    monkeypatch.setattr("facedial.editor.TRIES", 1)
-    monkeypatch.setattr("facedial.evaluate.walks.SHOWN", 1)
-    monkeypatch.setattr("facedial.evaluate.walks.FRAMES", 3)
+    monkeypatch.setattr("facedial.generation.STEPS", 3)
+    monkeypatch.setattr("facedial.generation.MAX_ATTEMPTS", 1)
+    monkeypatch.setattr("facedial.evaluate.interpolation.SHOWN", 1)
+    monkeypatch.setattr("facedial.evaluate.interpolation.FRAMES", 3)
 
 
 def measured(folder: Path) -> list[dict[str, Any]]:
