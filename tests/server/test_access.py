@@ -159,7 +159,7 @@ def test_another_address_gets_a_token_a_warning_and_an_address_to_open() -> None
         assert len(token) >= 24
         assert process.stdout is not None
         warning = process.stdout.readline()
-        assert warning.startswith("warning: other machines can reach this server")
+        assert warning.startswith("facedial: other machines can reach this server")
         assert httpx.get(address).status_code == 200
         assert httpx.get(f"{address}api/version").status_code == 401
         headers = {"Authorization": f"Bearer {token}", "Host": "any.example.org"}

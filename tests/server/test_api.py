@@ -286,7 +286,7 @@ def test_bodies_that_make_no_sense_are_refused(client: httpx.Client, photo: byte
         (where, {"edits": [{}, {}]}, "one edit"),
         (where, {"edits": [{}], "format": "bmp"}, "format"),
         (where, {"edits": [{"set": {"Smiling": 1}, "keep": ["Smiling"]}]}, "twice"),
-        (where, {"edits": [{"set": {"Smiling": 1}}], "method": "sideways"}, "no move named"),
+        (where, {"edits": [{"set": {"Smiling": 1}}], "method": "sideways"}, "no edit method named"),
         ("generate", {"count": 0}, "count"),
         ("generate", {"targets": {"Happy": 1}}, "Happy"),
         ("generate", {"prior": "best"}, "no prior named"),

@@ -233,7 +233,7 @@ def test_the_verb_adds_what_is_measured_to_what_was(
     def evaluate(*words: str) -> tuple[str, list[dict[str, Any]]]:
         fixed = ("evaluate", "--data", str(labelled_store), "-o", str(tmp_path / "figures"))
         with pytest.raises(SystemExit) as left:
-            main([*fixed, "--work", str(tmp_path), "--most", "2", *words])
+            main([*fixed, "--work", str(tmp_path), "--most", "8", *words])
         assert left.value.code == 0
         report = json.loads((tmp_path / "figures" / "figures.json").read_text())
         return capsys.readouterr().out, [row for run in report["runs"] for row in run["rows"]]

@@ -36,7 +36,7 @@ def test_an_editor_is_distilled_from_a_flow_and_used_for_fast_edits(
         assert editor.model.has_distilled_editor
         assert max(editor.model.bundle.prove().values()) < 1e-3
         pixels = drawn[0]
-        portrait = editor.portrait_of_crop(pixels)
+        portrait = editor.reader.of_crop(pixels)
         code = portrait.code
         edit = Edit({"Smiling": 1.0}, exactly=True)
         fast, best = (editor.change(portrait, edit, "flow", q) for q in ("fast", "best"))

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facedial.changes import flow_edit
 from facedial.compose.masks import resize_mask
 from facedial.editing.masks import ATTRIBUTE_MASKS, AttributeMasks
 from facedial.editing.request import Edit
 from facedial.editing.table import FLOW, EditMethod
 from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
+from facedial.flow.inversion import condition_of
 from facedial.training import publish, start
 from facedial.training.recipes import edit_table
 
@@ -69,26 +71,26 @@ def test_the_best_method_of_the_table_is_what_an_edit_uses(
     publish.publish([run], flowing)
     with Editor.open(flowing) as editor:
         pixels = drawn[0]
-        portrait = editor.portrait_of_crop(pixels)
+        portrait = editor.reader.of_crop(pixels)
         code = portrait.code
         both = editor.change(portrait, Edit({"Smiling": 1.0, "Male": 1.0}, exactly=True))
         smile = editor.change(portrait, Edit({"Smiling": 1.0}, exactly=True), "flow")
-        assert portrait.cache.known  # of this face, and gone with it
+        assert len(portrait.cache)  # of this face, and gone with it
         man = editor.change(portrait, Edit({"Male": 1.0}, exactly=True), "direction")
         sum_of_both = smile.after.values + man.after.values - code.values
         np.testing.assert_allclose(both.after.values, sum_of_both, atol=1e-5)
-        assert both.fresh == 1.0
+        assert both.detail_replacement == 1.0
         assert smile.before is code
-        assert smile.where is not None and both.where is None  # a direction may change everything
-        elsewhere = resize_mask(smile.where, 128) == 0
+        assert smile.mask is not None and both.mask is None  # a direction may change everything
+        elsewhere = resize_mask(smile.mask, 128) == 0
         assert elsewhere.any()
         masked = replace(smile, after=man.after)  # a flow that learnt nothing changes nothing
         pasted = editor.paste(portrait, masked).pixels
         assert np.array_equal(pasted[elsewhere], pixels[elsewhere])
         assert not np.array_equal(pasted, pixels)
-        wide = editor.flow_move(EditMethod(move=FLOW, turning=0.3, guidance=2.0))
-        own = editor.predict_attributes(portrait)
-        assert wide.step(code.values, own, Edit({"Smiling": 1.0}, exactly=True)).any()
+        wide = flow_edit(editor.model, EditMethod(method=FLOW, t_start=0.3, guidance=2.0))
+        source = condition_of(wide.names, editor.predict_attributes(portrait))
+        assert wide.step(code.values, source, "Smiling", 2.0, {}).any()
         # Nothing asked, nothing changed: the very pixels.
         assert editor.render(portrait, Edit({"Smiling": 1.0}, strength=0)) is portrait.photo
         whole, some = (

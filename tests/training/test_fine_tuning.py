@@ -185,7 +185,7 @@ def test_fine_tuning_starts_from_the_bundles_editor_and_may_become_the_best_meth
     publish.publish([chosen], ready)
     with Editor.open(ready) as editor:
         assert max(editor.model.bundle.prove().values()) < 1e-3
-        portrait = editor.portrait_of_crop(drawn[0])
+        portrait = editor.reader.of_crop(drawn[0])
 
         def after(name: str, move: str, quality: str) -> np.ndarray:
             edit = Edit({name: 1.0}, exactly=True)

@@ -208,11 +208,11 @@ def test_the_flagship_trains_its_stages_and_is_resumed(
         ]
         guided = editor.prior()
         assert isinstance(guided, FlowPrior)
-        lone = dataclasses.replace(guided, guide=None)
+        lone = dataclasses.replace(guided, weak_velocity=None)
         one, other = (prior.sample([1], {}) for prior in (guided, lone))
         assert not np.allclose(one, other)
         assert len(editor.generate(2, seed=1)) == 2
-        assert set(editor.model.edit_table.table) == {"Smiling"}
+        assert set(editor.model.edit_table.methods) == {"Smiling"}
     # Called again it trains nothing more.
     monkeypatch.setattr(flagship, "RECIPE", dataclasses.replace(recipe, stages=lambda _: small[:2]))
     start.run(order(labelled_store, run, recipe="flagship", assignments=(), steps=10))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
+from facedial.changes import direction_step
 from facedial.codes.attributes import NAMES
 from facedial.data.store import Store
 from facedial.editing.request import Edit
@@ -383,7 +384,9 @@ def test_a_source_model_is_a_model_like_any_other(bundle: Path, drawn: np.ndarra
         assert np.array_equal(
             faces[0].values, editor.generate(1, seed=1, targets={"Smiling": 1})[0].values
         )
-        moved = editor.move(codes[0], Edit(shifts={"Smiling": 1.0}))
+        moved = codes[0].moved(
+            direction_step(editor.model, codes[0], Edit(shifts={"Smiling": 1.0}))
+        )
         change = editor.model.directions.readings(moved)["Smiling"]
         change -= editor.model.directions.readings(codes[0])["Smiling"]
         own = editor.model.directions.sd[editor.model.directions.index("Smiling")]
@@ -404,7 +407,7 @@ def test_codes_of_a_conditional_vae_end_in_the_attributes(bundle: Path, drawn: n
         np.testing.assert_allclose(codes[:, latent:], own[:, columns], atol=1e-6)
     with Editor.open(bundle) as editor:
         code = editor.encode(np.ascontiguousarray(crops), own)[0]
-        moved = editor.move(code, Edit({"Smiling": 1.0}))
+        moved = code.moved(direction_step(editor.model, code, Edit({"Smiling": 1.0})))
         # What the encoder was told is what the picture has, never what is wished.
         assert np.array_equal(moved.values[:latent], code.values[:latent])
         changed = np.flatnonzero(moved.values != code.values)
