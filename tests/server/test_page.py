@@ -271,15 +271,6 @@ def test_new_faces_are_generated_opened_and_linked(page: Page, address: str) -> 
     unchanged(page, first)
 
 
-def test_older_links_name_wanted_attributes_otherwise(page: Page, address: str) -> None:
-    page.route("**/api/generate", lambda route: route.fulfill(json={"faces": [], "implied": {}}))
-    for key in ("targets", "wish"):
-        page.goto("about:blank")
-        page.goto(f"{address}/#seed=11&{key}=Gray_Hair%3A1")
-        expect(page.locator("#targets-Gray_Hair")).to_have_value("1")
-        expect(page.locator("#seed")).to_have_value("11")
-
-
 def test_the_newest_request_wins_even_if_an_older_one_is_answered_last(page: Page) -> None:
     held: list[Route] = []
 

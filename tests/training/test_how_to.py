@@ -98,7 +98,7 @@ def test_the_metric(labelled_store: Path, tmp_path: Path) -> None:
     called("evaluate", *given, "--work", tmp_path, "-o", out)
     (run,) = json.loads((out / "figures.json").read_text())["runs"]
     (row,) = run["rows"]
-    assert row["metric"] == "sharpness_ratio" and row["value"] > 0
+    assert row["metric"] == "reconstruction_sharpness" and row["value"] > 0
 
 
 @pytest.mark.parametrize("page", ["train.md", "source-systems.md"])

@@ -64,7 +64,7 @@ def test_a_network_is_trained_on_them_and_exported(
     }
     publish.publish([run], out)
     with Bundle.open(out) as bundle:
-        assert bundle.has_matte
+        assert bundle.has("matte")
         assert bundle.prove()["matte"] < 2e-3
         found = bundle.run("matte", drawn[:3])
         assert found.shape == (3, 64, 64) and found.min() >= 0 and found.max() <= 1
