@@ -336,7 +336,9 @@ def test_a_flow_learns_a_bundles_codes_and_draws_them(
         assert not np.array_equal(change.after.values, change.before.values)
         assert change.before is faces[0]
         assert editor.render(portrait, {}, method="flow") is portrait.photo
-        with pytest.raises(BadRequest, match="no edit method named 'jump'; known: best, direction, flow"):
+        with pytest.raises(
+            BadRequest, match="no edit method named 'jump'; known: best, direction, flow"
+        ):
             editor.render(portrait, {"Smiling": 1.0}, method="jump")
         planes = editor.model.to_latents(faces[0].values[None])
         np.testing.assert_allclose(editor.model.to_codes(planes)[0], faces[0].values, atol=2e-3)
