@@ -290,7 +290,7 @@ def test_models(facedial: Facedial) -> None:
     assert 0 < rows[1]["mb"] <= 6
     done = facedial("models", "check")
     assert done.code == 0
-    assert done.out.count("whole, golden numbers agree") == 2
+    assert done.out.count("hashes and golden outputs agree") == 2
     assert facedial("models", "card").code == 0
 
 

@@ -70,20 +70,20 @@ def test_a_table_of_sets_is_read_or_refused(tmp_path: Path) -> None:
 def test_the_sources_average_is_the_mean_of_means_of_eight() -> None:
     codes = np.random.default_rng(0).standard_normal((20, 4)).astype(np.float32)
 
-    class Bundle:
+    class Model:
         side = 2
 
         def encode(self, pixels: np.ndarray) -> np.ndarray:
             return codes[pixels[:, 0, 0, 0]]
 
-    class Model:
-        bundle = Bundle()
+    class Editor:
+        model = Model()
 
     class Photos:
         pixels = np.arange(20, dtype=np.uint8)[:, None, None, None].repeat(2, 1).repeat(2, 2)
 
     sets = source_tasks.PhotoSets("x", np.arange(12), np.arange(12, 20))
-    plain, source = source_tasks._direction(Model(), Photos(), sets)  # type: ignore[arg-type]
+    plain, source = source_tasks._direction(Editor(), Photos(), sets)  # type: ignore[arg-type]
     np.testing.assert_allclose(plain, codes[:12].mean(0) - codes[12:].mean(0), atol=1e-6)
     wanted = (codes[:8].mean(0) + codes[8:12].mean(0)) / 2 - codes[12:].mean(0)
     np.testing.assert_allclose(source, wanted, atol=1e-6)

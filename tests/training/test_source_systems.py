@@ -20,7 +20,6 @@ from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.faces.photo import Photo
 from facedial.portrait import Portrait
-from facedial.runtime.bundle import Bundle
 from facedial.training import losses, publish, runs, start
 from facedial.training.models import conditional, cvae, plain
 from facedial.training.recipe import Recipe, RunContext, Terms, with_settings
@@ -395,17 +394,16 @@ def test_a_source_model_is_a_model_like_any_other(bundle: Path, drawn: np.ndarra
 
 
 def test_codes_of_a_conditional_vae_end_in_the_attributes(bundle: Path, drawn: np.ndarray) -> None:
-    with Bundle.open(bundle) as opened:
-        if not opened.wants_attributes:
+    with Editor.open(bundle) as editor:
+        if not editor.model.needs_attributes:
             pytest.skip("a plain autoencoder")
-        (part,) = opened.facts["parts"].values()
+        (part,) = editor.model.bundle.facts["parts"].values()
         latent, names = part["latent"], part["attributes"]
         crops = drawn[:2, ::2, ::2]
         own = np.random.default_rng(0).random((2, 40)).astype(np.float32)
-        codes = opened.encode(np.ascontiguousarray(crops), own)
+        codes = editor.model.encode(np.ascontiguousarray(crops), own)
         columns = [NAMES.index(name) for name in names]
         np.testing.assert_allclose(codes[:, latent:], own[:, columns], atol=1e-6)
-    with Editor.open(bundle) as editor:
         code = editor.encode(np.ascontiguousarray(crops), own)[0]
         moved = code.moved(direction_step(editor.model, code, Edit({"Smiling": 1.0})))
         # What the encoder was told is what the picture has, never what is wished.
