@@ -79,8 +79,8 @@ def load_part(
 
 
 def settings_of(bundle: Bundle, part: str) -> dict[str, Any]:
-    """The settings with which a bundle's part was trained, under today's names."""
-    return legacy.settings(part, bundle.part(part)["settings"])
+    """The settings with which a bundle's part (`model.holder_of`) was trained, under today's names."""
+    return legacy.settings(part, holder_of(part, bundle).part(part)["settings"])
 
 
 def autoencoder_of(bundle: Bundle) -> tuple[autoencoder.Autoencoder, str]:
