@@ -33,10 +33,11 @@ log = logging.getLogger(__name__)
 FRAME = "head"  # of the attribute classifier's crops, and of most models
 CLASSIFIER_SIDE = 128  # pixels along the side of the classifier's crops
 DECODE_BATCH = 32  # faces decoded together: 10,000 in float32 would not fit into memory
+PARSE_BATCH = 8  # crops parsed together: 27 MB of logits
 DIRECTIONS, PRIOR = "directions.npz", "prior.npz"
 
 # Graphs that a bundle without its own borrows from the package's.
-SHARED = ("landmarks", "matte", "reader")
+SHARED = ("landmarks", "matte", "parser", "reader")
 # Parts that were made for the codes of one autoencoder, and what they are called in messages. Their facts
 # name that code space as `of`; the prior's file does.
 DEPENDENT = {
@@ -184,6 +185,11 @@ class Model:
         """Whether person and background of a head crop can be told apart."""
         return self.holder("matte").has("matte")
 
+    @property
+    def has_parser(self) -> bool:
+        """Whether there is a parser of heads."""
+        return self.holder("parser").has("parser")
+
     def encode(self, crops: Bytes, attributes: Floats | None = None) -> Floats:
         """Crops uint8 [N, S, S, 3] -> codes float32 [N, D].
 
@@ -278,6 +284,20 @@ class Model:
         pixels = as_bytes(picture[None].astype(np.float32))
         (found,) = self.holder("matte").run("matte", upsampled(pixels))
         return resize_mask(found, self.side)
+
+    def parse(self, crops: Bytes) -> tuple[Floats, Floats]:
+        """Crops uint8 [N, 256, 256, 3] of the frame `head` or `portrait` -> classes and hair matte.
+
+        Logits of the classes (`faces.parse.CLASSES`) [N, 12, 256, 256], and the matte [N, 256, 256]
+        in 0..1.
+        """
+        session = self.holder("parser").session("parser")
+        batches = range(0, len(crops), PARSE_BATCH)
+        found = [session.every(crops[i : i + PARSE_BATCH]) for i in batches]
+        classes, hair = (
+            np.concatenate([batch[name] for batch in found]) for name in ("classes", "hair")
+        )
+        return classes, hair
 
     def classifier_auc(self) -> dict[str, float | None]:
         """AUC of the classifier for each attribute on validation people, as its bundle states it."""

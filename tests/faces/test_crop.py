@@ -44,6 +44,20 @@ def test_the_head_frame_is_as_described():
         HEAD_TEMPLATE[0, 0] = 0
 
 
+def test_a_portrait_is_twice_as_wide_about_the_same_centre():
+    face = face_at(0.8, 25, (150, 130))
+    head, wide = (align(smooth_photo(), face, frame, size=64) for frame in ("head", "portrait"))
+    middle = np.array([31.5, 31.5])
+    assert_allclose(apply(wide.to_photo, middle), apply(head.to_photo, middle), atol=1e-6)
+    assert_allclose(wide.to_photo[:, :2], 2 * head.to_photo[:, :2], atol=1e-9)
+    corners = np.array([[-0.5, -0.5], [63.5, 63.5]])
+    assert_allclose(
+        apply(wide.to_photo, np.array([[15.5, 15.5], [47.5, 47.5]])),
+        apply(head.to_photo, corners),
+        atol=1e-6,
+    )
+
+
 def test_center150_is_lfws_middle():
     pixels = np.random.default_rng(0).integers(0, 256, (250, 250, 3), dtype=np.uint8)
     crop = align(Photo(pixels), None, "center150", size=150)

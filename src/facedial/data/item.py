@@ -29,6 +29,7 @@ class Item:
     crop inside its photo; `to_photo`: [2, 3], crop pixel to photo pixel, None if unknown;
     `photo_size`: width and height of that photo. `head_box` (x0, y0, x1, y1), half-open: square of an
     aligned picture that is its `head` crop. `extra`: other columns of the labels, as text.
+    `masks`: name -> PNG of a ready crop's class ids or binary mask.
     """
 
     file: str
@@ -43,6 +44,7 @@ class Item:
     photo_size: tuple[int, int] = (0, 0)
     head_box: Box | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    masks: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Source(Protocol):

@@ -216,6 +216,8 @@ def write_columns(folder: Path, items: list[Item], crops: list[CropFacts]) -> No
         if name not in store.COLUMNS
     }
     store.write_index(folder, columns, extra)
+    if any(item.masks for item in items):
+        store.write_masks(folder, [item.masks for item in items])
 
 
 def _check(source: Source, frame: str, size: int, processes: int) -> None:
@@ -260,6 +262,8 @@ def _plan(source: Source, items: list[Item], frame: str, size: int, finds: bool)
     for item in items:
         facts = (item.file, item.person, item.split, item.ready, item.head_box, item.inside)
         digest.update(repr((*facts, item.photo_size, sorted(item.extra.items()))).encode())
+        for name, png in sorted(item.masks.items()):
+            digest.update(name.encode() + png)
         for numbers in (item.landmarks, item.attributes, item.to_photo):
             digest.update(b"-" if numbers is None else np.ascontiguousarray(numbers).tobytes())
     return digest.hexdigest()

@@ -1,13 +1,15 @@
 """A store: a memory-mapped array of crops and a Parquet index, ready for training."""
 
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from facedial.codes.attributes import NAMES
 from facedial.data import tables
@@ -16,6 +18,7 @@ from facedial.errors import BadRequest, BadStore
 
 FORMAT = 1
 PIXELS, INDEX, FACTS = "pixels.u8", "index.parquet", "store.json"
+MASKS = "masks.parquet"
 COLUMNS = ("file", "person", "split", "landmarks", "inside", "to_photo", "photo_size", *NAMES)
 
 Floats = npt.NDArray[np.float32]
@@ -30,7 +33,8 @@ class Store:
     pixels. `attributes`: float32 [N, 40] in 0..1, in CelebA's order. `inside`: float32 [N], share
     of the crop inside its photo. `to_photo`: float64 [N, 2, 3], crop pixel to photo pixel.
     `photo_size`: int32 [N, 2], width and height, 0 unknown. Other unknown numbers are NaN. `extra`:
-    other columns of the labels, as text. `skipped`: (file, reason) of pictures left out.
+    other columns of the labels, as text. `masks`: name -> a PNG or None for each crop; `mask` reads
+    them. `skipped`: (file, reason) of pictures left out.
     A store is pickled as its path, so that data loaders in other processes map it themselves.
     """
 
@@ -48,6 +52,7 @@ class Store:
     to_photo: npt.NDArray[np.float64]
     photo_size: npt.NDArray[np.int32]
     extra: Mapping[str, Texts]
+    masks: Mapping[str, list[bytes | None]]
     skipped: tuple[tuple[str, str], ...]
 
     @staticmethod
@@ -85,6 +90,7 @@ class Store:
             to_photo=_numbers(index, "to_photo").reshape(count, 2, 3),
             photo_size=_numbers(index, "photo_size").reshape(count, 2),
             extra={n: _texts(index, n) for n in index.column_names if n not in COLUMNS},
+            masks=_masks(path, count),
             skipped=tuple((str(file), str(why)) for file, why in facts["skipped"]),
         )
 
@@ -99,6 +105,25 @@ class Store:
         if split not in SPLITS:
             raise BadRequest(f"no split named {split!r}; there are {', '.join(SPLITS)}")
         return np.flatnonzero(self.split == split).astype(np.int64)
+
+    def mask(self, name: str, row: int) -> npt.NDArray[np.uint8] | None:
+        """Mask `name` of a crop, uint8 [S, S], resized without interpolation; None if it has none.
+
+        Raises `BadStore` if the PNG is damaged.
+        """
+        png = self.masks.get(name, [None] * len(self))[row]
+        if png is None:
+            return None
+        try:
+            with Image.open(io.BytesIO(png)) as picture:
+                levels = picture.convert("L") if picture.mode == "1" else picture
+                side = (self.size, self.size)
+                return np.asarray(levels.resize(side, Image.Resampling.NEAREST), np.uint8)
+        except (OSError, ValueError) as wrong:
+            raise BadStore(
+                f"the mask {name} of {self.file[row]} in {self.path} is damaged ({wrong}); "
+                "prepare the store again"
+            ) from wrong
 
     def known(self, row: int) -> npt.NDArray[np.bool_]:
         """Mask bool [S, S] of the crop's pixels inside its photo; outside, the photo's edge is repeated.
@@ -156,6 +181,28 @@ def write_index(path: Path, columns: Mapping[str, Any], extra: Mapping[str, list
         **{name: pa.array(cells, pa.string()) for name, cells in extra.items()},
     }
     tables.write_parquet(path / INDEX, index)
+
+
+def write_masks(path: Path, masks: Sequence[Mapping[str, bytes]]) -> None:
+    """Write `masks.parquet`: a column of PNGs for each name, null for crops without it."""
+    pa = tables.arrow()
+    names = sorted({name for own in masks for name in own})
+    columns = {name: pa.array([own.get(name) for own in masks], pa.binary()) for name in names}
+    tables.write_parquet(path / MASKS, columns)
+
+
+def _masks(path: Path, count: int) -> Mapping[str, list[bytes | None]]:
+    if not (path / MASKS).is_file():
+        return {}
+    try:
+        columns = tables.read_parquet(path / MASKS)
+    except BadRequest as wrong:
+        raise BadStore(f"the store's masks are damaged: {wrong}") from wrong
+    if any(len(column) != count for column in columns.values()):
+        raise BadStore(
+            f"{path / MASKS} has another number of rows than the store; prepare it again"
+        )
+    return columns
 
 
 def _index(path: Path) -> Any:

@@ -26,6 +26,7 @@ class EvaluationContext:
     pictures of each group. `teacher`: ONNX file of the YuNet face detector. `models`: name ->
     bundle, to compare. `judge`: bundle of the independent attribute classifier. `identity`: ONNX
     file of a face embedding. `sets`: table of smiling and sad photos (CSV: file, set).
+    `parse_teachers`: folder of the parser's teacher networks.
     """
 
     editor: Editor
@@ -38,6 +39,7 @@ class EvaluationContext:
     judge: Path | None = None
     identity: Path | None = None
     sets: Path | None = None
+    parse_teachers: Path | None = None
     _pca: Pca | None = field(default=None)
 
     @property

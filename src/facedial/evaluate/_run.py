@@ -41,6 +41,7 @@ class EvaluationConfig:
     judge: Path | None = None
     identity: Path | None = None
     sets: Path | None = None
+    parse_teachers: Path | None = None
     add: bool = False
 
 
@@ -82,6 +83,7 @@ def run(config: EvaluationConfig) -> Iterator[str]:
             judge=config.judge,
             identity=config.identity,
             sets=config.sets,
+            parse_teachers=config.parse_teachers,
         )
         for name, module in zip(names, modules, strict=True):
             start = time.perf_counter()

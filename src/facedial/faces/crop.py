@@ -12,6 +12,7 @@ from facedial.faces.geometry import (
     Points,
     UInt8,
     apply,
+    compose,
     fit_similarity,
     invert,
     scaling,
@@ -62,6 +63,12 @@ def _head(_photo: tuple[int, int], face: Face | None, size: int) -> Affine:
     return invert(fit_similarity(face.landmarks, head_template(size)))
 
 
+def _portrait(photo: tuple[int, int], face: Face | None, size: int) -> Affine:
+    """Twice as wide as `head`, about the same centre: long hair and shoulders, at half the scale."""
+    middle = np.full(2, (size - 1) / 2)
+    return compose(_head(photo, face, size), similarity(2.0, 0.0, middle, middle))
+
+
 def _center150(photo: tuple[int, int], _face: Face | None, size: int) -> Affine:
     """The middle 60 % of the shorter side: of LFW's 250 pixels, 50..199."""
     width, height = photo
@@ -78,6 +85,7 @@ FRAMES: dict[str, Frame] = {
     frame.name: frame
     for frame in (
         Frame("head", needs_face=True, place=_head),
+        Frame("portrait", needs_face=True, place=_portrait),
         Frame("center150", needs_face=False, place=_center150),
         Frame("squash128", needs_face=False, place=_squash128),
     )

@@ -142,10 +142,14 @@ class Bundle:
                 }
                 session = self.session(graph)
                 wanted = own[session.output].astype(np.float32)
+                # Golden numbers of large maps are of every k-th row and column alone.
                 given = [own[name] for name in session.inputs]
                 found = session(
                     *(v.astype(np.float32) if v.dtype.kind == "f" else v for v in given)
                 )
+                if found.shape != wanted.shape:
+                    step = -(-found.shape[-1] // wanted.shape[-1])
+                    found = found[..., ::step, ::step]
                 span = max(float(np.ptp(wanted)), 1e-6)
                 differences[graph] = float(np.abs(found - wanted).max()) / span
                 if differences[graph] > 2e-3:

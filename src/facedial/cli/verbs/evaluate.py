@@ -68,6 +68,11 @@ from facedial.cli import options, streams
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Table of smiling and sad photos (CSV: file, set), for the first source's second task.",
 )
+@click.option(
+    "--parse-teachers",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of the parser's teacher networks: measure the teacher of classes too.",
+)
 @click.option("--add", is_flag=True, help="Keep figures in --out that are not measured again.")
 @click.option("--seed", default=0, show_default=True)
 @options.MODEL
@@ -83,6 +88,7 @@ def command(
     judge: Path | None,
     identity: Path | None,
     sets: Path | None,
+    parse_teachers: Path | None,
     add: bool,
     model: str | None,
 ) -> None:
@@ -102,6 +108,7 @@ def command(
         judge=judge,
         identity=identity,
         sets=sets,
+        parse_teachers=parse_teachers,
         add=add,
     )
     for line in _run.run(config):

@@ -47,14 +47,14 @@ class BundledFaces:
     "--kind",
     default="auto",
     show_default=True,
-    metavar="auto|lfw|celeba|shards|folder",
+    metavar="auto|lfw|celeba|groups|shards|folder",
     help="Kind of SOURCE; by default recognized by its contents.",
 )
 @click.option(
     "--frame",
     default="head",
     show_default=True,
-    metavar="head|center150|squash128",
+    metavar="head|portrait|center150|squash128",
     help="Alignment of the crops.",
 )
 @click.option("--size", default=128, show_default=True, help="Side of a crop in pixels.")

@@ -9,7 +9,7 @@ from facedial.errors import BadRequest
 from facedial.folder import load
 
 # the special before the general: any folder is a folder of pictures
-ORDER = ("shards", "celeba", "lfw", "folder")
+ORDER = ("groups", "shards", "celeba", "lfw", "folder")
 
 
 def open_source(

@@ -17,6 +17,8 @@ from facedial.errors import BadRequest
 PICTURE = "webp"
 KNOWN = {PICTURE, "file", "name", "person", "split", "landmarks", "inside", *NAMES}
 KNOWN |= {"to_crop", "width", "height"}
+MASKS = ("parts", "hair", "person_mask")
+KNOWN |= set(MASKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class Shards:
 
     Columns used: `file`, `name` or `number`; `person`; `split`; `landmarks` (10 numbers, crop
     pixels); `inside`; `to_crop` (6 numbers, photo to crop) with `width` and `height`; CelebA's 40
-    attributes.  All other scalar columns are kept as text.
+    attributes; `parts`, `hair` and `person_mask` (PNG) as masks.  All other scalar columns are kept
+    as text.
     """
 
     paths: tuple[Path, ...]
@@ -58,13 +61,13 @@ class Shards:
 
 def is_one(paths: Sequence[Path]) -> bool:
     """Whether these are Parquet files with a picture column, or folders of them."""
-    found = _files(paths)
+    found = files(paths)
     return bool(found) and all(PICTURE in tables.column_names(path) for path in found)
 
 
 def open_source(paths: Sequence[Path], labels: LabelTable | None, *, ready: bool) -> Shards:
     """Open shards; raises `BadRequest` for other files, and for labels: shards have their own."""
-    found = _files(paths)
+    found = files(paths)
     if labels is not None:
         raise BadRequest("shards have their own labels; give no label table")
     for path in found:
@@ -75,7 +78,8 @@ def open_source(paths: Sequence[Path], labels: LabelTable | None, *, ready: bool
     return Shards(tuple(found))
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
+def files(paths: Sequence[Path]) -> list[Path]:
+    """These Parquet files, and those in these folders; none if a path is neither."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -119,6 +123,7 @@ def _item(path: Path, row: int, cells: dict[str, Any]) -> Item:
             for name, cell in cells.items()
             if name not in KNOWN and not isinstance(cell, (bytes, list, dict))
         },
+        masks={name: cells[name] for name in MASKS if isinstance(cells.get(name), bytes)},
     )
 
 

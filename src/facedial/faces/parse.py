@@ -1,0 +1,78 @@
+"""Classes of a parsed head, their colours, and their overlap with other parses."""
+
+import numpy as np
+import numpy.typing as npt
+
+UInt8 = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+
+SIDE = 256  # pixels along the side of the parser's crops
+CLASSES = (
+    "background", "skin", "brows", "eyes", "glasses", "ears", "mouth", "lips", "neck", "clothes",
+    "hair", "hat",
+)  # fmt: skip
+BACKGROUND, HAIR = CLASSES.index("background"), CLASSES.index("hair")
+UNKNOWN = 255
+# CelebAMask-HQ (Lee et al. 2020): id 0..18 -> class. The nose is skin, an earring ear, a necklace neck.
+CELEBAMASK = (0, 1, 1, 4, 3, 3, 2, 2, 5, 5, 6, 7, 7, 10, 11, 5, 8, 8, 9)
+# RGB of each class in sheets.
+COLOURS: UInt8 = np.array(
+    [
+        [0, 0, 0], [255, 205, 170], [130, 60, 0], [40, 130, 255], [255, 0, 255], [255, 140, 0],
+        [120, 0, 30], [255, 0, 70], [0, 190, 110], [130, 130, 140], [255, 230, 0], [0, 220, 255],
+    ],
+    np.uint8,
+)  # fmt: skip
+COLOURS.flags.writeable = False
+
+
+def from_ids(ids: UInt8, table: tuple[int, ...] = CELEBAMASK) -> UInt8:
+    """Ids of another scheme, uint8 [...], as classes by `table`; 255 for ids that it lacks."""
+    whole = np.full(256, UNKNOWN, np.uint8)
+    whole[: len(table)] = table
+    return whole[ids]
+
+
+def coloured(pixels: UInt8, classes: UInt8, strength: float = 0.6) -> UInt8:
+    """Pictures uint8 [..., S, S, 3] with the colours of `classes` [..., S, S] over them.
+
+    Background and unknown pixels are left as they are.
+    """
+    shown = (classes != UNKNOWN) & (classes != BACKGROUND)
+    colour = COLOURS[np.where(shown, classes, 0)]
+    mixed = np.rint((1 - strength) * pixels + strength * colour.astype(np.float32))
+    return np.where(shown[..., None], mixed, pixels).astype(np.uint8)
+
+
+def dilated(mask: Bools, radius: int) -> Bools:
+    """Binary dilation of a mask bool [H, W] by a square of 2 `radius` + 1 pixels."""
+    size = 2 * radius + 1
+    for axis in (0, 1):
+        padded = np.pad(mask, [(radius + 1, radius) if i == axis else (0, 0) for i in (0, 1)])
+        total = np.cumsum(padded, axis, dtype=np.int32)
+        count = total.shape[axis]
+        mask = total.take(range(size, count), axis) > total.take(range(count - size), axis)
+    return mask
+
+
+def eroded(mask: Bools, radius: int) -> Bools:
+    """Binary erosion, as `dilated`; pixels outside the picture count as part of the mask."""
+    return ~dilated(~mask, radius)
+
+
+def class_overlap(found: UInt8, truth: UInt8) -> npt.NDArray[np.float64]:
+    """`mask_overlap` of each class in two parses [H, W], where `truth` is a class: [2, 12]."""
+    known = truth < len(CLASSES)
+    return np.stack([mask_overlap(found == c, truth == c, known) for c in range(len(CLASSES))], 1)
+
+
+def mask_overlap(one: Bools, other: Bools, known: Bools) -> npt.NDArray[np.float64]:
+    """Number of known pixels in the intersection and in the union of two masks: [2]."""
+    return np.array([(one & other & known).sum(), ((one | other) & known).sum()], np.float64)
+
+
+def mean_iou(overlap: npt.NDArray[np.float64]) -> float:
+    """Mean intersection over union of pixel counts [2, C], over classes with a union; else NaN."""
+    intersection, union = overlap
+    there = union > 0
+    return float((intersection[there] / union[there]).mean()) if there.any() else float("nan")
