@@ -26,7 +26,7 @@ from facedial.faces.crop import FRAMES
 from facedial.faces.sheet import as_bytes
 from facedial.flow.sampler import BLURRY
 from facedial.priors.labels import LABEL_PRIOR, LabelPrior
-from facedial.runtime.bundle import Bundle
+from facedial.runtime.bundle import DEFAULT, Bundle, home
 
 log = logging.getLogger(__name__)
 
@@ -350,7 +350,7 @@ def _opened(bundle: Bundle, strict: bool) -> Model:
         )
     for part, other in left_out.items():
         log.info("%s: %s of %s left out", bundle.name, DEPENDENT[part], other)
-    complete = all(bundle.has(graph) for graph in SHARED)
+    complete = all(bundle.has(graph) for graph in SHARED) or bundle.path == home() / DEFAULT
     packaged = bundle if complete else Bundle.open(threads=bundle.threads)
     table = {} if "moves" in left_out else bundle.part("moves")
     known = bundle.has_file(ATTRIBUTE_MASKS) and "moves" not in left_out
