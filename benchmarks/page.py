@@ -65,15 +65,13 @@ def served() -> Iterator[str]:
 
 
 def edit(page: Page, files: dict[str, list[Path]]) -> None:
-    """The photo, smiling less and with blond hair, half of it before the edit."""
+    """The photo, smiling less and with black hair, half of it before the edit."""
     page.set_input_files("#file", files["photo"][0])
     page.wait_for_selector("#panel:not([hidden])")
-    for name, key, presses in (("Blond_Hair", "ArrowRight", 14), ("Smiling", "ArrowLeft", 12)):
-        slider = page.locator(f"#slider-{name}")
-        if not slider.is_visible():
-            slider.locator("xpath=ancestor::details/summary").click()
-        for _ in range(presses):
-            slider.press(key)
+    page.wait_for_selector("#looks button:last-child img[src]")  # the last preview
+    for _ in range(12):
+        page.locator("#slider-Smiling").press("ArrowLeft")
+    page.locator("#looks").get_by_role("button", name="Black hair").click()
     page.locator("#compare").fill("50")
 
 

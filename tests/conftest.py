@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ settings.load_profile("ci")
 # Collecting garbage after every 700 new objects took a seventh of the time of an ONNX export.
 gc.set_threshold(20_000, 20, 50)
 
+MOST_SESSIONS = 24  # kept open: twice those of one model
 SLOW = ("server", "cli", "evaluate")  # after `training`
 
 
@@ -91,6 +93,62 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in ("connect", "connect_ex"):
         monkeypatch.setattr(socket.socket, name, only_here(getattr(socket.socket, name)))
+
+
+@pytest.fixture(scope="session")
+def known_sessions() -> Callable[..., object]:
+    """`onnxruntime.InferenceSession`, made once for a graph as it lies there: half a second an edit."""
+    from onnxruntime import InferenceSession
+
+    sessions: dict[tuple[object, ...], InferenceSession] = {}
+
+    def session(path: str, options: Any = None, **more: Any) -> InferenceSession:
+        if options is None:  # not from `facedial.runtime`
+            return InferenceSession(path, **more)
+        files = [Path(path), Path(path).with_name("shared.bin")]
+        stats = [file.stat() for file in files if file.exists()]
+        states = (part for s in stats for part in (s.st_ino, s.st_mtime_ns, s.st_size))
+        key = (path, options.intra_op_num_threads, repr(more), *states)
+        sessions[key] = sessions.pop(key, None) or InferenceSession(path, options, **more)
+        if len(sessions) > MOST_SESSIONS:
+            del sessions[next(iter(sessions))]  # the one not used for longest
+        return sessions[key]
+
+    return session
+
+
+@pytest.fixture(scope="session")
+def known_detector() -> Callable[[], object]:
+    """dlib's detector of faces, made once: it takes half a second."""
+    from dlib import get_frontal_face_detector
+
+    return cache(get_frontal_face_detector)
+
+
+@pytest.fixture(autouse=True)
+def _opened_once(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    known_sessions: Callable[..., object],
+    known_detector: Callable[[], object],
+) -> None:
+    """Graphs and the detector are loaded once a process, but where loading them is what is tested."""
+    if request.path.parent.name not in ("runtime", "faces"):
+        monkeypatch.setattr("onnxruntime.InferenceSession", known_sessions)
+        monkeypatch.setattr("dlib.get_frontal_face_detector", known_detector)
+
+
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flow takes one step, and a new face one try: for laws that mind no face's looks."""
+    from facedial.flow.interpolate import FlowInterpolation
+    from facedial.flow.inversion import FlowEdit
+
+    monkeypatch.setattr("facedial.generation.STEPS", 1)
+    monkeypatch.setattr("facedial.generation.MAX_ATTEMPTS", 1)
+    between = partial(FlowInterpolation, steps=1)
+    monkeypatch.setattr("facedial.generation.FlowInterpolation", between)
+    monkeypatch.setattr("facedial.changes.FlowEdit", partial(FlowEdit, steps=1))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Laws of what an edit does to a code: methods, implied attributes, what is kept."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from facedial.codes.attributes import NAMES
 from facedial.codes.code import Code
 from facedial.editing.implied import implied_by, partway, with_implied
 from facedial.editing.request import Edit
-from facedial.editing.table import DIRECTION, FAST, FLOW, FULL, EditMethod
+from facedial.editing.table import DIRECTION, FAST, FLOW, FULL, EditMethod, EditTable
 from facedial.editor import Editor
 from facedial.errors import BadRequest, UnknownName
 from facedial.faces.photo import Photo
@@ -52,8 +53,8 @@ def step_by_flow(
 @pytest.mark.parametrize(
     ("edit", "name", "amount"),
     [
-        (lambda own: Edit({"Smiling": 0.0}), "Smiling", lambda own: -2 * own),
-        (lambda own: Edit({"Smiling": 0.0}, strength=0.5), "Smiling", lambda own: -own),
+        (lambda own: Edit({"Male": 1.0}), "Male", lambda own: 2 * (1 - own)),
+        (lambda own: Edit({"Male": 1.0}, strength=0.5), "Male", lambda own: 1 - own),
         (lambda own: Edit({"Eyeglasses": 1.5}), "Eyeglasses", lambda own: 2 * (1.5 - own)),
         (lambda own: Edit(shifts={"Male": 0.5}), "Male", lambda own: 0.5),
         (lambda own: Edit(shifts={"Male": -1.0}, strength=2.0), "Male", lambda own: -2.0),
@@ -198,17 +199,74 @@ def test_readings_of_kept_attributes_do_not_change(
     assert abs(after["Mustache"] - before["Mustache"]) > 0.05
 
 
-def test_a_change_is_masked_where_all_its_attributes_are(
+def test_a_smile_that_goes_closes_the_mouth(editor: Editor, portrait: Portrait) -> None:
+    own = editor.predict_attributes(portrait)
+    assert own["Smiling"] > 0.9 and own["Mouth_Slightly_Open"] > 0.5
+    made = editor.change(portrait, Edit({"Smiling": 0}), quality=FAST)
+    assert made.implied == {"Mouth_Slightly_Open": pytest.approx(0, abs=0.05)}
+    assert not editor.change(portrait, Edit({"Smiling": 0}, exactly=True), quality=FAST).implied
+    assert not editor.change(portrait, Edit({"Smiling": 1.2}), quality=FAST).implied
+
+
+def test_what_takes_an_attribute_away_is_a_method_of_its_own(
     editor: Editor, portrait: Portrait
 ) -> None:
-    model = editor.model
-    smile = editor.change(portrait, Edit({"Smiling": 0}), quality=FAST)
-    own_mask = model.masks.mask("Smiling", model.edit_table.of_attribute("Smiling").mask_threshold)
-    assert smile.mask is not None and np.array_equal(smile.mask, own_mask)
-    assert not smile.reshapes
-    both = editor.change(portrait, Edit({"Smiling": 0, "Bald": 1}), quality=FAST)
-    assert both.mask is not None and (both.mask >= smile.mask).all() and both.reshapes
-    assert editor.change(portrait, Edit({"Smiling": 0}), DIRECTION).mask is None
+    own = dataclasses.replace(editor.model.edit_table.of_attribute("Smiling"), quality=FAST)
+    away = dataclasses.replace(own, gain=0.5)
+    steps = {}
+    for lowering in ({}, {"Smiling": away}):
+        table = EditTable({"Smiling": own}, lowering)
+        model = dataclasses.replace(editor.model, edit_table=table)
+        attributes = editor.predict_attributes(portrait)
+        for target in (0.0, 1.2):
+            made = change(model, portrait.code, Edit({"Smiling": target}), attributes)
+            steps[len(lowering), target] = made.after.values - portrait.code.values
+    assert_allclose(steps[1, 0.0], 0.5 * steps[0, 0.0], atol=1e-4)
+    assert_allclose(steps[1, 1.2], steps[0, 1.2])
+
+
+def test_hair_colours_are_kept_apart_from_what_is_drawn(editor: Editor, portrait: Portrait) -> None:
+    both = Edit({"Blond_Hair": 1, "Smiling": 0.2})
+    made = editor.change(portrait, both, quality=FAST)
+    smile = editor.change(portrait, Edit({"Smiling": 0.2}), quality=FAST)
+    assert made.drawn is not None and made.drawn_names == ("Smiling",)
+    assert_allclose(made.drawn.values, smile.after.values)
+    assert np.abs(made.after.values - made.drawn.values).max() > 0.01
+    assert made.recolour == {"Blond_Hair": pytest.approx(1.0)}
+    other = editor.change(portrait, both, DIRECTION)  # drawn, as is everything by that method
+    assert not other.recolour and other.drawn_names == ("Blond_Hair", "Smiling")
+
+
+@pytest.mark.parametrize(
+    ("edit", "recolour"),
+    [
+        (lambda own: Edit({"Black_Hair": 1}, strength=0.5), lambda own: {"Black_Hair": 0.5}),
+        (lambda own: Edit({"Black_Hair": own["Black_Hair"]}), lambda own: {"Black_Hair": 0.0}),
+        (lambda own: Edit({"Gray_Hair": 0}), lambda own: {"Brown_Hair": own["Gray_Hair"] / 0.25}),
+        (lambda own: Edit(shifts={"Gray_Hair": 1}), lambda own: {"Gray_Hair": 0.5}),
+        (lambda own: Edit(shifts={"Gray_Hair": -1}), lambda own: {"Brown_Hair": 0.5}),
+        (lambda own: Edit(hair_colour="#AA3300"), lambda own: {"#aa3300": 1.0}),
+        (lambda own: Edit(hair_colour="a30", strength=1), None),
+    ],
+)
+def test_a_hair_colour_is_a_share_of_the_way_there(
+    editor: Editor, portrait: Portrait, own: dict[str, float], edit: object, recolour: object
+) -> None:
+    if recolour is None:
+        with pytest.raises(BadRequest, match="#rrggbb"):
+            edit(own)  # type: ignore[operator]
+        return
+    made = editor.change(portrait, edit(own), quality=FAST)  # type: ignore[operator]
+    expected = recolour(own)  # type: ignore[operator]
+    if not any(expected.values()):
+        assert not any(made.recolour.values())
+    else:
+        assert made.recolour == {k: pytest.approx(v, abs=1e-5) for k, v in expected.items()}
+    assert made.drawn is portrait.code
+
+
+def test_fine_detail_is_replaced_but_for_colour_on_skin(editor: Editor, portrait: Portrait) -> None:
+    both = editor.change(portrait, Edit({"Smiling": 0.2, "Bald": 1}), quality=FAST)
     assert both.detail_replacement == 1
     assert editor.change(portrait, Edit({"Pale_Skin": 1}), quality=FAST).detail_replacement == 0
 

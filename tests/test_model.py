@@ -66,7 +66,7 @@ def code(model: Model) -> Code:
 def test_the_packaged_model_uses_every_part(model: Model) -> None:
     assert model.left_out == frozenset()
     assert model.has_flow and model.has_weak_flow and model.has_distilled_editor
-    assert model.has_gan_decoder and model.has_matte and not model.needs_attributes
+    assert model.has_gan_decoder and model.has_parser and not model.needs_attributes
     assert (model.side, model.dimensions, model.frame, model.needs_face) == (
         128,
         1024,
@@ -189,7 +189,7 @@ def test_a_bundle_that_lacks_a_fact_is_a_bad_bundle_when_it_is_opened(
 def test_a_model_without_landmarks_matte_or_classifier_borrows_the_packaged_ones() -> None:
     opened = Model.open("cvae")
     assert opened.packaged.name == bundle.DEFAULT and opened.packaged is not opened.bundle
-    assert opened.has_matte and not opened.bundle.has("matte")
+    assert opened.has_parser and not opened.bundle.has("parser")
     assert opened.holder("reader") is opened.packaged
     assert opened.holder("autoencoder-encode") is opened.bundle
     assert opened.needs_attributes and not opened.has_flow

@@ -8,17 +8,23 @@ import numpy as np
 
 from facedial.arrays import Floats
 from facedial.cache import Cache
-from facedial.codes.attributes import WITHIN
 from facedial.codes.code import Code
-from facedial.editing.implied import implied_by, partway, remains, with_implied
-from facedial.editing.masks import union
+from facedial.editing.implied import COLOURS, implied_by, partway, remains, with_implied
 from facedial.editing.request import Edit
-from facedial.editing.table import BEST, FAST, FLOW, FULL, QUALITIES, EditMethod
+from facedial.editing.table import BEST, FAST, FLOW, FULL, QUALITIES, EditMethod, only
 from facedial.errors import BadRequest
 from facedial.flow.inversion import FlowEdit, condition_of
-from facedial.model import Model
+from facedial.model import FRAME, Model
 
 WHOLE_RANGE = 2  # of a condition, from -1 without an attribute to 1 with it
+MIN_WAY = 0.25  # of a probability to a hair colour, so that blond hair can become more so
+# Hair colour -> the colour of hair that has it no more.
+AWAY = {
+    "Black_Hair": "Brown_Hair",
+    "Blond_Hair": "Brown_Hair",
+    "Gray_Hair": "Brown_Hair",
+    "Brown_Hair": "Black_Hair",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,8 +32,9 @@ class Change:
     """What an edit does to a face: its codes before and after.
 
     `edit`: the request, names as the model spells them. `implied`: implied attribute -> where it
-    arrives (`editing.implied`). `detail_replacement`: as for `EditMethod`. `mask` float32 [32, 32]
-    on the head frame: what the change of the picture is multiplied by, 1 everywhere where None.
+    arrives (`editing.implied`). `detail_replacement`: as for `EditMethod`.
+    `recolour`: hair colours (attributes, or `#rrggbb`) -> share of the way there, which the photo's own
+    hair takes; `drawn`: the code after all else, whose decoded face is pasted; `after` where None.
     """
 
     before: Code
@@ -35,7 +42,8 @@ class Change:
     edit: Edit
     implied: Mapping[str, float]
     detail_replacement: float = 0.0
-    mask: Floats | None = None
+    recolour: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    drawn: Code | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,9 +51,9 @@ class Change:
         return (*self.edit.targets, *self.implied, *self.edit.shifts)
 
     @property
-    def reshapes(self) -> bool:
-        """Whether the person's outline may change; it may by any learned direction."""
-        return not set(self.names) <= WITHIN
+    def drawn_names(self) -> tuple[str, ...]:
+        """Attributes and learned directions, of those asked for, that are pasted as drawn."""
+        return tuple(n for n in (*self.edit.targets, *self.edit.shifts) if n not in self.recolour)
 
 
 def change(
@@ -70,30 +78,41 @@ def change(
     edit = edit.checked(model.directions.names)
     if quality not in QUALITIES:
         raise BadRequest(f"no quality named {quality!r}; known: {', '.join(QUALITIES)}")
+    colours = _recoloured(model, edit, method)
     plan = model.edit_table.plan(edit, method)
+    if edit.recolours and not recolours_hair(model):
+        raise BadRequest(
+            f"the model {model.name} has no parser of heads, so it cannot give hair a colour by its "
+            "number; set Black_Hair, Blond_Hair, Brown_Hair or Gray_Hair"
+        )
     if method == FLOW or plan.flow:
         model.flow_attributes()  # refused before anything is computed
     if edit.is_zero:
         return Change(code, code, edit, {})
     asked = {*edit.targets, *edit.shifts}
     implied: dict[str, float] = {}
-    step = np.zeros_like(code.values)
-    masks: list[Floats | None] = []
-    if not plan.directions.is_zero:
-        resolved = with_implied(plan.directions, model.directions.readings(code), asked)
-        implied |= _besides(resolved.targets, asked)
-        step += direction_step(model, code, resolved)
-        masks.append(None)
+    # Of what is drawn, and of hair colours.
+    steps = np.zeros((2, len(code.values)), np.float32)
+    for part, recolours in (
+        (only(plan.directions, asked - colours), False),
+        (only(plan.directions, colours), True),
+    ):
+        if not part.is_zero:
+            resolved = with_implied(part, model.directions.readings(code), asked)
+            implied |= _besides(resolved.targets, asked)
+            steps[int(recolours)] += direction_step(model, code, resolved)
     for name, (part, own_method) in plan.flow.items():
         if attributes is None:
             raise ValueError("an edit by the flow needs the attributes of the face")
-        mask = model.masks.mask(name, own_method.mask_threshold)
+        lowers = _amount(part, name, attributes) < 0
+        if lowers:
+            own_method = model.edit_table.lowering.get(name, own_method)
         flow = flow_edit(
             model,
             own_method,
-            model.edit_table.quality(name, method, quality),
+            model.edit_table.quality(name, method, quality, lowers=lowers),
             cache=cache,
-            mask=mask,
+            mask=model.masks.mask(name, own_method.mask_threshold),
         )
         moved, besides = _flow_step(flow, code, part, name, attributes, asked)
         for other, arrived in besides.items():
@@ -101,15 +120,27 @@ def change(
             now = attributes[other]
             if abs(arrived - now) >= abs(implied.get(other, now) - now):
                 implied[other] = arrived
-        step += model.directions.keeping(moved, edit.keep)
-        masks.append(mask)
-    after = Code(code.values + step, code.space) if step.any() else code
-    return Change(code, after, edit, implied, plan.detail_replacement, union(masks))
+        steps[int(name in colours)] += model.directions.keeping(moved, edit.keep)
+    recolour = {} if not colours or attributes is None else _shares(edit, colours, attributes)
+    if edit.hair_colour is not None and edit.recolours:
+        recolour[edit.hair_colour] = edit.strength * edit.hair_amount
+    drawn = Code(code.values + steps[0], code.space) if steps[0].any() else code
+    after = Code(drawn.values + steps[1], code.space) if steps[1].any() else drawn
+    return Change(code, after, edit, implied, plan.detail_replacement, recolour, drawn)
 
 
 def needs_attributes(model: Model, edit: Edit, method: str = BEST) -> bool:
-    """Whether `change` needs the attributes of the face: the flow edits some."""
-    return bool(model.edit_table.plan(edit.checked(model.directions.names), method).flow)
+    """Whether `change` needs the attributes of the face: the flow edits some, or hair is recoloured."""
+    known = edit.checked(model.directions.names)
+    plan = model.edit_table.plan(known, method)
+    if plan.flow:
+        model.flow_attributes()  # refused before anything is computed
+    return bool(plan.flow or _recoloured(model, known, method))
+
+
+def recolours_hair(model: Model) -> bool:
+    """Whether a model can give a photo's own hair another colour: it has a parser of head crops."""
+    return model.frame == FRAME and model.has_parser
 
 
 def direction_step(model: Model, code: Code, edit: Edit) -> Floats:
@@ -156,6 +187,32 @@ def target_condition(
     return flow.target_condition(condition_of(flow.names, attributes), name, present, implied)
 
 
+def _recoloured(model: Model, edit: Edit, method: str) -> set[str]:
+    """Hair colours among the attributes of an edit that the photo's own hair is to take."""
+    if method != BEST or not recolours_hair(model):
+        return set()
+    return {name for name in COLOURS if name in edit.targets or name in edit.shifts}
+
+
+def _shares(edit: Edit, colours: set[str], attributes: Mapping[str, float]) -> dict[str, float]:
+    """Colour -> share of the way that hair goes there: 1 arrives where people who have it are.
+
+    A colour that is taken away goes to the one of `AWAY`.
+    """
+    shares: dict[str, float] = {}
+    for name in sorted(colours):
+        now = attributes[name]
+        if name in edit.targets:
+            target = edit.targets[name]
+            to_go = target - now
+            share = to_go / max(1 - now if to_go > 0 else now, MIN_WAY)
+        else:
+            share = edit.shifts[name] / WHOLE_RANGE
+        goal = name if share > 0 else AWAY[name]
+        shares[goal] = shares.get(goal, 0.0) + edit.strength * abs(share)
+    return shares
+
+
 def _flow_step(
     flow: FlowEdit,
     code: Code,
@@ -169,10 +226,7 @@ def _flow_step(
     A shift of one standard deviation is taken as half the way from without to with.
     """
     flow.index(name)
-    if name in part.targets:
-        amount = WHOLE_RANGE * (part.targets[name] - attributes[name])
-    else:
-        amount = part.shifts[name]
+    amount = _amount(part, name, attributes)
     implied: dict[str, float] = {}
     if amount and not part.exactly:
         implied = implied_by({name: float(amount > 0)}, flow.names, {*asked, *part.keep})
@@ -188,6 +242,14 @@ def _flow_step(
         if remains(attributes[other], value)
     }
     return step, arrived
+
+
+def _amount(part: Edit, name: str, attributes: Mapping[str, float]) -> float:
+    """How far an edit moves the attribute's condition, before its strength."""
+    if name in part.targets:
+        # A learned direction has no probability; the flow refuses it.
+        return WHOLE_RANGE * (part.targets[name] - attributes.get(name, 0.0))
+    return part.shifts[name]
 
 
 def _besides(targets: Mapping[str, float], asked: set[str]) -> dict[str, float]:

@@ -13,9 +13,10 @@ from facedial.faces.crop import Crop
 from facedial.faces.geometry import apply, compose
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import resized
-from facedial.model import Model
+from facedial.model import FRAME, Model
+from facedial.parsing import hair_box, parse_photo
 from facedial.portrait import Portrait
-from facedial.render import paste
+from facedial.render import paste, region
 
 LARGEST = 1024
 SMALLEST = 64
@@ -41,8 +42,9 @@ class CloseUp:
         """The close-up of at most `side` pixels along its longer side; raises `BadRequest`."""
         if not SMALLEST <= side <= LARGEST:
             raise BadRequest(f"a close-up has {SMALLEST}..{LARGEST} pixels a side, found {side}")
+        parse_photo(model, portrait)  # not the smaller picture, which has other classes
         photo = portrait.photo
-        x0, y0, x1, y1 = surroundings(portrait)
+        x0, y0, x1, y1 = surroundings(model, portrait)
         scale = min(1.0, side / max(x1 - x0, y1 - y0))
         size = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
         part = photo.flattened[y0:y1, x0:x1]
@@ -59,6 +61,7 @@ class CloseUp:
             portrait.face,
             crop,
             portrait.code,
+            portrait.others,
             portrait.cache,
         )
         (before,) = model.decode(portrait.code.values[None])
@@ -69,9 +72,13 @@ class CloseUp:
         known = self.before if change.before is self.portrait.code else None
         return paste(model, self.portrait, change, before=known, residual=self.residual)
 
+    def region(self, model: Model, change: Change) -> Floats:
+        """Where a change of its portrait may alter the close-up: 0..1, [H, W] (`render.region`)."""
+        return region(model, self.portrait, change)
 
-def surroundings(portrait: Portrait) -> tuple[int, int, int, int]:
-    """`CloseUp.box` of a face: x0, y0, x1, y1 in photo pixels, half-open."""
+
+def surroundings(model: Model, portrait: Portrait) -> tuple[int, int, int, int]:
+    """`CloseUp.box` of a face, its crop and all its hair: x0, y0, x1, y1 in photo pixels, half-open."""
     photo = portrait.photo
     last = portrait.crop.pixels.shape[0] - 0.5
     corners = np.array([[x, y] for x in (-0.5, last) for y in (-0.5, last)])
@@ -83,4 +90,7 @@ def surroundings(portrait: Portrait) -> tuple[int, int, int, int]:
     )
     # A face beyond the photo's edge (eyes pointed at) still has a pixel of it.
     x0, y0 = min(x0, photo.size[0] - 1), min(y0, photo.size[1] - 1)
+    if model.frame == FRAME and model.has_parser:
+        left, top, right, bottom = hair_box(model, portrait) or (x0, y0, x1, y1)
+        x0, y0, x1, y1 = min(x0, left), min(y0, top), max(x1, right), max(y1, bottom)
     return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)

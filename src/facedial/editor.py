@@ -103,7 +103,8 @@ class Editor:
         """Raise `BadRequest` or `UnknownName` for an edit that no face could be given."""
         zero = Code(np.zeros(self.model.dimensions, np.float32), self.model.space)
         self.model.directions.step(zero, edit)
-        changes.change(self.model, zero, Edit(), None, method=method, quality=quality)
+        colour = Edit(hair_colour=edit.hair_colour, hair_amount=edit.hair_amount)
+        changes.change(self.model, zero, colour, None, method=method, quality=quality)
 
     def change(
         self, portrait: Portrait, edit: Edit, method: str = BEST, quality: str = FULL
@@ -111,7 +112,6 @@ class Editor:
         """What an edit does to a portrait's code; see `changes.change`."""
         own = None
         if changes.needs_attributes(self.model, edit, method):
-            self.model.flow_attributes()  # refused before anything is computed
             own = self.predict_attributes(portrait)
         return changes.change(
             self.model,

@@ -16,7 +16,6 @@ import numpy as np
 from facedial.arrays import Bytes, Doubles, Floats, load_arrays
 from facedial.codes.attributes import ATTRIBUTES, NAMES
 from facedial.codes.code import Code
-from facedial.compose.masks import resize_mask
 from facedial.editing.directions import Directions
 from facedial.editing.learn import Learned
 from facedial.editing.masks import ATTRIBUTE_MASKS, AttributeMasks
@@ -37,7 +36,7 @@ PARSE_BATCH = 8  # crops parsed together: 27 MB of logits
 DIRECTIONS, PRIOR = "directions.npz", "prior.npz"
 
 # Graphs that a bundle without its own borrows from the package's.
-SHARED = ("landmarks", "matte", "parser", "reader")
+SHARED = ("detail", "landmarks", "parser", "reader")
 # Parts that were made for the codes of one autoencoder, and what they are called in messages. Their facts
 # name that code space as `of`; the prior's file does.
 DEPENDENT = {
@@ -87,7 +86,7 @@ class Model:
 
     Pixels are uint8 RGB [N, S, S, 3]; codes float32 [N, D]. Every part is checked once, in `open`,
     against the code space it was made for. `left_out`: parts of other code spaces, which are not
-    used. `packaged`: the bundle that lends its landmarks, matte and classifier.
+    used. `packaged`: the bundle that lends the graphs of `SHARED` which this one has not.
     """
 
     bundle: Bundle
@@ -181,14 +180,14 @@ class Model:
         return self.has("sharp")
 
     @property
-    def has_matte(self) -> bool:
-        """Whether person and background of a head crop can be told apart."""
-        return self.holder("matte").has("matte")
-
-    @property
     def has_parser(self) -> bool:
         """Whether there is a parser of heads."""
         return self.holder("parser").has("parser")
+
+    @property
+    def has_detail(self) -> bool:
+        """Whether there is a network that draws detail at 256 px."""
+        return self.holder("detail").has("detail")
 
     def encode(self, crops: Bytes, attributes: Floats | None = None) -> Floats:
         """Crops uint8 [N, S, S, 3] -> codes float32 [N, D].
@@ -279,12 +278,6 @@ class Model:
         found: Floats = self.predict_attributes(as_bytes(self.decode(codes)))
         return found[:, NAMES.index(BLURRY)]
 
-    def person_matte(self, picture: Floats | Bytes) -> Floats:
-        """Matte float32 [S, S] of the person in a head crop [S, S, 3], 0..255."""
-        pixels = as_bytes(picture[None].astype(np.float32))
-        (found,) = self.holder("matte").run("matte", upsampled(pixels))
-        return resize_mask(found, self.side)
-
     def parse(self, crops: Bytes) -> tuple[Floats, Floats]:
         """Crops uint8 [N, 256, 256, 3] of the frame `head` or `portrait` -> classes and hair matte.
 
@@ -298,6 +291,17 @@ class Model:
             np.concatenate([batch[name] for batch in found]) for name in ("classes", "hair")
         )
         return classes, hair
+
+    def detail(self, composites: Bytes, regions: Floats, noise: Floats) -> Floats:
+        """Composites with fine detail drawn inside a region, float32 [N, 256, 256, 3] in 0..255.
+
+        `composites`: crops uint8 [N, 256, 256, 3] of the frame `head`, inside the region a picture of
+        128 px enlarged by Pillow's bicubic interpolation. `regions` [N, 256, 256] in 0..1: where they
+        are 0, the composite's pixels are returned. `noise`: standard normal [N, 8, 64, 64]; the same
+        noise gives the same picture.
+        """
+        given = (np.asarray(one, np.float32) for one in (regions, noise))
+        return self.holder("detail").run("detail", composites, *given)
 
     def classifier_auc(self) -> dict[str, float | None]:
         """AUC of the classifier for each attribute on validation people, as its bundle states it."""

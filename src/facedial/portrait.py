@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from facedial.arrays import Bytes, Floats
+from facedial.arrays import Bytes, Doubles, Floats
 from facedial.cache import Cache
 from facedial.codes.attributes import ATTRIBUTES
 from facedial.codes.code import Code
@@ -14,6 +14,7 @@ from facedial.errors import BadRequest
 from facedial.faces.crop import Crop, align, head_template
 from facedial.faces.face import Detector, Face
 from facedial.faces.find import face_from_eyes, find
+from facedial.faces.geometry import apply, invert
 from facedial.faces.mark import GENERATED
 from facedial.faces.photo import Photo
 from facedial.model import CLASSIFIER_SIDE, FRAME, Model
@@ -26,14 +27,16 @@ WHOLE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # crop pixels are the phot
 class Portrait:
     """A face of a photo, opened for editing.
 
-    `face` is None for models whose crops are cut without looking for one. `cache`: what was computed
-    for this face; it is freed with the portrait.
+    `face` is None for models whose crops are cut without looking for one. `others`: the photo's other
+    faces, [K, 3] of x and y between the eyes, and eye distance, in crop pixels. `cache`: what was
+    computed for this face; it is freed with the portrait.
     """
 
     photo: Photo
     face: Face | None
     crop: Crop
     code: Code
+    others: Doubles = field(default_factory=lambda: np.empty((0, 3)))
     cache: Cache = field(default_factory=Cache)
 
 
@@ -71,12 +74,18 @@ class PortraitReader:
         if not 1 <= number <= len(found):
             faces = "1 face" if len(found) == 1 else f"{len(found)} faces"
             raise BadRequest(f"{photo.name} has {faces}, so there is no face {number}")
-        return self.read(photo, [found[number - 1]])
+        return self.read(photo, [found[number - 1]], found)
 
-    def read(self, photo: Photo, faces: Sequence[Face] | None = None) -> list[Portrait]:
+    def read(
+        self,
+        photo: Photo,
+        faces: Sequence[Face] | None = None,
+        everybody: Sequence[Face] | None = None,
+    ) -> list[Portrait]:
         """Portraits of a photo's faces (all that are found, or those given), largest first.
 
         One portrait for a model whose frame needs no face: its crop is a set part of the picture.
+        `everybody`: all faces of the photo, where only some are read.
         """
         model = self.model
         if not model.needs_face:
@@ -88,8 +97,9 @@ class PortraitReader:
             return []
         crops = [align(photo, face, model.frame, model.side) for face in found]
         codes = self.encode(np.stack([crop.pixels for crop in crops]))
+        among = found if everybody is None else everybody
         return [
-            Portrait(photo, face, crop, code)
+            Portrait(photo, face, crop, code, _others(face, crop, among))
             for face, crop, code in zip(found, crops, codes, strict=True)
         ]
 
@@ -131,3 +141,11 @@ class PortraitReader:
         found = self.faces(photo) if faces is None else faces
         crop = align(photo, found[0], FRAME, CLASSIFIER_SIDE)
         return self.model.predict_attributes(crop.pixels[None])
+
+
+def _others(face: Face, crop: Crop, everybody: Sequence[Face]) -> Doubles:
+    """`Portrait.others` of one face."""
+    to_crop = invert(crop.to_photo)
+    eyes = [apply(to_crop, one.landmarks[:2]) for one in everybody if one is not face]
+    found = [[*pair.mean(0), np.linalg.norm(pair[1] - pair[0])] for pair in eyes]
+    return np.array(found, np.float64).reshape(-1, 3)

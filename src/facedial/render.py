@@ -1,35 +1,40 @@
-"""From a change of a code to the photo: both codes decoded, their difference masked and added."""
+"""From a change to the photo: what is drawn is confined to its regions and pasted, hair recoloured."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
+from facedial import parsing
 from facedial.arrays import Floats
+from facedial.cache import Cache
 from facedial.changes import Change
 from facedial.compose.blend import DetailLoss, noise_level, paste_change
-from facedial.compose.inpaint import inpaint_background
-from facedial.compose.masks import (
-    changed_mask,
-    detail_loss,
-    disocclusion_mask,
-    edit_mask,
-    face_oval,
-    resize_mask,
-    soft_mask,
-)
+from facedial.compose.inpaint import inpaint_background, membrane
+from facedial.compose.masks import changed_mask, detail_loss, disocclusion_mask, soft_mask
+from facedial.compose.recolour import NATURAL, HairColour, Transfer, mixed, recoloured, shading
+from facedial.editing.regions import EVERYTHING, Region, region_of
+from facedial.faces.geometry import invert, warp, warp_float
 from facedial.faces.mark import EDITED
 from facedial.faces.photo import Photo
+from facedial.faces.sheet import as_bytes
 from facedial.model import FRAME, Model
 from facedial.portrait import Portrait
+
+SKIN = ("skin", "brows", "ears")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Composite:
-    """A change in crop pixels: `difference` [S, S, 3] in levels, and which fine detail it removes."""
+    """A change in crop pixels: `difference` [S, S, 3] in levels, and which fine detail it removes.
+
+    `region`: where it may differ from 0, 0..1 [S, S].
+    """
 
     difference: Floats
     detail_loss: Floats
     noise_level: float | Floats
+    region: Floats
 
 
 def paste(
@@ -41,67 +46,142 @@ def paste(
     before: Floats | None = None,
     residual: Floats | None = None,
 ) -> Photo:
-    """The photo (or `onto`) with the difference of a change's two decoded faces added at full size.
+    """The photo (or `onto`) with a change, at full size.
 
-    The photo's high-frequency residual over its crop is kept as far as both decoded faces have the
-    same fine detail. `before` [S, S, 3] and `residual` [H, W, 3]: the decoded code before the
-    change and the photo's residual (`compose.blend.high_frequency`), where they are known.
-    Unchanged codes give the same pixels; anything else is marked as edited (`faces.mark`).
+    What is drawn is confined to the regions of the attributes (`editing.regions`); hair colours are
+    transferred to the photo's own hair. `before` [S, S, 3] and `residual` [H, W, 3]: the decoded code
+    before the change and the photo's residual (`compose.blend.high_frequency`), where they are known.
+    A change of nothing gives the same pixels; anything else is marked as edited (`faces.mark`).
     """
     photo = portrait.photo if onto is None else onto
-    if np.array_equal(change.after.values, change.before.values):
-        return photo
-    composite = composed(model, portrait, change, before)
-    changed = paste_change(
-        photo,
-        portrait.crop,
-        composite.difference,
-        soft_mask(model.side),
-        loss=DetailLoss(composite.detail_loss, composite.noise_level, residual),
-        source=portrait.photo,
-    )
+    drawn = change.after if change.drawn is None else change.drawn
+    changed = photo
+    if not np.array_equal(drawn.values, change.before.values):
+        composite = composed(model, portrait, change, before)
+        changed = paste_change(
+            photo,
+            portrait.crop,
+            composite.difference,
+            soft_mask(model.side),
+            loss=DetailLoss(composite.detail_loss, composite.noise_level, residual),
+            source=portrait.photo,
+        )
+    if any(change.recolour.values()):
+        changed = _recoloured(model, portrait, change, changed)
     return changed if changed is photo else dataclasses.replace(changed, mark=EDITED)
 
 
 def composed(
     model: Model, portrait: Portrait, change: Change, before: Floats | None = None
 ) -> Composite:
-    """The change in crop pixels, masked to the person and the attributes that are edited."""
+    """What is drawn of a change in crop pixels, confined to the regions of its attributes.
+
+    Where the drawing's fine detail changes, it replaces the photo; else the difference of both
+    drawings is added, and the photo's own detail stays.
+    """
     after, before = _decoded(model, change, before)
-    difference = after - before
-    loss = detail_loss(before, after)
+    crop = portrait.crop.pixels
+    loss = change.detail_replacement * detail_loss(before, after)
     noise: float | Floats = _noise_level(portrait)
-    if change.detail_replacement:
-        share = change.detail_replacement * changed_mask(difference)[..., None]
-        difference += share * (after - portrait.crop.pixels - difference)
-    if change.mask is not None:
-        mask = resize_mask(change.mask, len(difference))
-        difference *= mask[..., None]
-        loss = loss * mask
-    if model.frame != FRAME:
-        return Composite(difference, loss, noise)
-    person = _person(model, portrait)
-    if person is not None and change.reshapes:
-        # Mattes of two decoded faces are compared, so that small changes uncover nothing.
-        key = ("person", change.before.values.tobytes())
-        first = portrait.cache.get(key, lambda: model.person_matte(before))
-        last = model.person_matte(after)
-        gone = disocclusion_mask(first, last)
-        background = _background(portrait, person)
-        difference += gone[..., None] * (background - portrait.crop.pixels - difference)
+    # What the decoded face lacks of the photo: kept where the photo is, continued where it goes.
+    lacking = crop - before
+    if model.frame != FRAME or not model.has_parser:
+        difference = after - before - loss[..., None] * (lacking - membrane(lacking, 1 - loss))
+        return Composite(difference, loss, noise, np.ones_like(loss))
+    regions = [region_of(name) for name in change.drawn_names] or [EVERYTHING]
+    own = parsing.classes_of(model, portrait)
+    last = parsing.classes_drawn(model, after[None])[0]
+    # Drawings are compared, so that small changes do little where the drawing errs about the photo.
+    key = ("drawn", change.before.values.tobytes())
+    first = portrait.cache.get(key, lambda: parsing.classes_drawn(model, before[None])[0])
+    # A rim or a fringe that goes takes its detail with it, however the drawing shows what it hid.
+    other = np.minimum(parsing.other_classes(own, last), parsing.other_classes(first, last))
+    loss = np.maximum(loss, change.detail_replacement * other)
+    known = 1 - loss
+    if any(one.uncovers for one in regions):
+        # Skin that comes to light has the colours of the face's skin, not those of hair or wall.
+        known = known * parsing.share(own, SKIN)
+    difference = after - before - loss[..., None] * (lacking - membrane(lacking, known))
+    much = np.maximum(changed_mask(after - before), other)
+    mask = _mask(regions, own, last, much)
+    if any(one.uncovers for one in regions):
+        gone = disocclusion_mask(parsing.person(first), parsing.person(last))
+        gone = gone * np.max([parsing.uncovered(one, own) for one in regions], axis=0)
+        background = _background(portrait, parsing.person(own))
+        difference += gone[..., None] * (background - crop - difference)
         loss, noise = np.maximum(loss, gone), noise * (1 - gone)
-        person = np.maximum(np.maximum(person, last), gone)
-    mask = edit_mask(difference, face_oval(model.side), person)
+        mask = np.maximum(mask, gone)
     difference *= mask[..., None]
-    return Composite(difference, loss * mask, noise)
+    return Composite(difference, loss * mask, noise, mask)
+
+
+def region(model: Model, portrait: Portrait, change: Change) -> Floats:
+    """Where a change may alter the portrait's photo: 0..1, [H, W].
+
+    The regions of its attributes in the photo's parse and in the drawing's, and the hair matte where
+    hair is recoloured; the whole crop for models without a parser.
+    """
+    photo, crop = portrait.photo, portrait.crop
+    width, height = photo.size
+    drawn = change.after if change.drawn is None else change.drawn
+    mask = np.zeros((height, width), np.float32)
+    if not np.array_equal(drawn.values, change.before.values):
+        inside = soft_mask(model.side) * composed(model, portrait, change).region
+        seen = warp_float(inside[..., None], invert(crop.to_photo), photo.size)
+        mask = np.clip(seen[..., 0], 0, 1)
+    box = parsing.hair_box(model, portrait) if change.recolour else None
+    if box is not None:
+        matte, _, _ = parsing.hair_layer(model, portrait, box, np.zeros_like(soft_mask(model.side)))
+        x0, y0, x1, y1 = box
+        mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], matte)
+    return np.asarray(mask, np.float32)
+
+
+def _mask(regions: Sequence[Region], own: Floats, last: Floats, much: Floats) -> Floats:
+    """Where any of the regions may change the crop, [S, S]; `much`: where the drawing changes much."""
+    masks = [parsing.region_mask(one, own, last) * (much if one.changed else 1) for one in regions]
+    return np.asarray(np.max(masks, axis=0), np.float32)
+
+
+def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Photo:
+    """`photo` with the portrait's hair in other colours; the same where there is no hair."""
+    redrawn = any("hair" in region_of(name).drawn for name in change.drawn_names)
+    if redrawn and photo is not portrait.photo:
+        # Hair of another shape: its matte is that of the picture with it.
+        pixels = warp(photo.flattened, portrait.crop.to_photo, model.side)
+        crop = dataclasses.replace(portrait.crop, pixels=pixels)
+        portrait = dataclasses.replace(portrait, photo=photo, crop=crop, cache=Cache())
+    box = parsing.hair_box(model, portrait)
+    classes = parsing.classes_of(model, portrait)
+    own = parsing.share(classes, {"hair"})
+    source = HairColour.of(portrait.crop.pixels, own)
+    if box is None or source is None:
+        return photo
+    skin = HairColour.of(portrait.crop.pixels, parsing.share(classes, {"skin"}))
+    parts = [(share, _colour(name, skin)) for name, share in change.recolour.items()]
+    transfer = Transfer.of(source, mixed(source, parts), sum(change.recolour.values()))
+    drawing = model.decode(change.after.values[None])
+    drawn = parsing.share(parsing.classes_drawn(model, drawing)[0], {"hair"})
+    shade = shading(portrait.crop.pixels, own, as_bytes(drawing[0]), drawn, transfer)
+    matte, hair, shade = parsing.hair_layer(model, portrait, box, shade)
+    x0, y0, x1, y1 = box
+    pixels = photo.pixels.copy()
+    pixels[y0:y1, x0:x1] = recoloured(pixels[y0:y1, x0:x1], matte, hair, transfer, shade)
+    pixels.flags.writeable = False  # not copied again
+    return photo.with_pixels(pixels)
+
+
+def _colour(name: str, skin: HairColour | None) -> HairColour:
+    return NATURAL[name].beside(skin) if name in NATURAL else HairColour.parse(name)
 
 
 def _decoded(model: Model, change: Change, before: Floats | None) -> tuple[Floats, Floats]:
     """Decoded faces after and before, clipped to 0..255 as the photo's own pixels are."""
+    drawn = change.after if change.drawn is None else change.drawn
     if before is None:
-        after, before = model.decode(np.stack([change.after.values, change.before.values]))
+        after, before = model.decode(np.stack([drawn.values, change.before.values]))
     else:
-        (after,) = model.decode(change.after.values[None])
+        (after,) = model.decode(drawn.values[None])
     return np.clip(after, 0, 255), np.clip(before, 0, 255)
 
 
@@ -121,10 +201,3 @@ def _background(portrait: Portrait, person: Floats) -> Floats:
     return portrait.cache.get(
         "background", lambda: inpaint_background(portrait.crop.pixels, person)
     )
-
-
-def _person(model: Model, portrait: Portrait) -> Floats | None:
-    """Person matte [S, S] of a portrait's crop; None where the model has no matte."""
-    if not model.has_matte:
-        return None
-    return portrait.cache.get("person", lambda: model.person_matte(portrait.crop.pixels))

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +10,8 @@ from PIL import Image
 
 from facedial.cli.entry import main
 
-SMILE = ("--set", "Smiling=0.4")
+NARROW = ("--set", "Narrow_Eyes=1.2")
 QUICK = ("--prior", "gaussian")  # for `generate` where any faces will do: others take two seconds
-MOST_SESSIONS = 24  # kept open: twice those of one model
 HEAD = (90, 20, 346, 276)  # of the astronaut, whose face is found at first look
 
 
@@ -34,48 +32,12 @@ class Done:
 Facedial = Callable[..., Done]
 
 
-@pytest.fixture(scope="session")
-def dlibs_detector() -> object:
-    """Made once: it takes half a second."""
-    import dlib
-
-    return dlib.get_frontal_face_detector()
-
-
-@pytest.fixture(scope="session")
-def known_sessions() -> Callable[..., object]:
-    """`onnxruntime.InferenceSession`, made once for a graph as it lies there: half a second an edit."""
-    from onnxruntime import InferenceSession
-
-    sessions: dict[tuple[object, ...], InferenceSession] = {}
-
-    def session(path: str, options: Any, **more: Any) -> InferenceSession:
-        files = [Path(path), Path(path).with_name("shared.bin")]
-        stats = [file.stat() for file in files if file.exists()]
-        states = (part for s in stats for part in (s.st_ino, s.st_mtime_ns, s.st_size))
-        key = (path, options.intra_op_num_threads, *states)
-        if key not in sessions:
-            made = InferenceSession(path, options, **more)
-            while len(sessions) >= MOST_SESSIONS:
-                del sessions[next(iter(sessions))]
-            sessions[key] = made
-        return sessions[key]
-
-    return session
-
-
 @pytest.fixture
 def facedial(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    dlibs_detector: object,
-    known_sessions: Callable[..., object],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Facedial:
     """`facedial(*words)` in an empty current folder; a traceback is never shown to anyone."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dlib.get_frontal_face_detector", lambda: dlibs_detector)
-    monkeypatch.setattr("onnxruntime.InferenceSession", known_sessions)
 
     def call(*words: object) -> Done:
         capsys.readouterr()
@@ -91,7 +53,7 @@ def facedial(
 
 
 @pytest.fixture
-def small_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_demo(few_steps: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A demo of one new face and one edit, where a demo is one verb of many."""
     monkeypatch.setattr("facedial.strips.DEMO_FACES", 1)
     monkeypatch.setattr("facedial.strips.DEMO_EDITS", ("Smiling",))

@@ -232,7 +232,9 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A face that the bundled model drew."""
     path = tmp_path_factory.mktemp("drawn") / "drawn.png"
     with Editor.open() as editor:
-        strips.save_faces(editor, editor.generate(1, seed=0), path, names=["new"], as_grid=True)
+        strips.save_faces(
+            editor, editor.generate(1, seed=0, prior="gaussian"), path, names=["new"], as_grid=True
+        )
     return path
 
 
@@ -264,6 +266,7 @@ def test_generate_with_answers_is_generate_with_options(
     assert Path("asked.png").read_bytes() != Path("plain.png").read_bytes()
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_edit_with_answers_is_edit_with_options(
     facedial: Facedial, answering: Answering, photo: Path
 ) -> None:
@@ -276,15 +279,27 @@ def test_edit_with_answers_is_edit_with_options(
 
 
 def test_through_a_real_pipe(facedial: Facedial, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "facedial", "generate", "-n", "1", "--ask", "-o", "pipe.png"],
+    done = subprocess.run(  # noqa: S603
+        [
+            sys.executable,
+            "-m",
+            "facedial",
+            "generate",
+            *QUICK,
+            "-n",
+            "1",
+            "--ask",
+            "-o",
+            "pipe.png",
+        ],
         input=b"y\nn",
         capture_output=True,
         check=True,
         cwd=tmp_path,
     )
     assert done.stdout.split() == [b"pipe.png"]
-    facedial("generate", "-n", 1, "--set", "Attractive=1", "--set", "Male=0", "-o", "same.png")
+    wished = ("--set", "Attractive=1", "--set", "Male=0")
+    facedial("generate", *QUICK, "-n", 1, *wished, "-o", "same.png")
     assert Path("pipe.png").read_bytes() == Path("same.png").read_bytes()
 
 
@@ -314,6 +329,7 @@ def test_no_answer_to_edit_is_nothing_to_change(answering: Answering, photo: Pat
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_generate_asks_for_all_that_its_prior_knows(answering: Answering, editor: Editor) -> None:
     done = answering(40 * "\n", "generate", "-n", 1, "--ask")
     assert sorted(asked(done)) == sorted(NAMES)
@@ -336,6 +352,7 @@ def test_edit_shows_what_the_photo_has(
     assert set(re.findall(r"\[(\w+)\], now \S+ \(low AUC\)", done.err)) == weak
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_the_photo_is_encoded_once(
     answering: Answering, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,6 +374,7 @@ def test_what_generate_is_given_is_not_asked(facedial: Facedial, answering: Answ
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_what_edit_is_given_is_not_asked(
     facedial: Facedial, answering: Answering, photo: Path
 ) -> None:
@@ -397,6 +415,7 @@ def test_no_stdin_at_all(facedial: Facedial, monkeypatch: pytest.MonkeyPatch) ->
     assert facedial("generate", *QUICK, "-n", 1, "--ask").lines == ["faces.png"]
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_another_model(answering: Answering, photo: Path, tmp_path: Path) -> None:
     other = tmp_path.parent / f"{tmp_path.name}-other"
     shutil.copytree(home() / DEFAULT, other)

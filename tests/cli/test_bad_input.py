@@ -20,7 +20,7 @@ from facedial.codes.code import CodeTable, load_codes, save_codes
 from facedial.editor import Editor
 from facedial.runtime.bundle import DEFAULT, home
 
-from .conftest import QUICK, SMILE, Facedial, read, told
+from .conftest import NARROW, QUICK, Facedial, read, told
 
 
 def header_only(width: int, height: int) -> bytes:
@@ -64,7 +64,7 @@ def test_bad_photos(facedial: Facedial, kind: str) -> None:
     name = f"{kind}.jpg"
     make(Path(name))
     before = sorted(Path().iterdir())
-    told(facedial("edit", name, *SMILE), name, sentence)
+    told(facedial("edit", name, *NARROW), name, sentence)
     told(facedial("encode", name, "-o", "codes.npz"), name, sentence)
     told(facedial("attributes", name), name, sentence)
     assert sorted(Path().iterdir()) == before
@@ -73,7 +73,7 @@ def test_bad_photos(facedial: Facedial, kind: str) -> None:
 @pytest.mark.parametrize("verb", ["edit", "reconstruct", "align", "encode", "attributes", "demo"])
 def test_every_verb_names_the_bad_file(facedial: Facedial, verb: str) -> None:
     Path("bad.png").write_text("no picture")
-    more = {"edit": SMILE, "encode": ("-o", "x.npz"), "demo": ("--no-show",)}
+    more = {"edit": NARROW, "encode": ("-o", "x.npz"), "demo": ("--no-show",)}
     told(facedial(verb, "bad.png", *more.get(verb, ())), "bad.png is not a picture")
     told(facedial("morph", "bad.png", "bad.png"), "bad.png is not a picture")
 
@@ -99,7 +99,7 @@ def test_odd_modes_work(facedial: Facedial, head: Path, mode: str) -> None:
     ending = "tif" if mode in ("cmyk", "float") else "png"
     with Image.open(head) as image:
         ODD_MODES[mode](image).save(f"{mode}.{ending}")
-    done = facedial("edit", f"{mode}.{ending}", *SMILE)
+    done = facedial("edit", f"{mode}.{ending}", *NARROW)
     assert (done.code, done.err) == (0, "")
     channels = 4 if mode in WITH_ALPHA else 3
     assert read(Path(f"{mode}-edited.{ending}")).shape == (256, 256, channels)
@@ -143,7 +143,7 @@ def test_without_rights(facedial: Facedial, head: Path, everyones: Path) -> None
     with without_rights(locked, closed, secret):
         for inside in (locked, locked / "me.png", secret):
             told(facedial("attributes", inside), str(inside), denied)
-        told(facedial("edit", me, *SMILE, "-o", closed / "out.png"), "out.png", denied)
+        told(facedial("edit", me, *NARROW, "-o", closed / "out.png"), "out.png", denied)
         told(facedial("encode", me, "-o", closed / "out.npz"), "out.npz", denied)
         new = ("generate", *QUICK, "-n", 1)
         told(facedial(*new, "--single", "-o", closed / "new"), "new", denied)
@@ -167,7 +167,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 
 WRITERS = {
-    "edit": (*SMILE, "-o", "out.png"),
+    "edit": (*NARROW, "-o", "out.png"),
     "reconstruct": ("-o", "out.png"),
     "align": ("-o", "out.png"),
     "encode": ("-o", "out.npz"),
@@ -258,7 +258,7 @@ def test_wrong_bundles(facedial: Facedial, facts: str, sentence: str) -> None:
 def test_what_is_no_bundle(facedial: Facedial, head: Path) -> None:
     Path("run").mkdir()
     Path("run", "checkpoint.safetensors").write_bytes(b"weights")
-    for words in (("edit", head, *SMILE), ("attributes", head), ("generate",), ("demo",)):
+    for words in (("edit", head, *NARROW), ("attributes", head), ("generate",), ("demo",)):
         told(facedial(*words, "--model", "run"), "run is no bundle", "facedial export")
     told(facedial("models", "check", "run"), "run is no bundle")
     told(facedial("generate", "--model", head), str(head))

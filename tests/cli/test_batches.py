@@ -17,7 +17,7 @@ from facedial.cli.batch import Tally
 from facedial.cli.entry import main
 from facedial.errors import BadPhoto, BadRequest
 
-from .conftest import SMILE, Facedial, told
+from .conftest import NARROW, Facedial, told
 
 SOURCE = Path(streams.__file__).parent
 PHOTOS = [Path(f"{i}.jpg") for i in range(3)]
@@ -242,11 +242,11 @@ def test_no_picture_goes_to_or_comes_from_a_terminal(monkeypatch: pytest.MonkeyP
 
 
 DASHES = [
-    (["edit", "-", "HEAD", *SMILE], "takes one photo alone"),
-    (["edit", "HEAD", "HEAD2", *SMILE, "-o", "-"], "takes one photo alone"),
-    (["edit", "folder", *SMILE, "-o", "-"], "takes one photo alone"),
+    (["edit", "-", "HEAD", *NARROW], "takes one photo alone"),
+    (["edit", "HEAD", "HEAD2", *NARROW, "-o", "-"], "takes one photo alone"),
+    (["edit", "folder", *NARROW, "-o", "-"], "takes one photo alone"),
     (["edit", "-", "--ask"], "which cannot be -"),
-    (["edit", "HEAD", *SMILE, "--format", "png"], "--format is for -o -"),
+    (["edit", "HEAD", *NARROW, "--format", "png"], "--format is for -o -"),
     (["align", "-"], "supported by `facedial edit` alone"),
     (["align", "HEAD", "-o", "-"], "supported by `facedial edit` alone"),
     (["reconstruct", "HEAD", "-o", "-"], "supported by `facedial edit` alone"),

@@ -8,11 +8,14 @@ import pytest
 from PIL import Image
 
 import facedial as library
+from facedial import parsing
+from facedial.changes import recolours_hair
 from facedial.faces.crop import align
 
 from .conftest import Facedial, read, told
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_command_line_and_library_agree_byte_for_byte(
     facedial: Facedial, astronaut: Path, tmp_path: Path
 ) -> None:
@@ -26,7 +29,9 @@ def test_command_line_and_library_agree_byte_for_byte(
 
 
 def test_nothing_outside_the_head_changes(facedial: Facedial, astronaut: Path) -> None:
-    facedial("edit", astronaut, "--set", "Smiling=0.4", "--set", "Eyeglasses=1", "-o", "out.png")
+    facedial(
+        "edit", astronaut, "--set", "Narrow_Eyes=1.2", "--set", "Eyeglasses=1", "-o", "out.png"
+    )
     with library.Editor.open() as editor:
         (portrait, *_) = editor.read(library.Photo.open(astronaut))
     corners = np.array([[0, 0, 1], [127, 0, 1], [0, 127, 1], [127, 127, 1]])
@@ -45,7 +50,7 @@ def test_dyed_hair_leaves_the_wall_behind_it_alone(astronaut: Path) -> None:
     with library.Editor.open() as editor:
         (portrait, *_) = editor.read(photo)
         edited = editor.render(portrait, {"Black_Hair": 1})
-        person = editor.model.person_matte(portrait.crop.pixels)
+        person = parsing.person(parsing.classes_of(editor.model, portrait))
     after = align(edited, portrait.face, "head", 128).pixels.astype(float)
     apart = np.abs(after - portrait.crop.pixels).mean(2)
     wall, hair = person < 0.05, np.zeros((128, 128), bool)
@@ -69,7 +74,7 @@ def test_a_bald_head_shows_what_is_behind_it_and_begins_gently(astronaut: Path) 
 
 
 def test_strength_zero_and_empty_edits_are_refused(facedial: Facedial, head: Path) -> None:
-    for words in ([], ["--set", "Smiling=0.4", "--strength", "0"], ["--keep", "Male"]):
+    for words in ([], ["--set", "Narrow_Eyes=1.2", "--strength", "0"], ["--keep", "Male"]):
         told(facedial("edit", head, *words), "nothing to change", "--set", code=2)
 
 
@@ -107,7 +112,9 @@ def test_what_goes_with_a_wish_is_said_and_exactly_leaves_it_out(
 
 def test_add_is_a_shift_and_keep_limits_it(facedial: Facedial, head: Path) -> None:
     pictures = []
-    for i, words in enumerate((["Smiling=0.4"], ["Smiling=2"], ["Smiling=0.4", "--keep", "Male"])):
+    for i, words in enumerate(
+        (["Narrow_Eyes=1.2"], ["Smiling=2"], ["Narrow_Eyes=1.2", "--keep", "Male"])
+    ):
         assert facedial("edit", head, "--add", *words, "-o", f"{i}.png").code == 0
         pictures.append(read(Path(f"{i}.png")))
     assert not np.array_equal(pictures[0], pictures[1])
@@ -115,7 +122,7 @@ def test_add_is_a_shift_and_keep_limits_it(facedial: Facedial, head: Path) -> No
 
 
 def test_strip(facedial: Facedial, two: Path) -> None:
-    done = facedial("edit", two, "--set", "Smiling=0.4", "--face", "all", "--strip")
+    done = facedial("edit", two, "--set", "Narrow_Eyes=1.2", "--face", "all", "--strip")
     assert done.code == 0
     strip = read(Path("two-edited.png"))
     assert strip.shape == (2 * 128 + 2, 3 * 128 + 4, 3)
@@ -124,26 +131,30 @@ def test_strip(facedial: Facedial, two: Path) -> None:
     assert not np.array_equal(strip[:, :128], strip[:, 260:])
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_one_face_or_all(facedial: Facedial, two: Path) -> None:
     changed = {}
     for face in (1, 2, "all"):
         out = f"{face}.png"
-        assert facedial("edit", two, "--set", "Smiling=0.4", "--face", face, "-o", out).code == 0
+        assert (
+            facedial("edit", two, "--set", "Narrow_Eyes=1.2", "--face", face, "-o", out).code == 0
+        )
         there = (read(Path(out)) != read(two)).any(axis=(0, 2))
         changed[face] = bool(there[:200].any()), bool(there[300:].any())
     assert changed == {1: (True, False), 2: (False, True), "all": (True, True)}
     told(
-        facedial("edit", two, "--set", "Smiling=0.4", "--face", 3, "-o", "3.png"),
+        facedial("edit", two, "--set", "Narrow_Eyes=1.2", "--face", 3, "-o", "3.png"),
         "two.png has 2 faces, so there is no face 3",
         code=2,
     )
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_preset_and_what_wins(facedial: Facedial, head: Path) -> None:
-    preset = {"set": {"Smiling": 0.4}, "keep": ["Male"], "strength": 0.5}
+    preset = {"set": {"Narrow_Eyes": 1.2}, "keep": ["Male"], "strength": 0.5}
     Path("p.json").write_text(json.dumps(preset))
     assert facedial("edit", head, "--preset", "p.json", "-o", "a.png").code == 0
-    words = ("--set", "Smiling=0.4", "--keep", "Male", "--strength", 0.5)
+    words = ("--set", "Narrow_Eyes=1.2", "--keep", "Male", "--strength", 0.5)
     assert facedial("edit", head, *words, "-o", "b.png").code == 0
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
     # the options win over the preset, also where it keeps what they change
@@ -154,10 +165,27 @@ def test_preset_and_what_wins(facedial: Facedial, head: Path) -> None:
     assert Path("d.png").read_bytes() != Path("a.png").read_bytes()
 
 
+def test_hair_takes_a_colour_by_its_number(
+    facedial: Facedial, astronaut: Path, tmp_path: Path
+) -> None:
+    """The option is the library's edit, wins over a preset's colour, and needs a parser."""
+    Path("p.json").write_text('{"hair_colour": "#102030", "hair_amount": 0.5}')
+    words = ("edit", astronaut, "--preset", "p.json", "--hair-colour", "#7A3318", "-o", "a.png")
+    done = facedial(*words)
+    with library.Editor.open() as editor:
+        if not recolours_hair(editor.model):
+            told(done, "no parser of heads", code=2)
+            return
+        (portrait,) = editor.read(library.Photo.open(astronaut))
+        editor.render(portrait, library.Edit(hair_colour="#7a3318")).save(tmp_path / "library.png")
+    assert (done.code, done.out, done.err) == (0, "a.png\n", "")
+    assert Path("a.png").read_bytes() == (tmp_path / "library.png").read_bytes()
+
+
 def test_eyes_where_no_face_is_found(facedial: Facedial, head: Path) -> None:
     with Image.open(head) as image:
         image.transpose(Image.Transpose.ROTATE_180).save("upside-down.png")
-    words = ("edit", "upside-down.png", "--set", "Smiling=0.4")
+    words = ("edit", "upside-down.png", "--set", "Big_Nose=1.2")
     done = facedial(*words, "--eyes", "142,173,98,172")
     assert (done.code, done.err) == (0, "")
     assert not np.array_equal(read(Path("upside-down-edited.png")), read(Path("upside-down.png")))
@@ -171,26 +199,27 @@ def test_eyes_where_no_face_is_found(facedial: Facedial, head: Path) -> None:
 def test_result_has_the_format_of_the_photo(facedial: Facedial, head: Path, ending: str) -> None:
     with Image.open(head) as image:
         image.save(f"me.{ending}")
-    done = facedial("edit", f"me.{ending}", "--set", "Smiling=0.4")
+    done = facedial("edit", f"me.{ending}", "--set", "Narrow_Eyes=1.2")
     assert done.lines == [f"me-edited.{ending}"]
     with Image.open(f"me-edited.{ending}") as edited, Image.open(f"me.{ending}") as photo:
         assert (edited.format, edited.size) == (photo.format, photo.size)
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_batches_go_into_a_folder(facedial: Facedial, head: Path, two: Path) -> None:
     for folder in ("a", "b"):
         Path(folder).mkdir()
         Path(folder, "me.png").write_bytes(head.read_bytes())
     Path("a", ".hidden.png").write_bytes(b"no picture")
     Path("a", "notes.txt").write_bytes(b"no picture")
-    done = facedial("edit", "a", "b", two, "a/me.png", "--set", "Smiling=0.4", "-o", "out/deep")
+    done = facedial("edit", "a", "b", two, "a/me.png", "--set", "Narrow_Eyes=1.2", "-o", "out/deep")
     assert (done.code, done.err) == (
         0,
         "facedial: a: left out 1 file that is not a picture\n",
     )
     names = ("me-edited.png", "me-2-edited.png", "two-edited.png")
     assert done.lines == [str(Path("out/deep", name)) for name in names]
-    one = facedial("edit", head, "--set", "Smiling=0.4", "-o", "single")
+    one = facedial("edit", head, "--set", "Narrow_Eyes=1.2", "-o", "single")
     assert one.lines == [str(Path("single", "head-edited.png"))]
 
 
@@ -201,7 +230,7 @@ def test_a_batch_goes_on(facedial: Facedial, head: Path, two: Path) -> None:
     Path("in", "3.png").write_bytes(two.read_bytes())
     Path("empty").mkdir()
     done = facedial(
-        *("edit", "empty", "in", "gone.png", "--set", "Smiling=0.4", "--face", "2", "-o", "out")
+        *("edit", "empty", "in", "gone.png", "--set", "Narrow_Eyes=1.2", "--face", "2", "-o", "out")
     )
     assert done.code == 1
     assert done.lines == [str(Path("out", "3-edited.png"))]

@@ -31,8 +31,12 @@ for name in ("torch", "lightning_fabric", "pyarrow", "onnx", "safetensors", "mat
 import dlib
 detector = dlib.get_frontal_face_detector()
 dlib.get_frontal_face_detector = lambda: detector  # making one takes half a second
-from facedial import strips
-strips.DEMO_FACES = 1
+from functools import partial
+from facedial import changes, generation, strips
+strips.DEMO_FACES, strips.DEMO_EDITS = 1, ("Smiling",)
+generation.STEPS, generation.MAX_ATTEMPTS = 1, 1
+generation.FlowInterpolation = partial(generation.FlowInterpolation, steps=1)
+changes.FlowEdit = partial(changes.FlowEdit, steps=1)
 from facedial.cli.entry import main
 photo = sys.argv[1]
 
@@ -43,7 +47,7 @@ def run(*words):
     except SystemExit as done:
         print("EXIT", done.code, file=sys.stderr, flush=True)
 
-run("edit", photo, "--set", "Smiling=0.4")
+run("edit", photo, "--set", "Narrow_Eyes=1.2")
 run("reconstruct", photo)
 run("attributes", photo, "--json")
 run("align", photo)
@@ -85,7 +89,17 @@ def test_use_leaves_nothing_behind_and_lets_nobody_know(tmp_path: Path, head: Pa
     work.mkdir()
     program = "import sys; from facedial.cli.entry import main; main(sys.argv[1:])"
     done = subprocess.run(  # noqa: S603 (our own text, no shell)
-        [sys.executable, "-c", program, "edit", str(head), "--set", "Smiling=0.4", "-o", "out.png"],
+        [
+            sys.executable,
+            "-c",
+            program,
+            "edit",
+            str(head),
+            "--set",
+            "Narrow_Eyes=1.2",
+            "-o",
+            "out.png",
+        ],
         cwd=work,
         env={**os.environ, "HOME": str(home), "TMPDIR": str(home)} | _TALKATIVE,
         capture_output=True,

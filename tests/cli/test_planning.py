@@ -15,7 +15,7 @@ from facedial.cli.options import FORMATS, Output, output
 from facedial.errors import BadRequest
 from facedial.files import READABLE, WRITABLE
 
-from .conftest import SMILE, Facedial, told
+from .conftest import NARROW, Facedial, told
 
 
 @pytest.fixture(autouse=True)
@@ -236,5 +236,5 @@ def test_a_slash_at_the_end_names_a_folder() -> None:
 
 def test_a_bad_ending_is_told_on_the_command_line(facedial: Facedial, head: Path) -> None:
     two = [head, head.parent / "gone.png"]
-    told(facedial("edit", *two, *SMILE, "-o", "out.jpg"), "named like a picture", code=2)
+    told(facedial("edit", *two, *NARROW, "-o", "out.jpg"), "named like a picture", code=2)
     assert list(Path().iterdir()) == []

@@ -4,32 +4,33 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import QUICK, SMILE, Facedial, told
+from .conftest import NARROW, QUICK, Facedial, told
 
 WRONG_EDITS = [
     (["--set", "Smilling=1"], "did you mean Smiling?"),
     (["--add", "mal=1"], "did you mean Male?"),
-    (["--keep", "Yuong", *SMILE], "did you mean Young?"),
+    (["--keep", "Yuong", *NARROW], "did you mean Young?"),
     (["--set", "Smiling=2"], "target of Smiling must lie in -0.5..1.5, found 2"),
     (["--set", "Smiling=nan"], "target of Smiling must be a number"),
     (["--set", "Smiling=much"], "'much' in 'Smiling=much' is not a number"),
     (["--set", "Smiling"], "write NAME=AMOUNT"),
     (["--add", "Smiling=6"], "shift of Smiling must lie in -5..5, found 6"),
-    (["--strength", "4", *SMILE], "strength must lie in 0..3, found 4"),
-    (["--strength", "nan", *SMILE], "strength must be a number"),
-    (["--strength", "lots", *SMILE], "'lots' is not a valid float"),
-    (["--keep", "Smiling", *SMILE], "Smiling is asked for twice"),
-    (["--add", "Smiling=1", *SMILE], "Smiling is asked for twice"),
-    (["--set", "smiling=0", *SMILE], "Smiling is given twice"),
+    (["--strength", "4", *NARROW], "strength must lie in 0..3, found 4"),
+    (["--strength", "nan", *NARROW], "strength must be a number"),
+    (["--strength", "lots", *NARROW], "'lots' is not a valid float"),
+    (["--keep", "Smiling", "--set", "Smiling=0.4"], "Smiling is asked for twice"),
+    (["--add", "Smiling=1", "--set", "Smiling=0.4"], "Smiling is asked for twice"),
+    (["--set", "smiling=0", "--set", "Smiling=0.4"], "Smiling is given twice"),
     (["--preset", "gone.json"], "gone.json cannot be read (No such file or directory)"),
     (["--preset", "bad.json"], "bad.json is no edit"),
     (["--preset", "unknown.json"], "no attribute named 'Wisdom'"),
     (["--preset", "binary.json"], "binary.json is no preset"),
-    (["--face", "0", *SMILE], "head.png has 1 face, so there is no face 0"),
-    (["--face", "2", *SMILE], "head.png has 1 face, so there is no face 2"),
-    (["--face", "left", *SMILE], "--face wants a number or 'all', got 'left'"),
-    (["-o", "out.xyz", *SMILE], "cannot write out.xyz: use one of .png .jpg"),
-    (["-o", "no/such/out.png", *SMILE], "there is no folder no/such"),
+    (["--face", "0", *NARROW], "head.png has 1 face, so there is no face 0"),
+    (["--face", "2", *NARROW], "head.png has 1 face, so there is no face 2"),
+    (["--face", "left", *NARROW], "--face wants a number or 'all', got 'left'"),
+    (["-o", "out.xyz", *NARROW], "cannot write out.xyz: use one of .png .jpg"),
+    (["-o", "no/such/out.png", *NARROW], "there is no folder no/such"),
+    (["--hair-colour", "red"], "a hair colour is written #rrggbb, found 'red'"),
     (["--sett", "Smiling=0.4"], "No such option '--sett'"),
 ]
 
@@ -107,7 +108,7 @@ def test_wrong_uses(
 
 
 OUTPUTS = {
-    "edit": ("edit", "HEAD", *SMILE, "-o", "there.png"),
+    "edit": ("edit", "HEAD", *NARROW, "-o", "there.png"),
     "reconstruct": ("reconstruct", "HEAD", "-o", "there.png"),
     "align": ("align", "HEAD", "-o", "there.png"),
     "encode": ("encode", "HEAD", "-o", "there.npz"),
@@ -143,8 +144,8 @@ def test_existing_outputs_of_many(facedial: Facedial, head: Path, two: Path) -> 
     Path("out").mkdir()
     there = Path("out", "two-edited.png")
     there.write_bytes(b"what was there")
-    told(facedial("edit", head, two, *SMILE, "-o", "out"), f"{there} exists", code=2)
-    told(facedial("edit", head, two, *SMILE, "-o", there), "several results need a folder", code=2)
+    told(facedial("edit", head, two, *NARROW, "-o", "out"), f"{there} exists", code=2)
+    told(facedial("edit", head, two, *NARROW, "-o", there), "several results need a folder", code=2)
     there.rename("out/face-0001.png")
     done = facedial("generate", *QUICK, "-n", 2, "--single", "-o", "out")
     told(done, "face-0001.png exists", code=2)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.testing import assert_array_equal
 
-from facedial.compose.inpaint import inpaint_background
+from facedial.compose.inpaint import inpaint_background, membrane
 
 
 def test_the_background_behind_a_person_continues_its_surroundings():
@@ -20,3 +20,13 @@ def test_the_background_behind_a_person_continues_its_surroundings():
     assert np.abs(np.diff(found, axis=1)).max() < 25
     assert_array_equal(inpaint_background(picture, 0 * person), picture)
     assert np.isfinite(inpaint_background(picture, np.ones_like(person))).all()
+
+
+def test_a_membrane_is_what_is_known_and_linear_between():
+    down, across = np.mgrid[:128, :128]
+    plane = np.stack([0.3 * across - 20, 0.2 * down, 10 + 0.1 * across], 2).astype(np.float32)
+    known = np.ones((128, 128), np.float32)
+    known[40:90, 30:80] = 0
+    found = membrane(np.where(known[..., None] > 0, plane, 500), known)
+    assert_array_equal(found[known == 1], plane[known == 1])
+    assert np.abs(found - plane)[known == 0].max() < 2.5

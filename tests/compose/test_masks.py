@@ -8,8 +8,7 @@ from facedial.compose.masks import (
     changed_mask,
     detail_loss,
     disocclusion_mask,
-    edit_mask,
-    face_oval,
+    rows_mask,
     soft_mask,
 )
 
@@ -54,33 +53,12 @@ def test_recoloured_hair_keeps_its_detail_and_replaced_hair_loses_it():
     assert detail_loss(hair, half)[:55].max() < 1e-6 < 0.9 < detail_loss(hair, half)[73:].min()
 
 
-@pytest.mark.parametrize("amount", [0.1, 1.0, 3.0])
-def test_the_edit_mask_suppresses_a_halo_around_the_face_and_never_the_face(amount):
-    face = face_oval(128)
-    assert face[73, 64] == 1 and not face[[0, 0, -1, -1, 20], [0, -1, 0, -1, 64]].any()
-    change = np.full((128, 128, 3), 3, np.float32)
-    change[10:40, 30:100] = 60  # hair
-    mask = edit_mask(amount * change, face)
-    assert (mask[face == 1] == 1).all()
-    assert mask[20:30, 40:90].min() == 1
-    assert not mask[100:, :20].any()
-    assert mask.dtype == np.float32
-    assert (edit_mask(0 * change, face) == face).all()
-
-
-def test_the_edit_mask_excludes_the_background_and_never_the_middle_of_the_face():
-    face = face_oval(128)
-    change = np.full((128, 128, 3), 60, np.float32)
-    person = np.zeros((128, 128), np.float32)
-    person[10:40, 30:100] = 1  # hair
-    person[40:60, 5:10] = 0.25  # its strands
-    mask = edit_mask(change, face, person)
-    middle = face == 1
-    assert (mask[middle] == 1).all()
-    assert (mask[10:40, 30:100] == 1).all()
-    assert not mask[(person == 0) & (face < 0.5)].any()
-    assert (mask[40:60, 5:10] > 0.2).all() and (mask[40:60, 5:10] < 0.8).all()
-    assert_array_equal(edit_mask(change, face, np.ones_like(person)), edit_mask(change, face))
+def test_rows_begin_and_end_gently():
+    mask = rows_mask(128, (0.4, 0.8))
+    assert mask.shape == (128, 1) and mask.dtype == np.float32
+    assert not mask[:45].any() and not mask[108:].any() and (mask[57:97] == 1).all()
+    assert np.abs(np.diff(mask[:, 0])).max() < 0.25
+    assert (rows_mask(128, (0.0, 1.0)) == 1).all()
 
 
 def test_a_person_who_takes_as_much_room_as_before_uncovers_no_background():

@@ -13,16 +13,20 @@ from facedial.errors import BadRequest, UnknownName
 
 names = st.sampled_from([a.name for a in ATTRIBUTES])
 edits = st.builds(
-    lambda asked, added, kept, strength: Edit(
+    lambda asked, added, kept, strength, colour, amount: Edit(
         asked,
         {n: v for n, v in added.items() if n not in asked},
         frozenset(kept - asked.keys() - added.keys()),
         strength,
+        hair_colour=colour,
+        hair_amount=1.0 if colour is None else amount,
     ),
     st.dictionaries(names, st.floats(-0.5, 1.5), max_size=4),
     st.dictionaries(names, st.floats(-5, 5), max_size=4),
     st.sets(names, max_size=4),
     st.floats(0, 3),
+    st.none() | st.from_regex("#[0-9a-f]{6}", fullmatch=True),
+    st.floats(0, 1.5),
 )
 
 
@@ -73,6 +77,9 @@ def test_names_are_spelt_as_celeba_spells_them() -> None:
         ({"targets": {"Smiling": 1}, "keep": frozenset({"Smiling"})}, "asked for twice"),
         ({"strength": 4.0}, "strength must lie in 0..3"),
         ({"strength": math.inf}, "strength must be a number"),
+        ({"hair_colour": "red"}, "a hair colour is written #rrggbb, found 'red'"),
+        ({"hair_colour": 7}, "#rrggbb, found 7"),
+        ({"hair_amount": 2}, "hair amount must lie in 0..1.5, found 2"),
     ],
 )
 def test_requests_out_of_range_or_contradictory_are_refused(
@@ -105,3 +112,11 @@ def test_zero_edits_are_recognised() -> None:
 def test_edits_need_no_numpy() -> None:
     code = "import sys; import facedial.editing.request; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0  # noqa: S603
+
+
+def test_a_colour_is_written_in_any_case_and_none_of_it_is_no_edit() -> None:
+    edit = Edit(hair_colour=" 7A3318 ")
+    assert edit.hair_colour == "#7a3318"
+    assert edit.recolours and not edit.is_zero
+    assert Edit(hair_colour="#7a3318", hair_amount=0).is_zero
+    assert Edit(hair_amount=0.5).is_zero

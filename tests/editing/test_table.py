@@ -58,6 +58,17 @@ def test_the_measured_quality_replaces_the_usual_one_of_the_measured_method_alon
         assert table.quality("Smiling", method, asked) == asked
 
 
+def test_an_attribute_may_be_taken_away_by_another_method() -> None:
+    away = {"move": "flow", "turning": 0.14, "guidance": 1.5, "quality": "best"}
+    smile = {**FACTS["table"]["Smiling"], "lowering": away}
+    table = EditTable.of({"table": {**FACTS["table"], "Smiling": smile}})
+    assert table.lowering == {"Smiling": EditMethod(method=FLOW, t_start=0.14, guidance=1.5)}
+    assert table.methods == EditTable.of(FACTS).methods
+    assert table.quality("Smiling") == FAST and table.quality("Smiling", lowers=True) == FULL
+    assert table.quality("Bald", lowers=True) == FULL
+    assert table.quality("Smiling", "best", FAST, lowers=True) == FAST
+
+
 def test_a_method_is_stated_as_bundles_of_format_1_state_it() -> None:
     for facts in FACTS["table"].values():
         method = EditMethod.of(facts)

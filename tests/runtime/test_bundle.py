@@ -40,7 +40,7 @@ def test_golden_numbers_agree(opened: Bundle) -> None:
         "flow-planes",
         "guide",
         "landmarks",
-        "matte",
+        "parser",
         "reader",
         "sharp",
         "student",

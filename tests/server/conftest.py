@@ -40,27 +40,28 @@ def _running(*words: str, **options: Any) -> Iterator[tuple[str, "subprocess.Pop
         process.stdout.close()
 
 
-@pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    """Address of `facedial serve`, a process of its own."""
-    with started() as (first, _):
-        assert first.startswith("http://127.0.0.1:"), first
-        yield first.rstrip("/")
-
-
-# New faces in three steps at the first try: where it does not matter what they look like.
+# As the fixture `few_steps`, in a process of its own.
 QUICK = """
-from facedial import generation
+import functools, sys
+from facedial import changes, generation
 from facedial.cli.entry import main
-generation.STEPS, generation.MAX_ATTEMPTS = 3, 1
-main(["serve", "--port", "0"])
+generation.STEPS, generation.MAX_ATTEMPTS = 1, 1
+generation.FlowInterpolation = functools.partial(generation.FlowInterpolation, steps=1)
+changes.FlowEdit = functools.partial(changes.FlowEdit, steps=1)
+main(["serve", "--port", *sys.argv[1:]])
 """
 
 
+def quickly_started(port: str = "0", **options: Any) -> Started:
+    """A server of few steps, a process of its own too."""
+    return _running("-c", QUICK, port, **options)
+
+
 @pytest.fixture(scope="session")
-def quick_address() -> Iterator[str]:
-    """Address of such a server, a process of its own too."""
-    with _running("-c", QUICK) as (first, _):
+def address() -> Iterator[str]:
+    """Address of such a server, one for all tests of a process."""
+    with quickly_started() as (first, _):
+        assert first.startswith("http://127.0.0.1:"), first
         yield first.rstrip("/")
 
 
@@ -100,7 +101,7 @@ class Serving(Protocol):
 
 
 @pytest.fixture
-def serving(editor: Editor) -> Serving:
+def serving(editor: Editor, few_steps: None) -> Serving:
     """`with serving(limits, access) as client`: an application in a thread of this process."""
 
     @contextmanager

@@ -3,12 +3,13 @@
 import asyncio
 import threading
 import time
+from functools import partial
 
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from facedial.server.executor import BoundedExecutor
+from facedial.server.executor import QUIET_S, BoundedExecutor
 
 
 def test_so_many_run_at_once_and_the_rest_are_rejected() -> None:
@@ -56,4 +57,62 @@ def test_nothing_is_computed_for_a_client_that_disconnected() -> None:
         executor.shutdown()
 
     asyncio.run(one())
+    assert ran == []
+
+
+async def _here() -> bool:
+    return False
+
+
+def test_work_in_the_background_waits_until_nothing_else_runs() -> None:
+    order: list[str] = []
+
+    def job(name: str, seconds: float = 0.0) -> None:
+        time.sleep(seconds)
+        order.append(name)
+
+    async def all_() -> None:
+        executor = BoundedExecutor(1, 8)
+        first = asyncio.create_task(executor.run(lambda: job("first", 0.1), _here))
+        await asyncio.sleep(0)
+        waiting = [
+            asyncio.create_task(executor.run_in_background(partial(job, name), _here))
+            for name in ("one", "two")
+        ]
+        await first
+        # Less than `QUIET_S` after the first, as the steps of a slider follow each other.
+        await asyncio.sleep(QUIET_S / 4)
+        await executor.run(lambda: job("second"), _here)
+        await asyncio.gather(*waiting)
+        assert (executor.pending, executor.in_background) == (0, 0)
+        executor.shutdown()
+
+    asyncio.run(all_())
+    assert order == ["first", "second", "one", "two"]
+
+
+def test_the_background_is_bounded_and_forgets_clients_that_left() -> None:
+    ran: list[int] = []
+    left = False
+
+    async def gone() -> bool:
+        return left
+
+    async def all_() -> None:
+        nonlocal left
+        executor = BoundedExecutor(1, 1)
+        running = asyncio.create_task(executor.run(lambda: time.sleep(0.2), _here))
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(executor.run_in_background(lambda: ran.append(1), gone))
+        await asyncio.sleep(0)
+        with pytest.raises(HTTPException, match="busy"):
+            await executor.run_in_background(lambda: ran.append(2), _here)
+        left = True
+        with pytest.raises(ClientDisconnect):
+            await waiting
+        await running
+        assert (executor.in_background, executor.rejected) == (0, 1)
+        executor.shutdown()
+
+    asyncio.run(all_())
     assert ran == []

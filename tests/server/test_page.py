@@ -46,11 +46,6 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     made.close()
 
 
-@pytest.fixture(scope="module")
-def address(quick_address: str) -> str:
-    return quick_address
-
-
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """The page, open and ready; a request to anywhere else, or an error in a script, fails the test."""
@@ -122,11 +117,12 @@ def settled(page: Page) -> np.ndarray:
     raise AssertionError("the canvas keeps changing")
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_a_photo_is_changed_compared_and_saved(page: Page, astronaut: Path, tmp_path: Path) -> None:
     choose_photo(page, astronaut)
     expect(page.locator("#status")).to_contain_text("One face found")
     start = shown(page)
-    slide(page, "Blond_Hair", 8, "ArrowLeft")
+    slide(page, "Smiling", 8, "ArrowLeft")
     changed(page, start)
     after = settled(page)
     assert page.locator(".slider.changed").count() == 1
@@ -151,10 +147,10 @@ def test_a_photo_is_changed_compared_and_saved(page: Page, astronaut: Path, tmp_
     assert coming.value.suggested_filename == "astronaut-edited.png"
     saved = library.Photo.open(path)
     assert (saved.size, saved.mark) == ((512, 512), EDITED)
-    value = float(page.locator("#slider-Blond_Hair").input_value())
+    value = float(page.locator("#slider-Smiling").input_value())
     with library.Editor.open() as editor:
         (portrait,) = editor.read(library.Photo.open(astronaut))
-        own = editor.render(portrait, {"Blond_Hair": round(value * 1000) / 1000})
+        own = editor.render(portrait, {"Smiling": round(value * 1000) / 1000})
     assert np.array_equal(saved.pixels, own.pixels)
 
 
@@ -186,25 +182,105 @@ def test_the_page_shows_that_it_renders(page: Page, astronaut: Path) -> None:
     expect(page.locator("#frame")).to_have_class("frame")
 
 
-def test_double_click_resets_keep_holds_and_implied_attributes_are_named(
+def test_double_click_puts_back_protect_holds_and_implied_attributes_are_named(
     page: Page, astronaut: Path
 ) -> None:
     choose_photo(page, astronaut)
     start = shown(page)
-    own = page.locator("#slider-Gray_Hair").input_value()
-    slide(page, "Gray_Hair", 12)
+    own = page.locator("#slider-Mustache").input_value()
+    slide(page, "Mustache", 12)
     changed(page, start)
     expect(page.locator("#status")).to_contain_text("Implied attributes also set")
     page.check("#exactly")
     expect(page.locator("#status")).to_have_text("")
-    page.locator("#slider-Gray_Hair").dblclick()
+    page.locator("#slider-Mustache").dblclick()
     unchanged(page, start)
-    assert float(page.locator("#slider-Gray_Hair").input_value()) == pytest.approx(float(own))
-    hold = page.get_by_role("button", name="Keep Smiling")
+    assert float(page.locator("#slider-Mustache").input_value()) == pytest.approx(float(own))
+    hold = page.get_by_role("button", name="Protect Smiling")
     hold.click()
     assert hold.get_attribute("aria-pressed") == "true"
     slide(page, "Smiling", 1, "ArrowLeft")  # moving a slider no longer keeps its value
     assert hold.get_attribute("aria-pressed") == "false"
+
+
+def test_looks_are_previewed_taken_weakened_and_put_back(page: Page, astronaut: Path) -> None:
+    choose_photo(page, astronaut)
+    start = shown(page)
+    looks = page.locator("#looks")
+    expect(looks.locator("button:last-child img[src]")).to_be_visible()  # the last preview
+    assert looks.locator("img:not([src])").count() == 0
+    assert looks.get_by_role("button", name="Smile", exact=True).count() == 0  # she smiles already
+    one = looks.get_by_role("button", name="No smile")
+    own = float(page.locator("#slider-Smiling").input_value())
+    one.click()
+    changed(page, start)
+    assert one.get_attribute("aria-pressed") == "true"
+    assert float(page.locator("#slider-Smiling").input_value()) == 0
+    page.get_by_label("Strength: No smile").fill("0.5")
+    half = float(page.locator("#slider-Smiling").input_value())
+    assert half == pytest.approx(own / 2, abs=0.01)
+    looks.get_by_role("button", name="Closed mouth").click()  # beside the other one
+    assert page.locator(".slider.changed").count() == 2
+    page.get_by_role("button", name="Put back Mouth Slightly Open").click()
+    assert one.get_attribute("aria-pressed") == "true"
+    one.click()
+    unchanged(page, start)
+    assert page.locator("#look-strength-box").is_hidden()
+    # One stop of the Tab key; arrows move within the row.
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.innerText") == "Closed mouth"
+    assert looks.locator("button[tabindex='0']").count() == 1
+    page.keyboard.press("Enter")
+    changed(page, start)
+
+
+def test_hair_colour_is_one_control(page: Page, astronaut: Path, tmp_path: Path) -> None:
+    choose_photo(page, astronaut)
+    start = shown(page)
+    hair = page.get_by_role("group", name="Hair colour")
+    assert page.locator("#slider-Black_Hair").count() == 0
+    black = hair.get_by_role("button", name="Black hair")
+    black.click()
+    changed(page, start)
+    assert black.get_attribute("aria-pressed") == "true"
+    expect(page.locator("#hair-value")).to_have_text("Black hair, 1.00")
+    hair.get_by_role("button", name="Grey hair").click()
+    assert black.get_attribute("aria-pressed") == "false"
+    page.get_by_label("Strength of the hair colour").fill("0.5")
+    expect(page.locator("#hair-value")).to_have_text("Grey hair, 0.50")
+    hair.get_by_role("button", name="Protect hair colour").click()
+    unchanged(page, start)
+    with page.expect_download() as coming:
+        page.click("#preset-save")
+    coming.value.save_as(tmp_path / "preset.json")
+    edit = library.Edit.from_json((tmp_path / "preset.json").read_text())
+    assert edit.keep == {"Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"}
+    well = page.get_by_label("Any hair colour")
+    if well.count():
+        well.fill("#7a3318")
+        changed(page, start)
+        expect(page.locator("#hair-value")).to_have_text("Red hair, 1.00")
+        well.fill("#204080")
+        expect(page.locator("#hair-value")).to_have_text("#204080, 1.00")
+        hair.get_by_role("button", name="Put back hair colour").click()
+        unchanged(page, start)
+
+
+def test_the_region_that_an_edit_may_change_is_shown(page: Page, astronaut: Path) -> None:
+    choose_photo(page, astronaut)
+    start = shown(page)
+    toggle = page.get_by_role("button", name="Region")
+    toggle.click()
+    expect(page.locator("#status")).to_contain_text("where it may change the photo")
+    slide(page, "Smiling", 6, "ArrowLeft")
+    expect(page.locator("#canvas")).to_have_attribute(
+        "aria-label", "The photo, edited, with the region that may change"
+    )
+    over = settled(page)
+    toggle.click()
+    expect(page.locator("#canvas")).to_have_attribute("aria-label", "The photo, edited")
+    assert np.abs(shown(page) - over).max() > 60
+    assert np.abs(shown(page) - start).max() > 8
 
 
 def test_faces_are_outlined_and_each_is_changed_alone(
@@ -216,7 +292,7 @@ def test_faces_are_outlined_and_each_is_changed_alone(
     expect(page.locator("#status")).to_contain_text("2 faces found")
     start = shown(page)
     page.get_by_role("button", name="Face 2").click()
-    slide(page, "Blond_Hair", 8, "ArrowLeft")
+    slide(page, "Smiling", 8, "ArrowLeft")
     changed(page, start)
     half = start.shape[1] * 500 // 900
     assert np.array_equal(shown(page)[:, :half], start[:, :half])
@@ -390,6 +466,7 @@ def test_axe_finds_nothing_serious(
         page.click(f"#tab-{tab}")
         if tab == "edit":
             choose_photo(page, astronaut)
+            page.locator("#looks button").first.click()
         if tab == "generate":
             page.wait_for_selector("#faces img")
         found = Axe().run(page).response["violations"]
@@ -423,7 +500,7 @@ def test_the_page_works_behind_a_proxy_under_a_path(
         assert page.url == f"{address}/"  # without the token
         choose_photo(page, astronaut)
         start = shown(page)
-        slide(page, "Blond_Hair", 8, "ArrowLeft")
+        slide(page, "Smiling", 8, "ArrowLeft")
         changed(page, start)
         settled(page)
         assert wrong == []

@@ -18,7 +18,7 @@ from facedial.server import run
 from facedial.server.limits import Limits
 from facedial.server.routes.page import static
 
-from .conftest import Serving, started
+from .conftest import Serving, quickly_started
 from .test_api import opened, problem
 
 
@@ -89,7 +89,7 @@ def test_too_much_work_is_told_to_come_back(serving: Serving, photo: bytes) -> N
         url = f"{client.base_url}generate"
         with ThreadPoolExecutor(12) as threads:
             answers = list(
-                threads.map(lambda _: httpx.post(url, json={"count": 6}, timeout=300), range(12))
+                threads.map(lambda _: httpx.post(url, json={"count": 12}, timeout=300), range(12))
             )
         codes = [answer.status_code for answer in answers]
         assert set(codes) == {200, 503}
@@ -137,7 +137,7 @@ def test_nothing_is_written_and_nothing_is_said_of_photos(tmp_path: Path, photo:
     home = tmp_path / "home"
     home.mkdir()
     environment = {**os.environ, "HOME": str(home), "TMPDIR": str(home)}
-    with started(cwd=home, env=environment, stderr=subprocess.STDOUT) as (first, process):
+    with quickly_started(cwd=home, env=environment, stderr=subprocess.STDOUT) as (first, process):
         with httpx.Client(base_url=f"{first}api/", timeout=60) as client:
             opened(client, photo)
             client.post("portraits", content=b"no photo")
@@ -171,12 +171,12 @@ def test_answers_are_sent_at_once() -> None:
 
 
 def test_a_killed_server_starts_again_where_it_was() -> None:
-    with started() as (first, process):
+    with quickly_started() as (first, process):
         port = str(urlsplit(first).port)
         with httpx.Client(base_url=f"{first}api/", timeout=60) as client:
             assert client.post("generate", json={"count": 1}).status_code == 200
             process.kill()
             process.wait(20)
-    with started("--port", port) as (again, _):
+    with quickly_started(port) as (again, _):
         assert again == first
         assert httpx.get(f"{again}api/health").status_code == 200

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,27 @@ import pytest
 from facedial.codes.attributes import NAMES
 from facedial.editor import Editor
 
+from .older_exporter import older_exporter
+
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 PEOPLE = 64
 
 BuildOnce = Callable[[str, Callable[[Path], object]], Path]  # `build_once` of all tests
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_measuring() -> Iterator[None]:
+    """How fast this machine is at best, which only the log states, is not measured in every training."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("facedial.training.loop.peak", lambda _device, _precision: 1e11)
+        yield
+
+
+@pytest.fixture
+def quick_export() -> Iterator[None]:
+    """Exports in this test, not in what is built for all, are those of `older_exporter`."""
+    with older_exporter():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -31,10 +31,9 @@ def judge(labelled_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """New faces in three steps at the first try, and few pictures: no test here is about their looks."""
-    monkeypatch.setattr("facedial.generation.STEPS", 3)
-    monkeypatch.setattr("facedial.generation.MAX_ATTEMPTS", 1)
+def quick(few_steps: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few steps and few pictures: no test here is about the looks of faces."""
+    monkeypatch.setattr("facedial.codes.pca.SPARE", 16)
     monkeypatch.setattr("facedial.evaluate.interpolation.SHOWN", 1)
     monkeypatch.setattr("facedial.evaluate.interpolation.FRAMES", 3)
 
@@ -71,6 +70,7 @@ def test_a_judge_is_trained_from_random_weights(
         )
 
 
+@pytest.mark.usefixtures("quick_export")
 def test_from_stores_to_the_report(
     labelled_store: Path, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +87,7 @@ def test_from_stores_to_the_report(
     )  # fmt: skip
     monkeypatch.setattr(compare, "CONTENDERS", few)
     order = compare.CompareConfig(
-        stores=(labelled_store,), out=tmp_path / "all", minutes=0.03, judge=judge, most=80
+        stores=(labelled_store,), out=tmp_path / "all", minutes=0.01, judge=judge, most=80
     )
     lines = list(compare.run(order))
     figures = measured(tmp_path / "all" / "report")
@@ -112,6 +112,7 @@ def test_from_stores_to_the_report(
     assert any("training" in line for line in lines)
 
 
+@pytest.mark.usefixtures("quick_export")
 def test_finished_runs_are_measured_in_the_same_table(
     labelled_store: Path,
     finished: Path,
@@ -126,7 +127,7 @@ def test_finished_runs_are_measured_in_the_same_table(
     own = tmp_path / "pca"
     start.run(
         start.RunConfig(
-            recipe="pca", stores=(labelled_store,), run=own, assignments=("dimensions=6",)
+            recipe="pca", stores=(labelled_store,), run=own, assignments=("side=64", "dimensions=6")
         )
     )
     before = sorted((path, path.stat().st_mtime_ns) for path in finished.rglob("*"))

@@ -20,7 +20,7 @@ from facedial.training.recipes import distilled_editor, edit_table
 from facedial.training.tasks import adversarial
 
 from .test_perceptual import keras_file
-from .tiny import STUDENT_STEPS, TINY_FLOW, order
+from .tiny import FEW, STUDENT_STEPS, TINY_FLOW, order
 
 OWN = NAMES.index("Smiling")
 
@@ -116,15 +116,7 @@ def made(
     tmp_path = tmp_path_factory.mktemp("ready")
     shutil.copytree(with_student, tmp_path, dirs_exist_ok=True)
     out = tmp_path / "bundle"
-    few = (
-        "people=4",
-        "flow_steps=1",
-        "t_starts=[0.2]",
-        "guidances=[2]",
-        "gains=[1.5]",
-        "mask_thresholds=[0.5]",
-    )
-    few = (*few, 'attributes=["Smiling", "Bangs", "Male"]')
+    few = (*FEW, 'attributes=["Smiling", "Bangs", "Male"]')
     start.run(
         order(labelled_store, tmp_path / "moves", recipe="edit-table", assignments=few, init=out)
     )
@@ -145,6 +137,7 @@ def ready(made: Path, tmp_path: Path) -> Path:
     return tmp_path / "bundle"
 
 
+@pytest.mark.usefixtures("quick_export")
 def test_fine_tuning_starts_from_the_bundles_editor_and_may_become_the_best_method(
     labelled_store: Path, ready: Path, drawn: np.ndarray, tmp_path: Path
 ) -> None:

@@ -15,12 +15,14 @@ from facedial.errors import BadRequest, BadRun
 from facedial.flow.sampler import FlowPrior
 from facedial.training import loop, publish, start, tensors
 from facedial.training.models import decoder, gan_decoder
+from facedial.training.models.discriminators import Discriminators
 from facedial.training.recipe import OptimConfig, Stage
 from facedial.training.recipes import flagship
 from facedial.training.recipes import gan_decoder as gan_recipe
 
+from .older_exporter import older_exporter
 from .test_perceptual import keras_file
-from .tiny import TINY, TINY_FLOW, of_another_space, order
+from .tiny import FEW, FLOW_STEPS, STUDENT_STEPS, TINY, of_another_space, order
 
 CODED = ("autoencoder", "flow", "weak-flow", "gan-decoder")
 
@@ -66,7 +68,8 @@ def test_a_gan_decoder_is_trained_exported_and_used_by_the_editor(
             )  # started from the bundle's, whose weights of noise are trained
     # What is exported is the mean of the weights it started from and its best.
     before, after = (tensors.load(more / f"{name}.safetensors")[0] for name in ("begun", "best"))
-    publish.publish([more], out)
+    with older_exporter():
+        publish.publish([more], out)
     graph = onnx.load(out / "sharp.onnx").graph
     known = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
     name = "renderer.leave.bias"
@@ -92,7 +95,7 @@ def test_decoder_and_discriminators_have_separate_gradients() -> None:
     torch.manual_seed(0)
     drawn = gan_decoder.GanDecoder(decoder.Config(width=8, down=1, below=1, up=1))
     torch.nn.init.normal_(drawn.leave.weight, std=0.1)
-    discriminators = gan_decoder.Discriminators([3], [0.5])
+    discriminators = Discriminators([3], [0.5])
     gan = gan_decoder.GanTraining(drawn, discriminators)
     base, real = torch.rand(2, 2, 3, 128, 128)
     noise = torch.randn(2, gan_decoder.ALL_NOISE, 32, 32)
@@ -132,16 +135,16 @@ def test_prefixes_of_names_have_learning_rates_of_their_own() -> None:
     assert groups[1]["params"][0] is network["b"].weight
 
 
+@pytest.mark.usefixtures("quick_export")
 def test_the_flagship_trains_its_stages_and_is_resumed(
     labelled_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keras_file(tmp_path / "squeezenet.h5")
-    small_flow = TINY_FLOW
     tiny = {
         "autoencoder": TINY,
-        "flow": (*small_flow, "val_images=4"),
-        "weak-flow": (*small_flow, "val_images=4"),
-        "distilled-editor": (*small_flow, "pairs=32", "flow_steps=1"),
+        "flow": FLOW_STEPS,
+        "weak-flow": FLOW_STEPS,
+        "distilled-editor": STUDENT_STEPS,
         "gan-decoder": (
             "val_images=4",
             "optim.batch=4",
@@ -149,22 +152,9 @@ def test_the_flagship_trains_its_stages_and_is_resumed(
             "generated=3",
             "flow_steps=1",
         ),
-        "matte": (
-            "model.width=8",
-            "train_images=8",
-            "val_images=4",
-            "optim.batch=8",
-            "optim.lr=0.05",
-        ),
-        "edit-table": ("people=8", "flow_steps=1", "t_starts=[0.2]", 'attributes=["Smiling"]'),
-        "classifier": ("model.widths=[8, 8, 8, 8]", "optim.batch=4"),
-        "fine-tuned-editor": (
-            *small_flow,
-            "pairs=32",
-            "flow_steps=1",
-            "val_images=4",
-            "adversarial.faces=16",
-        ),
+        "edit-table": (*FEW, 'attributes=["Smiling"]'),
+        "classifier": ("model.widths=[8, 8, 8, 8]", "optim.batch=4", "val_images=8"),
+        "fine-tuned-editor": (*STUDENT_STEPS, "val_images=4", "adversarial.faces=16"),
     }
     settings = flagship.Settings(features_file=str(tmp_path / "squeezenet.h5"))
     small = tuple(
@@ -191,7 +181,6 @@ def test_the_flagship_trains_its_stages_and_is_resumed(
         "distilled-editor": 1,
         "robust-classifier": 1,
         "fine-tuned-editor": 1,
-        "matte": 1,
     }
     assert len(tensors.load(run / "gan-decoder" / gan_recipe.GENERATED)[0]["codes"]) == 3
     # Crops are coded once for all stages.
@@ -201,7 +190,6 @@ def test_the_flagship_trains_its_stages_and_is_resumed(
         assert editor.model.has_flow
         assert editor.model.has_gan_decoder
         assert editor.model.has_distilled_editor
-        assert editor.model.has_matte
         assert not (run / "bundle" / "reader.onnx").exists()  # the robust classifier is not shipped
         assert editor.model.bundle.facts["parts"]["student"]["settings"]["adversarial"][
             "features_file"
@@ -233,7 +221,6 @@ def test_shares_of_the_flagship_add_to_one() -> None:
             "distilled_editor",
             "robust_classifier",
             "adversarial",
-            "matte",
         ),
         0.0,
     )

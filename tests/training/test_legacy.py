@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from facedial.training.models import flow, gan_decoder, latents
 from facedial.training.models.distilled_editor import DistilledEditor
 from facedial.training.recipe import from_json, with_settings
 
-from .tiny import TINY_FLOW, order
+from .tiny import FLOW_STEPS, order
 
 INVERSE = {new: old for old, new in legacy.RECIPES.items()}
 
@@ -39,11 +40,11 @@ def test_settings_of_before_are_those_of_today(recipe: str) -> None:
         assert f'"{new}":' in json.dumps(today), new
 
 
-def test_a_run_of_before_goes_on(store: Path, finished: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("quick_export")
+def test_a_run_of_before_goes_on(store: Path, published: Path, tmp_path: Path) -> None:
     """Stopped under the old names, resumed and exported under the new ones."""
-    bundle, run = tmp_path / "bundle", tmp_path / "guide"
-    publish.publish([finished], bundle)
-    given = {"recipe": "weak-flow", "assignments": (*TINY_FLOW, "val_images=4"), "init": bundle}
+    bundle, run = shutil.copytree(published / "bundle", tmp_path / "bundle"), tmp_path / "guide"
+    given = {"recipe": "weak-flow", "assignments": FLOW_STEPS, "init": bundle}
     start.run(order(store, run, steps=2, **given))
     facts = json.loads((run / "run.json").read_text())
     old = {**facts, "recipe": "guide", "settings": before("weak-flow", facts["settings"])}

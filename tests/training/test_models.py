@@ -234,7 +234,7 @@ def test_landmarks_lie_in_the_patch_at_first() -> None:
 
 @given(st.integers(1, 4), st.integers(1, 6))
 def test_losses_are_zero_at_equality_and_finite_elsewhere(n: int, k: int) -> None:
-    for loss in (losses.squared, losses.wing):
+    for loss in (losses.absolute, losses.squared, losses.wing):
         x = torch.randn(n, k)
         assert float(loss(x, x)) == pytest.approx(0, abs=1e-6)
         y = (x + 10).requires_grad_()

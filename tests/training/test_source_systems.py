@@ -313,15 +313,17 @@ def test_vgg_must_be_at_hand_unless_another_is_named(
 @pytest.mark.parametrize("recipe", [ae_mse.RECIPE, ae_bce.RECIPE, cvae_v9.RECIPE])
 def test_eight_faces_are_overfitted(recipe: Recipe, labelled_store: Path, tmp_path: Path) -> None:
     plainly = hasattr(recipe.settings, "width")
-    given = ["width=0.15"] if plainly else ["features=none"]
-    settings = with_settings(recipe.settings, [*given, "side=64", "val_images=4", "optim.batch=8"])
+    given, steps = (
+        (["width=0.15", "side=32"], 40) if plainly else (["features=none", "side=64"], 15)
+    )
+    settings = with_settings(recipe.settings, [*given, "val_images=4", "optim.batch=8"])
     task = recipe.start(context(labelled_store, tmp_path), settings)
     assert task is not None
     crops = task.crops if plainly else task.people.crops  # type: ignore[attr-defined]
     crops.rows = crops.rows[:8]
     optimiser = torch.optim.Adam(task.network.parameters(), lr=1e-3)
     first: list[float] = []
-    for step in range(40):
+    for step in range(steps):
         found = task.loss(task.network, 8, seed=step, step=0)
         loss = found.total if isinstance(found, Terms) else found
         optimiser.zero_grad()
@@ -427,6 +429,7 @@ def test_uniform_codes_are_the_models_own(bundle: Path) -> None:
         assert own.std() == pytest.approx(1 / math.sqrt(12), abs=0.01)
 
 
+@pytest.mark.usefixtures("quick_export")
 def test_a_model_of_whole_pictures_needs_no_face(
     labelled_store: Path, drawn: np.ndarray, tmp_path: Path
 ) -> None:

@@ -17,6 +17,9 @@ TINY_FLOW = (
 )  # fmt: skip
 FLOW_STEPS = (*TINY_FLOW, "val_images=4", "steps=2")
 STUDENT_STEPS = (*TINY_FLOW, "pairs=32", "flow_steps=1")
+FEW = (
+    "people=4", "flow_steps=1", "t_starts=[0.2]", "guidances=[2]", "gains=[1.5]", "mask_thresholds=[0.5]",
+)  # fmt: skip
 
 
 def order(store: Path, run: Path, **changes: object) -> start.RunConfig:

@@ -170,7 +170,9 @@ def amounts(pairs: Iterable[Amount], known: Iterable[str] = NAMES) -> dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class EditOptions:
-    """An edit as options give it: `--set`, `--add`, `--keep`, `--strength`, `--exactly`, `--preset`."""
+    """An edit as options give it: `--set`, `--add`, `--keep`, `--strength`, `--exactly`, `--preset`,
+    `--hair-colour`.
+    """
 
     targets: tuple[Amount, ...] = ()
     shifts: tuple[Amount, ...] = ()
@@ -178,6 +180,7 @@ class EditOptions:
     strength: float = 1.0
     exactly: bool = False
     preset: Path | None = None
+    hair_colour: str | None = None
 
     def edit(self, known: Iterable[str] = NAMES) -> Edit:
         """The edit; options win over the preset. `known`: names that may occur.
@@ -193,6 +196,7 @@ class EditOptions:
             frozenset(match(name.strip(), names) for name in self.keep),
             self.strength,
             self.exactly,
+            self.hair_colour,
         )
         if self.preset is None:
             return own
@@ -213,6 +217,7 @@ def load_preset(path: Path) -> Edit:
 def _over(own: Edit, preset: Edit) -> Edit:
     """Both edits together; what `own` names is no longer the preset's."""
     named = {*own.targets, *own.shifts, *own.keep}
+    hair = preset if own.hair_colour is None else own
     return dataclasses.replace(
         own,
         targets={**_without(preset.targets, named), **own.targets},
@@ -220,6 +225,8 @@ def _over(own: Edit, preset: Edit) -> Edit:
         keep=(preset.keep - named) | own.keep,
         strength=preset.strength * own.strength,
         exactly=preset.exactly or own.exactly,
+        hair_colour=hair.hair_colour,
+        hair_amount=hair.hair_amount,
     )
 
 

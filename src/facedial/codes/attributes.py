@@ -10,15 +10,11 @@ from facedial.folder import nearest
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute: `name` as CelebA spells it, `group` and `label` as a person reads them.
-
-    `reshapes`: whether it may move a person's outline: a hat, longer hair or none, a blurry picture.
-    """
+    """One attribute: `name` as CelebA spells it, `group` and `label` as a person reads them."""
 
     name: str
     group: str
     label: str
-    reshapes: bool = False
 
 
 # In CelebA's order: the columns of label arrays [N, 40] follow it.
@@ -27,23 +23,23 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("Arched_Eyebrows", "eyes", "Arched eyebrows"),
     Attribute("Attractive", "person", "Attractive (as labelled)"),
     Attribute("Bags_Under_Eyes", "eyes", "Bags under the eyes"),
-    Attribute("Bald", "hair", "Bald", reshapes=True),
+    Attribute("Bald", "hair", "Bald"),
     Attribute("Bangs", "hair", "Fringe"),
     Attribute("Big_Lips", "mouth", "Full lips"),
     Attribute("Big_Nose", "shape", "Big nose"),
     Attribute("Black_Hair", "hair", "Black hair"),
     Attribute("Blond_Hair", "hair", "Blond hair"),
-    Attribute("Blurry", "picture", "Blurry picture", reshapes=True),
+    Attribute("Blurry", "picture", "Blurry picture"),
     Attribute("Brown_Hair", "hair", "Brown hair"),
     Attribute("Bushy_Eyebrows", "eyes", "Bushy eyebrows"),
-    Attribute("Chubby", "shape", "Chubby", reshapes=True),
-    Attribute("Double_Chin", "shape", "Double chin", reshapes=True),
+    Attribute("Chubby", "shape", "Chubby"),
+    Attribute("Double_Chin", "shape", "Double chin"),
     Attribute("Eyeglasses", "worn", "Glasses"),
     Attribute("Goatee", "beard", "Goatee"),
     Attribute("Gray_Hair", "hair", "Grey hair"),
     Attribute("Heavy_Makeup", "worn", "Heavy make-up"),
     Attribute("High_Cheekbones", "shape", "High cheekbones"),
-    Attribute("Male", "person", "Male", reshapes=True),
+    Attribute("Male", "person", "Male"),
     Attribute("Mouth_Slightly_Open", "mouth", "Mouth slightly open"),
     Attribute("Mustache", "beard", "Moustache"),
     Attribute("Narrow_Eyes", "eyes", "Narrow eyes"),
@@ -51,22 +47,20 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("Oval_Face", "shape", "Oval face"),
     Attribute("Pale_Skin", "skin", "Pale skin"),
     Attribute("Pointy_Nose", "shape", "Pointed nose"),
-    Attribute("Receding_Hairline", "hair", "Receding hairline", reshapes=True),
+    Attribute("Receding_Hairline", "hair", "Receding hairline"),
     Attribute("Rosy_Cheeks", "skin", "Rosy cheeks"),
     Attribute("Sideburns", "beard", "Sideburns"),
     Attribute("Smiling", "mouth", "Smile"),
-    Attribute("Straight_Hair", "hair", "Straight hair", reshapes=True),
-    Attribute("Wavy_Hair", "hair", "Wavy hair", reshapes=True),
+    Attribute("Straight_Hair", "hair", "Straight hair"),
+    Attribute("Wavy_Hair", "hair", "Wavy hair"),
     Attribute("Wearing_Earrings", "worn", "Earrings"),
-    Attribute("Wearing_Hat", "worn", "Hat", reshapes=True),
+    Attribute("Wearing_Hat", "worn", "Hat"),
     Attribute("Wearing_Lipstick", "worn", "Lipstick"),
     Attribute("Wearing_Necklace", "worn", "Necklace"),
     Attribute("Wearing_Necktie", "worn", "Necktie"),
     Attribute("Young", "person", "Young"),
 )
 NAMES: tuple[str, ...] = tuple(attribute.name for attribute in ATTRIBUTES)
-# What changes a person and never its outline.
-WITHIN = frozenset(attribute.name for attribute in ATTRIBUTES if not attribute.reshapes)
 
 
 # Readings whose AUC on validation people lies below are flagged wherever they appear.

@@ -13,13 +13,10 @@ CHANGED = 6.0, 24.0
 BLUR_RADIUS = 4  # pixels to each side
 # Of a face on the head frame: centre and half axes, across and down, in shares of the side.
 OVAL = 0.5, 0.57, 0.21, 0.27
-# Shares of the largest change: weaker changes around the face are a halo, stronger ones the edit.
-HALO = 0.15, 0.45
-# Person matte: from the first value on a place belongs to the person, from the second on entirely.
-OUTLINE = 0.08, 0.4
 MATTE_FLOOR = 0.05  # matte values at the rim of hair
 # Share of the person matte that is gone: from the first value on a place is background.
 UNCOVERED = 0.3, 0.7
+ROW_EDGE = 0.06  # share of the side
 FLAT = 4.0  # squared levels of fine detail; a place with less has none to lose
 
 
@@ -42,21 +39,17 @@ def face_oval(size: int) -> Float32:
     return _ease(np.clip((1.35 - away) / 0.35, 0.0, 1.0))
 
 
-def edit_mask(change: Float32, face: Float32, person: Float32 | None = None) -> Float32:
-    """What a change [S, S, 3] is multiplied by: 0..1, [S, S]; 1 in the face, whose mask is given.
-
-    Around the face, changes that are small beside the largest are a halo on the background and are
-    suppressed. `person` [S, S]: person matte, outside which the background stays as it is.
-    """
-    size = _mean_change(change)
-    share = size / max(float(np.percentile(size, 95)), 1e-3)
-    around = smoothstep(share, HALO)
-    mask = np.maximum(face, around)
-    if person is not None:
-        shown = smoothstep(person, OUTLINE)
-        # Beside the jaw the mask of the face lies on the background; its middle never does.
-        mask *= np.maximum(shown, np.clip(2 * face - 1, 0, 1))
-    return mask
+def rows_mask(size: int, rows: tuple[float, float]) -> Float32:
+    """Mask [S, 1]: 1 between two rows, given as shares of the side, 0 beyond a short ramp around them."""
+    half = ROW_EDGE / 2
+    down = np.arange(size)[:, None] / (size - 1)
+    after = (
+        smoothstep(down, (rows[0] - half, rows[0] + half)) if rows[0] > 0 else np.ones_like(down)
+    )
+    until = (
+        smoothstep(down, (rows[1] - half, rows[1] + half)) if rows[1] < 1 else np.zeros_like(down)
+    )
+    return np.asarray(after * (1 - until), np.float32)
 
 
 def disocclusion_mask(before: Float32, after: Float32) -> Float32:

@@ -10,7 +10,7 @@ sex, and glasses and grey hair imply no age.
 import dataclasses
 from collections.abc import Collection, Mapping
 
-from facedial.editing.request import Edit
+from facedial.editing.request import TARGET_RANGE, Edit
 
 COLOURS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
 # Without the five o'clock shadow: 29 of 100 who have it are labelled "No_Beard".
@@ -40,8 +40,12 @@ IMPLIED_WITH: Mapping[str, Mapping[str, float]] = {
     "Wearing_Necktie": _none_of("Wearing_Necklace"),
     "Young": _none_of("Gray_Hair", "Double_Chin"),
 }  # fmt: skip
-# The same for a person who does not have the attribute.
-IMPLIED_WITHOUT: Mapping[str, Mapping[str, float]] = {"Wearing_Lipstick": {"Heavy_Makeup": 0.0}}
+# The same for a person who does not have the attribute. A smile is not taken away by custom of the labels
+# but so that it goes: with the mouth left open, teeth stay in the picture.
+IMPLIED_WITHOUT: Mapping[str, Mapping[str, float]] = {
+    "Smiling": _none_of("Mouth_Slightly_Open"),
+    "Wearing_Lipstick": {"Heavy_Makeup": 0.0},
+}
 
 
 def implied_by(
@@ -77,7 +81,8 @@ def with_implied(edit: Edit, current: Mapping[str, float], fixed: Collection[str
             way = (1 - now) if more else now
             asked[name] = (more, min(1.0, abs(target - now) / way) if way > 0 else 0.0)
     extra = {
-        other: partway(current[other], value, share)
+        # A reading may lie beyond what a target may be.
+        other: min(max(partway(current[other], value, share), TARGET_RANGE[0]), TARGET_RANGE[1])
         for other, (value, share) in _implied(
             asked, current, {*edit.keep, *edit.shifts, *fixed}
         ).items()

@@ -66,12 +66,6 @@ class AttributeMasks:
             return AttributeMasks(dict(zip(names, maps, strict=True)))
 
 
-def union(masks: Sequence[Floats | None]) -> Floats | None:
-    """The mask of several changes at once; None (everywhere) if one of them has none."""
-    known = [mask for mask in masks if mask is not None]
-    return np.maximum.reduce(known) if known and len(known) == len(masks) else None
-
-
 def _energy_share(change: Floats) -> Doubles:
     """Share of a change's squared sum at each place, [32, 32]."""
     square = np.square(change, dtype=np.float64).sum(0)

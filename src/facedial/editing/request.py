@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import numbers
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -13,7 +14,9 @@ from facedial.errors import BadRequest, UnknownName
 TARGET_RANGE = (-0.5, 1.5)  # reading: 0 = people without, 1 = people with the attribute
 SHIFT_RANGE = (-5.0, 5.0)  # standard deviations of the reading over training people
 STRENGTH_RANGE = (0.0, 3.0)
-KEYS = {"set", "add", "keep", "strength", "exactly"}
+HAIR_RANGE = (0.0, 1.5)  # 1: hair has the colour that is asked for
+KEYS = {"set", "add", "keep", "strength", "exactly", "hair_colour", "hair_amount"}
+COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,10 @@ class Edit:
     `targets`: attribute -> reading to arrive at, -0.5..1.5 (0 without, 1 with it). `shifts`:
     attribute -> change of its reading, -5..5 standard deviations over training people. `keep`:
     attributes whose readings do not change. `strength`: factor on the whole step, 0..3. `exactly`:
-    whether implied attributes stay as they are (see `editing.implied`). CelebA's names may be spelt
-    in any case; other names are learned directions', left as they are. Raises `BadRequest` for
-    amounts out of range and for one attribute asked for twice.
+    whether implied attributes stay as they are (see `editing.implied`). `hair_colour`: `#rrggbb` that
+    hair is to have, None for no such wish; `hair_amount`: share of the way there, 0..1.5. CelebA's
+    names may be spelt in any case; other names are learned directions', left as they are. Raises
+    `BadRequest` for amounts out of range and for one attribute asked for twice.
 
     >>> Edit({"smiling": 1}).targets
     {'Smiling': 1.0}
@@ -36,6 +40,8 @@ class Edit:
     keep: frozenset[str] = frozenset()
     strength: float = 1.0
     exactly: bool = False
+    hair_colour: str | None = None
+    hair_amount: float = 1.0
 
     def __post_init__(self) -> None:
         targets = _amounts(self.targets, TARGET_RANGE, "target")
@@ -48,12 +54,21 @@ class Edit:
         object.__setattr__(self, "keep", keep)
         if not isinstance(self.exactly, bool):
             raise BadRequest(f"exactly must be true or false, found {self.exactly!r}")
+        object.__setattr__(self, "hair_colour", _colour(self.hair_colour))
+        amount = _number(self.hair_amount, HAIR_RANGE, "hair amount")
+        object.__setattr__(self, "hair_amount", amount)
         object.__setattr__(self, "strength", _number(self.strength, STRENGTH_RANGE, "strength"))
 
     @property
     def is_zero(self) -> bool:
         """Whether this edit asks for no change at all."""
-        return self.strength == 0 or (not self.targets and not any(self.shifts.values()))
+        asked = self.targets or any(self.shifts.values()) or self.recolours
+        return self.strength == 0 or not asked
+
+    @property
+    def recolours(self) -> bool:
+        """Whether hair is to have a colour of its own (`hair_colour`)."""
+        return self.hair_colour is not None and self.hair_amount > 0
 
     def checked(self, known: Iterable[str]) -> "Edit":
         """This edit with names as `known` spells them; raises `UnknownName` with the nearest."""
@@ -74,6 +89,8 @@ class Edit:
             "strength": self.strength,
             "exactly": self.exactly,
         }
+        if self.hair_colour is not None:
+            facts |= {"hair_colour": self.hair_colour, "hair_amount": self.hair_amount}
         return json.dumps(facts, sort_keys=True)
 
     @staticmethod
@@ -89,7 +106,7 @@ class Edit:
         if not isinstance(facts, dict) or facts.keys() - KEYS:
             raise BadRequest(
                 'an edit is {"set": {...}, "add": {...}, "keep": [...], "strength": 1, '
-                '"exactly": false}'
+                '"exactly": false, "hair_colour": "#rrggbb", "hair_amount": 1}'
             )
         set_, added, kept = facts.get("set", {}), facts.get("add", {}), facts.get("keep", [])
         if not isinstance(set_, dict) or not isinstance(added, dict):
@@ -102,6 +119,8 @@ class Edit:
             frozenset(kept),
             facts.get("strength", 1.0),
             facts.get("exactly", False),
+            facts.get("hair_colour"),
+            facts.get("hair_amount", 1.0),
         )
 
 
@@ -111,6 +130,16 @@ def _spelt(name: str) -> str:
         return match(name, NAMES)
     except UnknownName:
         return name
+
+
+def _colour(value: object) -> str | None:
+    if value is None:
+        return None
+    text = value.strip().lower() if isinstance(value, str) else ""
+    text = text if text.startswith("#") else f"#{text}"
+    if not COLOUR.fullmatch(text):
+        raise BadRequest(f"a hair colour is written #rrggbb, found {value!r}")
+    return text
 
 
 def _number(value: object, limits: tuple[float, float], what: str) -> float:

@@ -1,7 +1,7 @@
 """How attributes are edited: the method of each, as measured for a bundle."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from facedial.editing.request import Edit
@@ -14,6 +14,7 @@ METHODS = (BEST, DIRECTION, FLOW)
 # Quality of an edit by the flow: the distilled editor, or the flow itself.
 FAST, FULL = "fast", "best"
 QUALITIES = (FAST, FULL)
+LOWERING = "lowering"  # in the facts of an attribute
 # Names of the fields in the table of a bundle of format 1.
 _FORMAT_1 = {
     "method": "move",
@@ -67,20 +68,31 @@ class EditPlan:
 
 @dataclass(frozen=True, slots=True)
 class EditTable:
-    """Attribute -> its edit method; along its direction where there is none."""
+    """Attribute -> its edit method; along its direction where there is none.
+
+    `lowering`: methods by which the flow takes an attribute away, where another was measured to be
+    better than that of `methods`: a smile is drawn well by what spoils a face when it removes one.
+    """
 
     methods: Mapping[str, EditMethod]
+    lowering: Mapping[str, EditMethod] = field(default_factory=dict)
 
     @staticmethod
     def of(facts: Mapping[str, Any]) -> "EditTable":
         """The table that a bundle states; raises `BadBundle`."""
         try:
-            methods = {name: EditMethod.of(about) for name, about in facts.get("table", {}).items()}
+            table = facts.get("table", {})
+            methods = {name: EditMethod.of(about) for name, about in table.items()}
+            lowering = {
+                name: EditMethod.of(about[LOWERING])
+                for name, about in table.items()
+                if LOWERING in about
+            }
         except (AttributeError, TypeError) as error:
             raise BadBundle(
                 f"the bundle's table of edit methods cannot be read ({error}); export it again"
             ) from error
-        return EditTable(methods)
+        return EditTable(methods, lowering)
 
     def of_attribute(self, name: str) -> EditMethod:
         """The method of one attribute."""
@@ -94,9 +106,12 @@ class EditTable:
         """Whether the attribute is best edited by the flow."""
         return self.method(name) == FLOW
 
-    def quality(self, name: str, method: str = BEST, asked: str = FULL) -> str:
+    def quality(
+        self, name: str, method: str = BEST, asked: str = FULL, *, lowers: bool = False
+    ) -> str:
         """The quality as asked, or where method and quality are both `best` the measured one."""
-        best = self.of_attribute(name).quality
+        own = self.of_attribute(name)
+        best = (self.lowering.get(name, own) if lowers else own).quality
         return best if (method, asked) == (BEST, FULL) else asked
 
     def plan(self, edit: Edit, method: str) -> EditPlan:
@@ -108,17 +123,18 @@ class EditTable:
             raise BadRequest(f"no edit method named {method!r}; known: {', '.join(METHODS)}")
         asked = (*edit.targets, *edit.shifts)
         by_flow = {
-            name: (_only(edit, {name}), self.of_attribute(name))
+            name: (only(edit, {name}), self.of_attribute(name))
             for name in asked
             if self.method(name, method) == FLOW
         }
-        return EditPlan(_only(edit, set(asked) - set(by_flow)), by_flow)
+        return EditPlan(only(edit, set(asked) - set(by_flow)), by_flow)
 
 
-def _only(edit: Edit, names: set[str]) -> Edit:
+def only(edit: Edit, names: set[str]) -> Edit:
     """The edit of `names` alone; the other attributes are edited elsewhere, so they are not kept."""
     return replace(
         edit,
         targets={name: amount for name, amount in edit.targets.items() if name in names},
         shifts={name: amount for name, amount in edit.shifts.items() if name in names},
+        hair_colour=None,
     )

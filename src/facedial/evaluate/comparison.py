@@ -208,4 +208,9 @@ def _sheet(lines: Sequence[Sequence[Bytes]]) -> Bytes:
     return sheet.grid(pictures, len(lines[0]))
 
 
-_at = sheet.shrunk
+def _at(pictures: Bytes, side: int) -> Bytes:
+    """Pictures [N, S, S, 3] as [N, side, side, 3]: means of blocks, or pixels repeated."""
+    factor = side // pictures.shape[1]
+    if factor > 1:
+        return pictures.repeat(factor, 1).repeat(factor, 2)
+    return sheet.shrunk(pictures, side)

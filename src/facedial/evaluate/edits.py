@@ -18,11 +18,10 @@ from facedial.editing.request import Edit
 from facedial.editing.table import BEST, DIRECTION, FAST, FLOW, FULL
 from facedial.editor import Editor
 from facedial.evaluate._context import SEEN, EvaluationContext, evenly
+from facedial.evaluate._identity import SAME_PERSON, embedded
 from facedial.evaluate._judge import Judge
 from facedial.evaluate._rows import Goal, Picture, Row
 from facedial.faces import sheet
-from facedial.faces.crop import head_template
-from facedial.faces.geometry import fit_similarity, warp
 from facedial.model import FRAME
 from facedial.runtime.session import Session
 
@@ -51,18 +50,6 @@ MAX_PEOPLE = 120  # for each edit
 MIN_FRECHET = 16  # pictures for a Frechet distance
 SHOWN = 12
 SIDE = 128
-SAME_PERSON = 0.31  # cosine similarity of embeddings above which two photos count as one person's
-EMBEDDING_SIDE = 112
-# Positions of eyes, nose and mouth corners that the embedding network expects, px.
-EMBEDDING_LANDMARKS = np.array(
-    [
-        [38.2946, 51.6963],
-        [73.5318, 51.5014],
-        [56.0252, 71.7366],
-        [41.5493, 92.3655],
-        [70.7299, 92.2041],
-    ]
-)
 # Boxes x0, y0, x1, y1 in a head crop of 128 px, and whether the edit may change the inside (True)
 # or the outside: hair is everything but the face.
 LOWER, EYES, FACE = (36, 72, 92, 114), (26, 50, 102, 86), (44, 62, 84, 112)
@@ -213,7 +200,7 @@ def _edit_rows(
     if success.any():
         yield Row.of("collateral", model.name, "", change[success], "s.d.", people[success])
     if test_set.embedding is not None and name != "Male":
-        one, two = (_embedded(test_set.embedding, pictures) for pictures in (before, after))
+        one, two = (embedded(test_set.embedding, pictures) for pictures in (before, after))
         kept = (one * two).sum(1) > SAME_PERSON
         yield Row.of("identity_kept", model.name, "", kept, "share", people)
     masks = np.stack(
@@ -260,18 +247,6 @@ def _edited(editor: Editor, pixels: Bytes, name: str, target: float, model: _Edi
     portrait = editor.reader.of_crop(pixels)
     edit = Edit({name: target})
     return editor.render(portrait, edit, method=model.method, quality=model.quality).pixels
-
-
-def _embedded(session: Session, pictures: Bytes) -> Doubles:
-    """Unit embeddings [N, D] of head crops, aligned by the landmarks of the frame."""
-    to_crop = fit_similarity(EMBEDDING_LANDMARKS, head_template(pictures.shape[1]))
-    embeddings = []
-    for picture in pictures:
-        aligned = warp(picture, to_crop, EMBEDDING_SIDE)
-        planes = (aligned.astype(np.float32).transpose(2, 0, 1)[None] - 127.5) / 127.5
-        embeddings.append(session(planes)[0].astype(np.float64))
-    values = np.stack(embeddings)
-    return np.asarray(values / np.linalg.norm(values, axis=1, keepdims=True))
 
 
 def _store(context: EvaluationContext) -> Store | None:

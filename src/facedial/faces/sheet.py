@@ -55,6 +55,16 @@ def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
 
+def mask_png(mask: NDArray[np.float32], colour: tuple[int, int, int]) -> bytes:
+    """A mask [H, W] in 0..1 as a PNG of one colour, whose alpha is the mask."""
+    pixels = np.empty((*mask.shape, 4), np.uint8)
+    pixels[..., :3] = colour
+    pixels[..., 3] = np.rint(255 * np.clip(mask, 0, 1))
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
 MOVING = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".mp4": "MP4"}
 
 

@@ -147,9 +147,8 @@ class Bundle:
                 found = session(
                     *(v.astype(np.float32) if v.dtype.kind == "f" else v for v in given)
                 )
-                if found.shape != wanted.shape:
-                    step = -(-found.shape[-1] // wanted.shape[-1])
-                    found = found[..., ::step, ::step]
+                steps = (-(-f // w) for f, w in zip(found.shape, wanted.shape, strict=True))
+                found = found[tuple(slice(None, None, step) for step in steps)]
                 span = max(float(np.ptp(wanted)), 1e-6)
                 differences[graph] = float(np.abs(found - wanted).max()) / span
                 if differences[graph] > 2e-3:

@@ -15,11 +15,11 @@ from facedial.server.access import Access
 from facedial.server.guard import GuardMiddleware, HeadMiddleware, RootPathMiddleware
 from facedial.server.limits import Limits
 from facedial.server.metrics import Metrics, MetricsMiddleware
-from facedial.server.routes import about, generation, learning, morph, page, photos
+from facedial.server.routes import about, generation, learning, looks, morph, page, photos
 from facedial.server.state import AppState
 
 log = logging.getLogger(__name__)
-GROUPS = (about, photos, generation, morph, learning)
+GROUPS = (about, photos, looks, generation, morph, learning)
 
 
 def create(

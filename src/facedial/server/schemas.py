@@ -34,12 +34,20 @@ class EditBody(_Body):
     keep: list[Name] = Field([], max_length=100, description="attributes whose values stay")
     strength: Amount = Field(1.0, description="factor on the whole edit, 0..3")
     exactly: bool = Field(False, description="do not set implied attributes")
+    hair_colour: Annotated[str, Field(max_length=16)] | None = Field(
+        None, description="colour of the hair, #rrggbb; none leaves it as it is"
+    )
+    hair_amount: Amount = Field(1.0, description="share of the way to `hair_colour`, 0..1.5")
 
 
 class FaceEdit(EditBody):
     """An edit of one face of a photo."""
 
     face: Annotated[int, Field(ge=1)] = Field(1, description="number of the face, the largest is 1")
+
+    def facts(self) -> dict[str, Any]:
+        """The edit alone."""
+        return self.model_dump(exclude={"face"})
 
 
 class RenderBody(_Body):
@@ -61,6 +69,39 @@ class RenderBody(_Body):
     directions: list[Key] = Field(
         [], max_length=32, description="ids of learned directions that the edits name"
     )
+
+
+class RegionBody(_Body):
+    """Whose region to show: that of the one edit."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"edits": [{"face": 1, "set": {"Smiling": 1}}]}]},
+    )
+
+    edits: list[FaceEdit] = Field(max_length=64, description="one edit")
+    size: Annotated[int, Field(ge=64, le=1024)] = Field(
+        512, description="longer side of the face's picture, in pixels"
+    )
+    method: Name = Field("best", description="edit method, one of `methods` of /api/version")
+    quality: Name = Field("fast", description="`best`, or `fast` for a preview in milliseconds")
+    directions: list[Key] = Field(
+        [], max_length=32, description="ids of learned directions that the edits name"
+    )
+
+
+class Look(BaseModel):
+    """A look: an edit that many want, for `render`.
+
+    `label` is for display; `is_hair_colour`: whether it is a colour of hair and nothing else.
+    `unavailable`: why this face cannot be given it; none where it can.
+    """
+
+    name: str
+    label: str
+    is_hair_colour: bool
+    edit: EditBody
+    unavailable: str | None
 
 
 class FaceFound(BaseModel):
@@ -222,8 +263,8 @@ class AttributeFacts(BaseModel):
 class Version(BaseModel):
     """The version, and the model that is loaded.
 
-    `space`: id of its code space. `side`: pixels of a side of its pictures. `body_bytes`: size of a
-    request's body at most.
+    `space`: id of its code space. `side`: pixels of a side of its pictures. `hair_colour`: whether
+    edits may name one. `body_bytes`: size of a request's body at most.
     """
 
     version: str
@@ -232,6 +273,7 @@ class Version(BaseModel):
     side: int
     prior: str
     methods: list[str]
+    hair_colour: bool
     body_bytes: int
 
 

@@ -51,6 +51,14 @@ class AppState:
         """The function's result, computed in a thread unless the client has disconnected."""
         return await self.executor.run(partial(function, *args, **kwargs), request.is_disconnected)
 
+    async def run_in_background(
+        self, request: Request, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `run`, when there is nothing else to do."""
+        return await self.executor.run_in_background(
+            partial(function, *args, **kwargs), request.is_disconnected
+        )
+
     async def keep(self, request: Request, opened: OpenPhoto) -> schemas.PhotoOpened:
         """Keep a photo open under a new id, and describe its faces."""
         faces = await self.run(request, photos.describe, self.editor, opened)

@@ -13,8 +13,11 @@ def draw(run: Path) -> None:
     losses = [(line["seconds"] / 60, line["loss"]) for line in lines if "loss" in line]
     marks = [(line["seconds"] / 60, line["scores"]) for line in lines if "scores" in line]
     names = list(marks[-1][1]) if marks else []
-    figure = Figure(figsize=(4 * (1 + len(names)), 3), layout="constrained")
+    width = 4 * (1 + len(names))
+    figure = Figure(figsize=(width, 3))
     FigureCanvasAgg(figure)
+    # Margins in inches: a layout that measures every label takes as long as the drawing itself.
+    figure.subplots_adjust(0.7 / width, 0.17, 1 - 0.15 / width, 0.9, wspace=0.25)
     axes = figure.subplots(1, 1 + len(names), squeeze=False)[0]
     if losses:
         axes[0].plot(*zip(*losses, strict=True), linewidth=1)

@@ -91,7 +91,6 @@ OF = {
         "second_looks": "refine_fraction",
         "looks": "teacher_views",
     },
-    "matte": {"taught": "train_images", "light": "jitter"},
     "weak-flow": FLOW,
 }
 

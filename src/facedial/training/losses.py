@@ -11,6 +11,11 @@ def squared(output: Tensor, target: Tensor) -> Tensor:
     return (output - target).square().mean()
 
 
+def absolute(output: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute error over everything."""
+    return (output - target).abs().mean()
+
+
 def wing(output: Tensor, target: Tensor, width: float = 3.0, curvature: float = 0.5) -> Tensor:
     """Wing loss on distances in pixels: logarithmic below `width`, linear above (Feng 2018, eq. 5)."""
     distance = (output - target).abs()

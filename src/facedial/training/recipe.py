@@ -225,7 +225,7 @@ def from_json(default: Any, values: Mapping[str, Any]) -> Any:
     for field in dataclasses.fields(default):
         old = getattr(default, field.name)
         value = values.get(field.name, old)
-        if dataclasses.is_dataclass(old):
+        if dataclasses.is_dataclass(old) and field.name in values:
             value = from_json(old, value)
         elif isinstance(old, tuple):
             value = _tuple(value)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from facedial.faces.photo import Photo
     from facedial.portrait import Portrait
 
-NOTHING = "nothing to change; give --set NAME=0..1 or --add NAME=±x"
+NOTHING = "nothing to change; give --set NAME=0..1, --add NAME=±x or --hair-colour #RRGGBB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,18 @@ class Work:
         result = photo
         for portrait in portraits:
             change = self.editor.change(portrait, self.edit, self.method, self.quality)
-            result = self.editor.paste(portrait, change, onto=result)
+            before_it, result = result, self.editor.paste(portrait, change, onto=result)
             if change.implied:
                 streams.warn(asking.also_set(change.implied, name))
             values = self.editor.readings(change)
             for attribute, (before, after) in values.items():
                 if self.explain:
                     streams.tell(f"{name}: {attribute} {before:.2f} -> {after:.2f}")
-            if all(before == after for before, after in values.values()):
+            if result is before_it:
                 streams.warn(
-                    f"{name} has the target values already ({', '.join(values)}) and is left "
+                    f"{name} shows no hair that could be recoloured and is left unchanged"
+                    if any(change.recolour.values())
+                    else f"{name} has the target values already ({', '.join(values)}) and is left "
                     "unchanged; --add goes further"
                 )
         return strips.edit_strip(self.editor, portraits, result) if self.strip else result
@@ -73,6 +75,12 @@ class Work:
     metavar="NAME=±x",
     type=options.amount,
     help="Shift an attribute by x standard deviations.",
+)
+@click.option(
+    "--hair-colour",
+    metavar="#RRGGBB",
+    help="Colour that the hair takes; quote it, as in '#7a3318'. For natural ones --set Blond_Hair=1 and "
+    "its like fit the light of the photo.",
 )
 @click.option(
     "--keep", multiple=True, metavar="NAME", help="Attribute whose predicted value must not change."
@@ -146,6 +154,7 @@ def command(
     paths: tuple[Path, ...],
     targets: tuple[Amount, ...],
     shifts: tuple[Amount, ...],
+    hair_colour: str | None,
     keep: tuple[str, ...],
     ask: bool,
     exactly: bool,
@@ -176,7 +185,7 @@ def command(
         raise click.UsageError("--eyes is for one photo")
     if ask and (len(inputs.photos) > 1 or face == "all" or DASH in inputs.paths):
         raise click.UsageError("--ask is for one face of one photo, which cannot be -")
-    asked = EditOptions(targets, shifts, keep, strength, exactly, preset)
+    asked = EditOptions(targets, shifts, keep, strength, exactly, preset, hair_colour)
     with Editor.open(model, threads=threads) as opened_editor:
         editor = opened_editor.with_learned([Learned.load(path) for path in learned])
         edit = asked.edit(editor.model.directions.names)

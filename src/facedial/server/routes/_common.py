@@ -42,6 +42,11 @@ def errors(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {code: {"description": ERRORS[code], **answer} for code in (401, 403, *codes)}
 
 
+def box_header(box: tuple[int, int, int, int]) -> dict[str, str]:
+    """The header that states a picture's box in the photo."""
+    return {"Facedial-Box": ",".join(map(str, box))}
+
+
 def pictures(*kinds: str) -> dict[int | str, dict[str, Any]]:
     """`responses` of a route that answers with a picture of one of those kinds."""
     return {

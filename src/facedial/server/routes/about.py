@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from facedial import __version__
+from facedial.changes import recolours_hair
 from facedial.codes.attributes import ATTRIBUTES, is_weak
 from facedial.editing.table import BEST, DIRECTION, METHODS
 from facedial.server import schemas
@@ -32,6 +33,7 @@ def router(state: AppState) -> APIRouter:
             side=editor.model.side,
             prior=editor.prior().name,
             methods=methods,
+            hair_colour=recolours_hair(editor.model),
             body_bytes=state.limits.body_bytes,
         )
 

@@ -5,7 +5,14 @@ import json
 from fastapi import APIRouter, Request, Response
 
 from facedial.server import schemas
-from facedial.server.routes._common import MEDIA_TYPES, PHOTO_BODY, Id, errors, pictures
+from facedial.server.routes._common import (
+    MEDIA_TYPES,
+    PHOTO_BODY,
+    Id,
+    box_header,
+    errors,
+    pictures,
+)
 from facedial.server.services import photos
 from facedial.server.state import AppState
 from facedial.server.uploads import uploaded
@@ -54,10 +61,7 @@ def router(state: AppState) -> APIRouter:
         """
         opened = state.photos.get(key)
         extended = state.editor_with(body.directions)
-        edits = [
-            (one.face, photos.parse_edit(extended, one.model_dump(exclude={"face"})))
-            for one in body.edits
-        ]
+        edits = [(one.face, photos.parse_edit(extended, one.facts())) for one in body.edits]
         ending, method = f".{body.format}", (body.method, body.quality)
         if body.view == "face":
             picture = await state.run(
@@ -74,10 +78,7 @@ def router(state: AppState) -> APIRouter:
             picture = await state.run(
                 request, photos.render_photo, extended, opened, edits, ending=ending, method=method
             )
-        headers = {
-            "Facedial-Box": ",".join(map(str, picture.box)),
-            "Facedial-Implied": json.dumps(picture.implied),
-        }
+        headers = box_header(picture.box) | {"Facedial-Implied": json.dumps(picture.implied)}
         return Response(picture.data, media_type=MEDIA_TYPES[body.format], headers=headers)
 
     @api.post("/presets", responses=errors(422))

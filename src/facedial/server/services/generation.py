@@ -38,7 +38,7 @@ def open_generated(
     """Face `number` of a seed, counted from 0, open like a photo."""
     (code,) = editor.generate(1, first=number, seed=seed, targets=targets, **sampling)
     portrait = editor.reader.of_code(code, f"face {number} of seed {seed}")
-    return OpenPhoto(portrait.photo, (portrait,), {})
+    return OpenPhoto(portrait.photo, (portrait,))
 
 
 def interpolate(

@@ -4,7 +4,7 @@ import base64
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from facedial.closeup import CloseUp, surroundings
@@ -22,12 +22,15 @@ OTHER_SIZES = 1  # close-ups of a face that are kept beside the newest
 class OpenPhoto:
     """A photo open for editing: its portraits, largest first, and a cache of their close-ups.
 
-    `close_ups`: (face, size in pixels) -> close-up.
+    `close_ups`: (face, size in pixels) -> close-up. `small`: face -> close-up of the size of previews;
+    `previews`: (face, look) -> JPEG.
     """
 
     photo: Photo
     portraits: tuple[Portrait, ...]
-    close_ups: dict[tuple[int, int], CloseUp]
+    close_ups: dict[tuple[int, int], CloseUp] = field(default_factory=dict)
+    small: dict[int, CloseUp] = field(default_factory=dict)
+    previews: dict[tuple[int, str], bytes] = field(default_factory=dict)
 
     def portrait(self, number: int) -> Portrait:
         """Face `number`, counted from 1; raises `BadRequest`."""
@@ -73,7 +76,7 @@ def open_photo(editor: Editor, limits: Limits, data: bytes) -> OpenPhoto:
     """A photo with its faces encoded; raises `BadPhoto`, `NoFaceFound`."""
     photo = load_photo(data, limits)
     faces = editor.faces(photo)[: limits.faces]
-    return OpenPhoto(photo, tuple(editor.read(photo, faces)), {})
+    return OpenPhoto(photo, tuple(editor.read(photo, faces)))
 
 
 def encode_faces(editor: Editor, limits: Limits, data: bytes) -> list[str]:
@@ -91,7 +94,7 @@ def describe(editor: Editor, opened: OpenPhoto) -> list[dict[str, Any]]:
             {
                 "number": number,
                 "box": box,
-                "close_up": list(surroundings(portrait)),
+                "close_up": list(surroundings(editor.model, portrait)),
                 "attributes": editor.predict_attributes(portrait),
                 "current_values": editor.current_values(portrait),
             }
@@ -117,7 +120,7 @@ def render_close_up(
     if len(edits) != 1:
         raise BadRequest(f"a face seen close takes one edit, found {len(edits)}")
     number, edit = edits[0]
-    near = _close_up(editor, opened, number, size)
+    near = close_up(editor, opened, number, size)
     change = editor.change(near.portrait, edit, *method)
     picture = near.render(editor.model, change)
     return RenderedPicture(picture.encoded(ending, quality=85), near.box, dict(change.implied))
@@ -143,7 +146,7 @@ def render_photo(
     return RenderedPicture(picture.encoded(ending), (0, 0, width, height), implied)
 
 
-def _close_up(editor: Editor, opened: OpenPhoto, number: int, size: int) -> CloseUp:
+def close_up(editor: Editor, opened: OpenPhoto, number: int, size: int) -> CloseUp:
     """The cached close-up; two threads may both make one, and make the same."""
     key = (number, size)
     cached = opened.close_ups.get(key)

@@ -15,7 +15,7 @@ export class Problem extends Error {
 
 const MAX_ATTEMPTS = 4; // of a request that a busy server answers 503
 
-export async function call(method, path, { body, json, signal } = {}) {
+export async function call(method, path, { body, json, signal, priority } = {}) {
   const headers = {};
   if (token) headers.Authorization = `Bearer ${token}`;
   if (json !== undefined) {
@@ -27,7 +27,7 @@ export async function call(method, path, { body, json, signal } = {}) {
   for (let attempt = 1; ; attempt += 1) {
     let response;
     try {
-      response = await fetch(`api/${path}`, { method, headers, body, signal });
+      response = await fetch(`api/${path}`, { method, headers, body, signal, priority });
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new Problem(0, "The server does not answer; is it still running?");

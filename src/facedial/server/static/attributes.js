@@ -20,7 +20,7 @@ export function grouped(attributes, row) {
   return GROUPS.map(([group, title]) => [title, group, attributes.filter((one) => one.group === group)])
     .filter(([, , some]) => some.length)
     .map(([title, group, some]) =>
-      element("details", { open: OPEN.has(group) }, element("summary", { textContent: title }), ...some.map(row)),
+      element("details", { open: OPEN.has(group), dataset: { group } }, element("summary", { textContent: title }), ...some.map(row)),
     );
 }
 

@@ -10,6 +10,25 @@ export function element(tag, options = {}, ...children) {
   return made;
 }
 
+// Outlines drawn in a square of 24, by name.
+const ICONS = {
+  protect: "M6 11h12v9H6zM9 11V7a3 3 0 0 1 6 0v4",
+  back: "M5 9h9a5 5 0 0 1 0 10H8M5 9l4-4M5 9l4 4",
+};
+
+// A small button of an icon; `label` is its accessible name and its tooltip.
+export function iconButton(icon, label, className) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", ICONS[icon]);
+  svg.append(path);
+  const button = element("button", { type: "button", className: `icon ${className}`, title: label }, svg);
+  button.setAttribute("aria-label", label);
+  return button;
+}
+
 export function tell(text) {
   $("status").textContent = text;
   $("alert").textContent = "";

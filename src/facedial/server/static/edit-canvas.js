@@ -4,6 +4,7 @@ import { $, element } from "./dom.js";
 import { allRequests, state } from "./edit-state.js";
 
 const PREVIEW_SIDE = 384; // pixels of a face's preview at most
+const REGION_ALPHA = 0.5;
 
 // The part of the photo that is shown, in its pixels.
 function visible() {
@@ -62,7 +63,7 @@ function showOutlines() {
 
 // `only`: the part of the photo to paint again, in its pixels; all of it where none is given.
 export function paint(only = null) {
-  const { photo, full, closeUps } = state;
+  const { photo, full, closeUps, region } = state;
   if (!photo) return;
   const canvas = $("canvas");
   const context = canvas.getContext("2d", { alpha: false });
@@ -79,13 +80,18 @@ export function paint(only = null) {
   if (full) context.drawImage(full, 0, 0, photo.width, photo.height);
   else for (const { bitmap, box } of closeUps.values()) context.drawImage(bitmap, box[0], box[1], box[2] - box[0], box[3] - box[1]);
   context.restore();
+  if (region) {
+    const [left, top, right, bottom] = region.box;
+    context.globalAlpha = REGION_ALPHA;
+    context.drawImage(region.bitmap, left, top, right - left, bottom - top);
+  }
   context.restore();
   if (border > x0 && border < x1) {
     context.fillStyle = "#fff";
     context.fillRect(border - 1 / scale, y0, 2 / scale, y1 - y0);
   }
   const edited = allRequests().length > 0;
-  canvas.setAttribute("aria-label", `${state.zoomed ? `Face ${state.face}` : "The photo"}, ${edited ? "edited" : "unedited"}`);
+  canvas.setAttribute("aria-label", `${state.zoomed ? `Face ${state.face}` : "The photo"}, ${edited ? "edited" : "unedited"}${region ? ", with the region that may change" : ""}`);
 }
 
 function clip(context, [x0, y0, x1, y1]) {

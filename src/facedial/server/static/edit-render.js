@@ -119,7 +119,7 @@ async function prefetch(face, name, target) {
   const key = `${face} ${name} ${target}`;
   if (!state.photo || rendering || prefetched.has(key)) return;
   prefetched.add(key);
-  const edit = { ...requestOf(face), set: { [name]: target }, add: {}, keep: [] };
+  const edit = { ...requestOf(face), set: { [name]: target }, add: {}, keep: [], hair_colour: null };
   try {
     const json = { edits: [edit], view: "face", size: previewSize(face), format: "jpg", directions: [] };
     await picture(`portraits/${state.photo.id}/render`, json);

@@ -6,27 +6,46 @@ export const state = {
   shared: null, // what the tabs share, see main.js
   photo: null, // {id, name, width, height, faces, bitmap, sampling}
   face: 1, // number of the face whose sliders are shown
-  edits: new Map(), // face -> {set, add, keep}
+  edits: new Map(), // face -> {set, add, keep, hair_colour, hair_amount}
   undo: [], // snapshots of `edits`
   redo: [],
   closeUps: new Map(), // face -> {bitmap, box}, rendered after the edits
   full: null, // bitmap of the whole photo after all edits; null until rendered
   zoomed: false,
+  looks: [], // of the face that is shown, as /api/portraits/ID/looks has them
+  region: null, // {bitmap, box} of the region that the edit may change, where it is shown
 };
 
 export function clear() {
-  Object.assign(state, { photo: null, face: 1, undo: [], redo: [], full: null, zoomed: false });
+  Object.assign(state, { photo: null, face: 1, undo: [], redo: [], full: null, zoomed: false, looks: [], region: null });
   state.edits = new Map();
   state.closeUps = new Map();
   enableHistory();
 }
 
 export function editOf(face) {
-  if (!state.edits.has(face)) state.edits.set(face, { set: {}, add: {}, keep: [] });
+  if (!state.edits.has(face)) state.edits.set(face, { set: {}, add: {}, keep: [], hair_colour: null, hair_amount: 1 });
   return state.edits.get(face);
 }
 
-export const isEdited = (face) => Object.keys(editOf(face).set).length + Object.keys(editOf(face).add).length > 0;
+export function isEdited(face) {
+  const { set, add, hair_colour } = editOf(face);
+  return Object.keys(set).length + Object.keys(add).length > 0 || hair_colour !== null;
+}
+
+// Value of an attribute of the face that is shown, before any edit.
+export const currentValue = (name) => state.photo.faces[state.face - 1].current_values[name];
+
+export const LOW = -0.5; // targets that the API takes
+export const HIGH = 1.5;
+
+// A target that the API takes, in thousandths.
+export const target = (value) => Math.round(Math.min(HIGH, Math.max(LOW, value)) * 1000) / 1000;
+
+// No longer keep the values of attributes.
+export function release(keep, ...names) {
+  for (const name of names) if (keep.includes(name)) keep.splice(keep.indexOf(name), 1);
+}
 
 // Edits as /api/portraits/ID/render takes them.
 export const requestOf = (face) => ({ face, ...editOf(face), exactly: $("exactly").checked });
@@ -37,9 +56,10 @@ export const directionIds = () => state.shared.directions.map((one) => one.id);
 
 export const snapshot = () => JSON.stringify([...state.edits]);
 
-// Tells the tab to show and render the edits; `all`: of every face, not only of the one shown.
-function announce(all) {
-  window.dispatchEvent(new CustomEvent("facedial:edits", { detail: { all } }));
+// Tells the tab to show and render the edits; `all`: of every face, not only of the one shown. `at`: time
+// of the input that changed them.
+function announce(all, at = performance.now()) {
+  window.dispatchEvent(new CustomEvent("facedial:edits", { detail: { all, at } }));
 }
 
 export function remember(before) {
@@ -54,6 +74,20 @@ export function change(action, all = false) {
   action();
   remember(before);
   announce(all);
+}
+
+// Calls `move` with each value of an input while it moves; the whole movement is one step of the history.
+export function onMove(input, move) {
+  let before = null; // the edits before the input began to move
+  input.addEventListener("input", (event) => {
+    before ??= snapshot();
+    move(input.value);
+    announce(false, event.timeStamp || performance.now());
+  });
+  input.addEventListener("change", () => {
+    if (before !== null) remember(before);
+    before = null;
+  });
 }
 
 function restore(from, to) {

@@ -5,6 +5,8 @@ import { parseAmounts } from "./attributes.js";
 import { $, acceptDrops, attempt, connectFileInput, tell } from "./dom.js";
 import { layOut, paint } from "./edit-canvas.js";
 import { copyLink, loadPreset, savePhoto, savePreset } from "./edit-files.js";
+import { clearLooks, loadLooks, refreshLooks, startLooks } from "./edit-looks.js";
+import { clearRegion, scheduleRegion, startRegion } from "./edit-region.js";
 import * as render from "./edit-render.js";
 import { buildSliders, refreshSliders } from "./edit-sliders.js";
 import { change, clear, editOf, redo, state, undo } from "./edit-state.js";
@@ -16,13 +18,17 @@ export function start(shared) {
   render.start({ expired: close });
   connectFiles();
   connectTools();
+  startLooks();
+  startRegion();
   window.addEventListener("resize", layOut);
   window.addEventListener("facedial:tab", (event) => event.detail === "edit" && layOut());
   window.addEventListener("facedial:directions", () => state.photo && buildSliders());
   window.addEventListener("facedial:face", (event) => choose(event.detail));
   window.addEventListener("facedial:edits", (event) => {
     refreshSliders();
-    render.requestRender(performance.now(), event.detail.all);
+    refreshLooks();
+    render.requestRender(event.detail.at, event.detail.all);
+    scheduleRegion();
   });
 }
 
@@ -87,7 +93,10 @@ export async function openNew(sampling) {
 export async function restore(given) {
   const [seed, number] = given.get("face").split(".").map(Number);
   await openNew({ seed, number: number || 0, targets: parseAmounts(given.get("targets")), exactly: given.has("exactly") });
-  if (state.photo && given.has("set")) change(() => (editOf(1).set = parseAmounts(given.get("set"))));
+  if (!state.photo || !(given.has("set") || given.has("hair"))) return;
+  const [colour, amount] = (given.get("hair") || "").split(":");
+  const hair = colour ? { hair_colour: `#${colour}`, hair_amount: Number(amount || 1) } : {};
+  change(() => Object.assign(editOf(1), { set: parseAmounts(given.get("set")), ...hair }));
 }
 
 async function show(opened, name, file, sampling) {
@@ -99,7 +108,7 @@ async function show(opened, name, file, sampling) {
   $("link").hidden = sampling === null;
   choose(1);
   const count = opened.faces.length;
-  tell(count === 1 ? "One face found; move a slider." : `${count} faces found; choose one, then move a slider.`);
+  tell(count === 1 ? "One face found; choose a look or move a slider." : `${count} faces found; choose one, then a look or a slider.`);
 }
 
 async function bitmapOf(opened, file) {
@@ -119,6 +128,8 @@ async function bitmapOf(opened, file) {
 function close() {
   if (state.photo) call("DELETE", `portraits/${state.photo.id}`).catch(() => {});
   clear();
+  clearLooks();
+  clearRegion();
   render.cancel();
   $("zoom").setAttribute("aria-pressed", "false");
   $("compare").value = 0;
@@ -129,8 +140,11 @@ function close() {
 
 function choose(face) {
   state.face = face;
+  clearLooks();
   buildSliders();
   layOut();
+  loadLooks();
+  scheduleRegion();
 }
 
 // The face that is open, for the other tabs.

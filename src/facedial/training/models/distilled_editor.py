@@ -16,7 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from facedial.codes.attributes import NAMES
 from facedial.training import losses
-from facedial.training.models import flow, gan_decoder
+from facedial.training.models import discriminators, flow
 from facedial.training.models.classifier import Classifier
 from facedial.training.models.latents import Latents
 
@@ -50,12 +50,12 @@ class DistilledEditor(nn.Module):
 class ConditionalDiscriminators(nn.Module):
     """Discriminators of pictures, and one of pictures together with attributes.
 
-    `channels`, `scales` as for `gan_decoder.Discriminators`.
+    `channels`, `scales` as for `discriminators.Discriminators`.
     """
 
     def __init__(self, channels: list[int], scales: list[float]) -> None:
         super().__init__()
-        self.pictures = gan_decoder.Discriminators(channels, scales)
+        self.pictures = discriminators.Discriminators(channels, scales)
         self.scale = scales[-1]
         self.features = spectral_norm(nn.Linear(2 * channels[-1], JOINT))
         self.attributes = spectral_norm(nn.Linear(len(NAMES), JOINT))
@@ -161,8 +161,8 @@ class AdversarialEditing(nn.Module):
             F.relu(1 + self.discriminators.conditional(detached, target)).mean(),
             F.relu(1 + self.discriminators.conditional(photo_maps, mismatched)).mean() / 2,
         ]
-        with gan_decoder.frozen(self.discriminators):
-            g_loss = gan_decoder.g_loss(self.discriminators(picture, maps))
+        with discriminators.frozen(self.discriminators):
+            g_loss = discriminators.g_loss(self.discriminators(picture, maps))
             g_loss_conditional = -self.discriminators.conditional(maps, target).mean()
         after = critics.logits(edited)
         sign = torch.sign(edits.signs)
@@ -170,7 +170,7 @@ class AdversarialEditing(nn.Module):
         missing = F.relu(sign * (goal - after)) / critics.logit_deviation
         moved = (torch.sigmoid(after) - torch.sigmoid(before)).abs() / critics.deviation
         others = edits.signs == 0
-        d_loss = gan_decoder.d_loss(real_logits, edited_logits)
+        d_loss = discriminators.d_loss(real_logits, edited_logits)
         return {
             "distillation": error / losses.squared(changes * masks, 0 * changes).clamp_min(1e-6),
             "g_loss": g_loss,

@@ -1,21 +1,24 @@
-"""The GAN decoder, its discriminators, and their adversarial losses.
+"""The GAN decoder, and the losses of its training.
 
 The decoder is that of the autoencoder with noise planes beside its base picture: where squared error is
-minimised by the mean of all pictures that a code may stand for, it may draw a sample. The
-discriminators see features of a frozen network through random projections, at several depths (Sauer
-2021), and the picture's high frequencies directly.
+minimised by the mean of all pictures that a code may stand for, it may draw a sample.
 """
-
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from facedial.training import losses
 from facedial.training.models.decoder import PLANES, Config, Decoder
+from facedial.training.models.discriminators import (
+    Discriminators,
+    Features,
+    coarse_from,
+    d_loss,
+    feature_distance,
+    frozen,
+    g_loss,
+)
 from facedial.training.models.unet import SIDE, UNet
 from facedial.training.precision import exact
 
@@ -23,12 +26,8 @@ NOISE = 4  # noise planes of the U-Net
 FINE = 2  # noise planes of the refinement head, at twice the size
 HEAD_CHANNELS = 32
 HEAD_SCALE = 0.1  # of the refinement head's output: what it adds is fine and small
-PROJECTED = 64  # channels of features after the random projection
 ALL_NOISE = NOISE + 4 * FINE  # planes of 32x32 that hold all noise of a picture
 NEW = ("noise", "fine", "touch.")  # weights that the autoencoder's decoder does not have
-TEXTURE_GAIN = 6.0  # brings high frequencies to the scale of features
-
-Features = Callable[[Tensor], list[Tensor]]
 
 
 class RefinementHead(nn.Module):
@@ -84,87 +83,13 @@ class GanDecoder(Decoder):
 
     def forward(self, base: Tensor, noise: Tensor | None = None) -> Tensor:
         """Base picture -> picture; with the fixed noise unless noise is given."""
-        fixed = torch.cat([self.noise, self.fine], 1).expand(len(base), -1, -1, -1)
+        fixed = torch.cat([self.noise, self.fine], 1).expand(base.shape[0], -1, -1, -1)
         given = fixed if noise is None else noise
         packed = self.pack(base)
         planes = torch.cat([self.standardized(packed), given[:, :NOISE].to(packed)], 1)
         drawn = base + self.unpack(self.through(planes) * self.residual_deviation)
         picture: Tensor = drawn + self.touch(drawn, F.pixel_shuffle(given[:, NOISE:], 2))
         return picture
-
-
-class Discriminators(nn.Module):
-    """Pictures and their feature maps -> logits of being real: a map for each depth, one for texture.
-
-    `channels`, `scales` of the feature maps: how many, and the root mean square of each on photos.
-    """
-
-    scales: Tensor
-
-    def __init__(self, channels: list[int], scales: list[float]) -> None:
-        super().__init__()
-        self.register_buffer("scales", torch.tensor(scales))
-        self.projections = nn.ModuleList(
-            nn.Conv2d(count, PROJECTED, 1).requires_grad_(False) for count in channels
-        )
-        self.heads = nn.ModuleList(_head(PROJECTED, 96, 128) for _ in channels)
-        self.texture = nn.Sequential(
-            spectral_norm(nn.Conv2d(3, 48, 4, stride=2, padding=1)),
-            nn.LeakyReLU(0.2),
-            spectral_norm(nn.Conv2d(48, 96, 4, stride=2, padding=1)),
-            nn.LeakyReLU(0.2),
-            spectral_norm(nn.Conv2d(96, 1, 3, padding=1)),
-        )
-
-    def forward(self, pictures: Tensor, maps: list[Tensor]) -> list[Tensor]:
-        """Pictures [N, 3, 128, 128] in 0..1 and their maps -> logits, each [N, 1, H, W]."""
-        parts = zip(self.heads, self.projections, maps, self.scales, strict=True)
-        logits = [head(projection(seen / scale)) for head, projection, seen, scale in parts]
-        with exact(pictures):
-            fine = (pictures - F.avg_pool2d(pictures, 5, 1, 2)) * TEXTURE_GAIN
-        return [*logits, self.texture(fine)]
-
-
-def _head(inputs: int, first: int, second: int) -> nn.Sequential:
-    return nn.Sequential(
-        spectral_norm(nn.Conv2d(inputs, first, 4, stride=2, padding=1)),
-        nn.LeakyReLU(0.2),
-        spectral_norm(nn.Conv2d(first, second, 3, padding=1)),
-        nn.LeakyReLU(0.2),
-        spectral_norm(nn.Conv2d(second, 1, 3, padding=1)),
-    )
-
-
-def coarse_from(logits: list[Tensor], first: int) -> list[Tensor]:
-    """Logits of all pictures at the shallowest depth and of texture; else of pictures from `first` on."""
-    return [logits[0], *(one[first:] for one in logits[1:-1]), logits[-1]]
-
-
-@contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """The module's parameters get no gradient from what is computed meanwhile."""
-    trainable = [p for p in module.parameters() if p.requires_grad]
-    for parameter in trainable:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in trainable:
-            parameter.requires_grad_(True)
-
-
-def d_loss(real: list[Tensor], generated: list[Tensor]) -> Tensor:
-    """The discriminators' hinge loss, mean over maps and depths (Lim 2017, Miyato 2018)."""
-    parts = [
-        F.relu(1 - a.float()).mean() + F.relu(1 + b.float()).mean()
-        for a, b in zip(real, generated, strict=True)
-    ]
-    return torch.stack(parts).mean()
-
-
-def g_loss(generated: list[Tensor]) -> Tensor:
-    """The generator's hinge loss: minus the logits, mean over maps and depths."""
-    return -torch.stack([one.float().mean() for one in generated]).mean()
 
 
 class GanTraining(nn.Module):
@@ -204,17 +129,14 @@ class GanTraining(nn.Module):
         # Backgrounds of generated faces differ from those of photos in any case, and a decoder scored
         # by them scribbles on them. So generated faces are scored by their texture alone.
         drawn_logits, logits = (coarse_from(one, new) for one in (drawn_logits, logits))
-        perceptual = [
-            losses.squared(one[new:].float(), other[new:].float()) / scale.square()
-            for one, other, scale in zip(maps, real_maps, self.discriminators.scales, strict=True)
-        ]
+        paired, targets = ([one[new:] for one in found] for found in (maps, real_maps))
         kept = drawn.new_zeros(())
         if generated is not None and new:
             kept = losses.squared(F.avg_pool2d(drawn[:new], 2), F.avg_pool2d(generated, 2))
         return {
             "mse": losses.squared(drawn[new:], real[new:]),
             "generated_mse": kept,
-            "perceptual": torch.stack(perceptual).mean(),
+            "perceptual": feature_distance(paired, targets, self.discriminators.scales),
             "g_loss": g_loss(logits),
             "d_loss": d_loss(real_logits, drawn_logits),
         }

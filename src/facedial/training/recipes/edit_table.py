@@ -24,7 +24,7 @@ from facedial.codes.code import Code
 from facedial.editing.implied import implied_by
 from facedial.editing.masks import ATTRIBUTE_MASKS, AttributeMasks
 from facedial.editing.request import Edit
-from facedial.editing.table import DIRECTION, FAST, FLOW, FULL, QUALITIES, EditMethod
+from facedial.editing.table import DIRECTION, FAST, FLOW, FULL, LOWERING, QUALITIES, EditMethod
 from facedial.editor import Editor
 from facedial.errors import BadBundle, BadRequest, BadRun
 from facedial.flow.inversion import EDIT_STEPS, condition_of
@@ -263,7 +263,26 @@ class _Bench:
     def measured(
         self, name: str, trials: Sequence[_Trial], masks: AttributeMasks
     ) -> dict[str, Any]:
-        """The best method for an attribute, with its facts and those of the direction."""
+        """The best method for an attribute, with its facts and those of the direction.
+
+        Where the flow is best, also its best method for taking the attribute away (`LOWERING`).
+        """
+        ways = {target: [t for t in trials if t.target == target] for target in (1.0, 0.0)}
+        found = self._facts(name, ways[1.0] or ways[0.0], masks)
+        best = max(found, key=lambda method: found[method]["score"])
+        plain = found[EditMethod()]
+        log.info("%s: %s %.3f, direction %.3f", name, best, found[best]["score"], plain["score"])
+        measured = {**best.facts(), **found[best], DIRECTION: plain}
+        if best.method == FLOW and ways[1.0] and ways[0.0]:
+            away = self._facts(name, ways[0.0], masks)
+            other = max(away, key=lambda m: away[m]["score"] if m.method == FLOW else -np.inf)
+            measured[LOWERING] = {**other.facts(), **away[other]}
+        return measured
+
+    def _facts(
+        self, name: str, trials: Sequence[_Trial], masks: AttributeMasks
+    ) -> dict[EditMethod, dict[str, float]]:
+        """What each method makes of some trials of an attribute."""
         model, found = self.editor.model, dict[EditMethod, _Measured]()
         for trial in trials:
             person = trial.person
@@ -281,11 +300,7 @@ class _Bench:
                 one = found.setdefault(method, _Measured())
                 one.probability.append(1 - abs(float(predicted[NAMES.index(name)]) - trial.target))
                 one.moved.append(float((np.abs(predicted - own) / self.deviation)[others].mean()))
-        facts = {method: one.facts(self.settings.collateral) for method, one in found.items()}
-        best = max(facts, key=lambda method: facts[method]["score"])
-        plain = facts[EditMethod()]
-        log.info("%s: %s %.3f, direction %.3f", name, best, facts[best]["score"], plain["score"])
-        return {**best.facts(), **facts[best], DIRECTION: plain}
+        return {method: one.facts(self.settings.collateral) for method, one in found.items()}
 
     def _by_direction(self, trial: _Trial, name: str) -> Change:
         return self.editor.change(trial.person.portrait, Edit({name: trial.target}), DIRECTION)
@@ -307,7 +322,7 @@ class _Bench:
                         detail_replacement=replaced,
                     )
                     after = Code(code.values + np.float32(gain) * step, code.space)
-                    changes[method] = Change(code, after, edit, {}, replaced, mask)
+                    changes[method] = Change(code, after, edit, {}, replaced)
         return changes
 
 

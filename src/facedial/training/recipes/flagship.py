@@ -26,13 +26,12 @@ class Settings:
     """
 
     autoencoder: float = 0.2
-    flow: float = 0.43
+    flow: float = 0.45
     weak_flow: float = 0.03
     gan_decoder: float = 0.2
     distilled_editor: float = 0.06
     robust_classifier: float = 0.02
     adversarial: float = 0.04
-    matte: float = 0.02
     features: str = perceptual.SQUEEZENET
     features_file: str = ""
     people: int = 0
@@ -40,7 +39,7 @@ class Settings:
     def __post_init__(self) -> None:
         given = (self.autoencoder, self.flow, self.weak_flow, self.gan_decoder)
         editor = (self.distilled_editor, self.robust_classifier, self.adversarial)
-        shares = (*given, *editor, self.matte)
+        shares = (*given, *editor)
         if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
             raise BadRequest(f"shares of the budget must be 0 or more and add to 1, got {shares}")
 
@@ -77,7 +76,6 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
             share=settings.adversarial,
             assignments=fine_tuning,
         ),
-        Stage(recipe="matte", share=settings.matte),
     )
     without: set[str] = set() if settings.flow else {*OF_FLOW}
     if not (settings.features_file and settings.distilled_editor):

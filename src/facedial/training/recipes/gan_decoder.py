@@ -18,6 +18,7 @@ from facedial.training import coded, export, legacy, networks, tensors
 from facedial.training.batches import Crops, grid, pictures
 from facedial.training.models import decoder, gan_decoder, latents, perceptual
 from facedial.training.models.autoencoder import Autoencoder, Decode
+from facedial.training.models.discriminators import Discriminators
 from facedial.training.models.perceptual import SQUEEZENET
 from facedial.training.models.unet import SIDE
 from facedial.training.recipe import OptimConfig, Recipe, RunContext, Terms, from_json
@@ -101,7 +102,7 @@ class Task:
         generator = gan_decoder.GanDecoder(autoencoder.config.decoder)
         generator.init_from(autoencoder.renderer)
         counts = [one.shape[1] for one in maps]
-        discriminators = gan_decoder.Discriminators(counts, scales)
+        discriminators = Discriminators(counts, scales)
         self.network = gan_decoder.GanTraining(generator, discriminators).to(context.device)
 
     def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Terms:

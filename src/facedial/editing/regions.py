@@ -1,0 +1,132 @@
+"""Which classes of a parsed head each attribute may change.
+
+One table for compositing, for the overlay that shows a region, and for the figure `spill`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from facedial.codes.attributes import NAMES
+from facedial.faces.parse import CLASSES
+
+# Where a class has to be seen: in the photo and in the drawing, or in one of them.
+BOTH, EITHER = "both", "either"
+EYES, MOUTH = (
+    0.38,
+    0.53,
+)  # rows, as shares of a head crop's side: above the brows, below the lower lids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """`classes`: what may change where the photo shows it; `drawn`: where the edited drawing does.
+
+    `where`: `BOTH` or `EITHER`. `within`: classes of the photo outside which nothing changes. `grown`:
+    share of the side by which the region is dilated. `rows`: the first and the last that may change, as
+    shares of the side. `changed`: whether only what the drawing changes much counts. `uncovers`:
+    whether what is behind the person may come to light.
+    """
+
+    classes: frozenset[str]
+    drawn: frozenset[str]
+    where: str = BOTH
+    within: frozenset[str] = frozenset(CLASSES)
+    grown: float = 0.0
+    rows: tuple[float, float] = (0.0, 1.0)
+    changed: bool = False
+    uncovers: bool = False
+
+    @property
+    def allowed(self) -> frozenset[str]:
+        """Classes that may be changed at all."""
+        background = {"background"} if self.uncovers else set()
+        return ((self.classes | self.drawn) & self.within) | background
+
+
+def _both(
+    *classes: str, drawn: Iterable[str] | None = None, rows: tuple[float, float] = (0.0, 1.0)
+) -> Region:
+    own = frozenset(classes)
+    return Region(classes=own, drawn=own if drawn is None else frozenset(drawn), rows=rows)
+
+
+FACE = ("skin", "brows", "eyes", "glasses", "mouth", "lips")
+_HEAD = (*FACE, "ears", "neck", "hair")
+_MOUTH = _both("skin", "mouth", "lips", rows=(MOUTH, 1.0))
+_BEARD = _both(
+    "skin",
+    "mouth",
+    "lips",
+    "neck",
+    drawn=("skin", "mouth", "lips", "neck", "hair"),
+    rows=(MOUTH, 1.0),
+)
+_EYES = _both("skin", "brows", "eyes", "glasses", rows=(EYES, 0.65))
+_TONE = _both("skin", "ears", "neck", "lips", "glasses")
+# A drawing's thin rims are seldom parsed as glasses everywhere, so all that changes much near glasses,
+# eyes and brows may change.
+_GLASSES = Region(
+    classes=frozenset({"glasses", "brows", "eyes"}),
+    drawn=frozenset({"glasses", "brows", "eyes"}),
+    where=EITHER,
+    grown=0.02,
+    within=frozenset({*FACE, "ears", "hair"}),
+    rows=(EYES - 0.03, 0.68),
+    changed=True,
+)
+_HAIR = frozenset({"hair", "hat"})
+_HAIRCUT = Region(
+    classes=_HAIR,
+    drawn=_HAIR,
+    where=EITHER,
+    within=frozenset({*FACE, "hair", "hat", "ears", "background"}),
+    grown=0.015,
+    uncovers=True,
+)
+_FRINGE = Region(
+    classes=_HAIR,
+    drawn=_HAIR,
+    where=EITHER,
+    within=frozenset({*FACE, "hair", "hat"}),
+    grown=0.01,
+    rows=(0.0, 0.6),
+)
+_OUTLINE = Region(
+    classes=frozenset(_HEAD), drawn=frozenset(_HEAD), where=EITHER, uncovers=True, grown=0.01
+)
+
+REGIONS: Mapping[str, Region] = {
+    **dict.fromkeys(("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"), _both("hair")),
+    **dict.fromkeys(("Smiling", "Mouth_Slightly_Open", "Big_Lips", "High_Cheekbones"), _MOUTH),
+    **dict.fromkeys(("Mustache", "Goatee", "No_Beard", "5_o_Clock_Shadow", "Double_Chin"), _BEARD),
+    "Sideburns": _both("skin", "ears", "hair", rows=(EYES, 0.85)),
+    "Wearing_Lipstick": Region(
+        classes=frozenset({"lips"}),
+        drawn=frozenset({"lips"}),
+        where=EITHER,
+        within=frozenset({"skin", "mouth", "lips"}),
+        grown=0.01,
+    ),
+    "Eyeglasses": _GLASSES,
+    **dict.fromkeys(("Arched_Eyebrows", "Bushy_Eyebrows", "Narrow_Eyes", "Bags_Under_Eyes"), _EYES),
+    **dict.fromkeys(("Pale_Skin", "Rosy_Cheeks"), _TONE),
+    **dict.fromkeys(("Big_Nose", "Pointy_Nose"), _both("skin", "glasses", rows=(EYES, 0.8))),
+    **dict.fromkeys(("Heavy_Makeup", "Oval_Face"), _both(*FACE)),
+    **dict.fromkeys(("Attractive", "Young"), _both(*_HEAD)),
+    **dict.fromkeys(("Bald", "Receding_Hairline", "Straight_Hair", "Wavy_Hair"), _HAIRCUT),
+    "Wearing_Hat": _HAIRCUT,
+    "Bangs": _FRINGE,
+    **dict.fromkeys(("Male", "Chubby"), _OUTLINE),
+    "Wearing_Earrings": _both("ears", "hair", "neck"),
+    **dict.fromkeys(("Wearing_Necklace", "Wearing_Necktie"), _both("neck", "clothes")),
+}
+# Of a blurry picture, and of a learned direction, of which nothing is known.
+EVERYTHING = Region(
+    classes=frozenset(CLASSES), drawn=frozenset(CLASSES), where=EITHER, uncovers=True
+)
+assert REGIONS.keys() <= set(NAMES)
+
+
+def region_of(name: str) -> Region:
+    """The region of an attribute; everything, for a learned direction."""
+    return REGIONS.get(name, EVERYTHING)

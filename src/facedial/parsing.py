@@ -1,0 +1,281 @@
+"""Parses of portraits and of decoded faces: class probabilities, regions of edits, the hair matte."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from PIL import Image
+
+from facedial.arrays import Bytes, Doubles, Floats
+from facedial.compose.inpaint import fill
+from facedial.compose.masks import box_mean, rows_mask, smoothstep, soft_mask
+from facedial.editing.regions import EITHER, Region
+from facedial.faces.crop import head_template
+from facedial.faces.geometry import (
+    Affine,
+    apply,
+    compose,
+    invert,
+    scaling,
+    similarity,
+    warp,
+    warp_float,
+)
+from facedial.faces.parse import BACKGROUND, CLASSES, SIDE
+from facedial.faces.photo import Photo
+from facedial.faces.sheet import as_bytes
+from facedial.model import FRAME, Model
+from facedial.portrait import Portrait
+
+WIDE = 2.0  # side of the frame `portrait` over that of the frame `head`
+MATTE = 0.3, 0.95  # matte of the parser up to which there is no hair, and from which on only hair
+# Guided filter (He 2013, eq. 5-8): pixels to each side, and the variance of luma (0..1) below which a
+# place counts as flat.
+GUIDE_RADIUS, GUIDE_EPSILON = 6, 4e-4
+NEAR = 3  # photo pixels around the parser's matte to which the guided one is confined
+# Half axes of a head around the middle between the eyes, in eye distances, across and down.
+HEAD = np.array([1.45, 1.9])
+APART = 0.9, 1.0  # distance from another head over that from the own one: from theirs to the own
+OTHER = 0.4, 0.8  # total variation of class probabilities: the same class, and another one
+COARSE = 64  # pixels along the side at which hair that belongs together is found
+AROUND = GUIDE_RADIUS + 2  # pixels around hair that the guided filter may see
+OWN_HAIR = 0.25  # matte from which on hair belongs together
+
+LARGEST_KEPT = 6_000_000  # numbers of a hair layer that a portrait keeps
+
+Box = tuple[int, int, int, int]
+
+
+def classes_of(model: Model, portrait: Portrait) -> Floats:
+    """Probabilities of the classes in a portrait's crop [12, S, S]; computed once."""
+    side = portrait.crop.pixels.shape[0]
+
+    def parse() -> Floats:
+        logits, hair = model.parse(_crop(portrait.photo, _head(portrait))[None])
+        portrait.cache.get("head hair", lambda: hair[0])
+        return _probabilities(logits[0], side)
+
+    return portrait.cache.get("parse", parse)
+
+
+def classes_drawn(model: Model, pictures: Floats) -> Floats:
+    """Probabilities of the classes in decoded faces [N, S, S, 3]: [N, 12, S, S]."""
+    size = (SIDE, SIDE)
+    enlarged = [
+        Image.fromarray(one).resize(size, Image.Resampling.BICUBIC) for one in as_bytes(pictures)
+    ]
+    logits, _ = model.parse(np.stack([np.asarray(one) for one in enlarged]))
+    return np.stack([_probabilities(one, pictures.shape[1]) for one in logits])
+
+
+def parse_photo(model: Model, portrait: Portrait) -> None:
+    """Fill a portrait's cache with the parses of its photo: close-ups share the cache and take these."""
+    if model.frame == FRAME and model.has_parser:
+        classes_of(model, portrait)
+        _wide_hair(model, portrait)
+
+
+def person(probabilities: Floats) -> Floats:
+    """Share of the person at each pixel, from class probabilities [12, S, S]: [S, S]."""
+    return np.asarray(1 - probabilities[BACKGROUND], np.float32)
+
+
+def share(probabilities: Floats, classes: Iterable[str]) -> Floats:
+    """Probability of any of some classes, from [12, S, S]: [S, S]."""
+    chosen = [CLASSES.index(name) for name in sorted(classes)]
+    return np.asarray(probabilities[chosen].sum(0), np.float32)
+
+
+def other_classes(one: Floats, other: Floats) -> Floats:
+    """Where two parses [12, S, S] show other classes: 0..1, [S, S], dilated by a pixel.
+
+    Half the sum of absolute differences of the probabilities, less what differs by chance at edges.
+    """
+    apart = smoothstep(np.abs(one - other).sum(0) / 2, OTHER)
+    return np.asarray(np.minimum(1, 2 * box_mean(apart, 1)), np.float32)
+
+
+def region_mask(region: Region, photo: Floats, drawing: Floats) -> Floats:
+    """Where an edit may change a crop, 0..1 [S, S], falling to 0 at the region's rim.
+
+    `photo`, `drawing`: class probabilities [12, S, S] of the crop and of the edited drawing.
+    """
+    size = photo.shape[1]
+    one, other = share(photo, region.classes), share(drawing, region.drawn)
+    mask = np.maximum(one, other) if region.where == EITHER else np.minimum(one, other)
+    reach = round(region.grown * size)
+    if reach:
+        mask = np.minimum(1, box_mean(mask, reach) * (2 * reach + 1))
+    # The rim of what may not change lies inside the region, so that nothing beyond it is touched.
+    mask = np.minimum(mask, share(photo, region.within))
+    soft = np.clip(2 * box_mean(mask, max(1, size // 64)) - 1, 0, 1) * mask
+    return np.asarray(soft * rows_mask(size, region.rows), np.float32)
+
+
+def uncovered(region: Region, photo: Floats) -> Floats:
+    """Where a region's classes may give way to the background, 0..1 [S, S], with the matte's soft rim."""
+    if not region.uncovers:
+        return np.zeros_like(photo[0])
+    around = box_mean(share(photo, region.classes - {"background"}), max(1, photo.shape[1] // 32))
+    return np.asarray(np.clip(4 * around, 0, 1), np.float32)
+
+
+def hair_box(model: Model, portrait: Portrait) -> Box | None:
+    """Rectangle x0, y0, x1, y1 of the photo (half-open) with all of a person's hair; None for none."""
+    rows, columns = np.nonzero(_wide_hair(model, portrait))
+    if not len(rows):
+        return None
+    x, y = (
+        (columns.min() - AROUND, columns.max() + AROUND),
+        (rows.min() - AROUND, rows.max() + AROUND),
+    )
+    seen = apply(_wide(portrait), np.array([[a, b] for a in x for b in y], np.float64))
+    x0, y0 = np.maximum(np.floor(seen.min(0)), 0).astype(int)
+    x1, y1 = np.minimum(np.ceil(seen.max(0)) + 1, portrait.photo.size).astype(int)
+    return (int(x0), int(y0), int(x1), int(y1)) if x0 < x1 and y0 < y1 else None
+
+
+def hair_layer(
+    model: Model, portrait: Portrait, box: Box, shade: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """A person's hair in a rectangle of the photo: its share at each pixel, its colour, `shade` there.
+
+    The share [H, W], 0..1, is the parser's mattes of the head and of its surroundings, at the photo's
+    resolution by a guided filter: strands are as sharp as the photo shows them. The colour [H, W, 3]
+    is that of the hair around where a pixel shows other things too. `shade` [S, S], a plane of the
+    crop, is returned as [H, W].
+    """
+    x0, y0, x1, y1 = box
+    size = (x1 - x0, y1 - y0)
+    from_box = np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]])
+
+    def seen(planes: Floats, to_photo: Affine) -> Floats:
+        return warp_float(planes, compose(invert(to_photo), from_box), size)
+
+    key = ("hair", portrait.crop.to_photo.tobytes(), box)
+    layer = portrait.cache.peek(key)
+    if layer is None:
+        layer = _layer(model, portrait, portrait.photo.flattened[y0:y1, x0:x1], seen)
+        if layer.size < LARGEST_KEPT:
+            portrait.cache.get(key, lambda: layer)
+    return layer[..., 0], layer[..., 1:], seen(shade[..., None], portrait.crop.to_photo)[..., 0]
+
+
+def _layer(
+    model: Model, portrait: Portrait, pixels: Bytes, seen: Callable[[Floats, Affine], Floats]
+) -> Floats:
+    """`hair_layer` without a shade: [H, W, 4]. `seen` warps planes of a crop to the pixels [H, W, 3]."""
+    luma = pixels.mean(2, dtype=np.float32) / 255
+    classes_of(model, portrait)  # fills the cache
+    near = portrait.cache.peek("head hair")
+    assert near is not None
+    wide = _wide_hair(model, portrait)
+    layers = []
+    for matte, to_photo in ((near * _shared(wide), _head(portrait)), (wide, _wide(portrait))):
+        planes = seen(_guide(matte, _crop(portrait.photo, to_photo)), to_photo)
+        guided = np.clip(planes[..., 0] * luma + planes[..., 1], 0, 1)
+        around = np.clip(box_mean(planes[..., 2], NEAR) * (2 * NEAR + 1), 0, 1)
+        layers.append(np.concatenate([(guided * around)[..., None], planes[..., 3:]], 2))
+    inside = np.clip(seen(soft_mask(SIDE)[..., None], _head(portrait)), 0, 1)
+    layer = layers[1] + inside * (layers[0] - layers[1])
+    layer[..., 1:] += layer[..., :1] * (pixels - layer[..., 1:])
+    return np.asarray(layer, np.float32)
+
+
+def _wide_hair(model: Model, portrait: Portrait) -> Floats:
+    """Matte of the person's own hair in the frame `portrait` [256, 256]; computed once."""
+
+    def parse() -> Floats:
+        _, hair = model.parse(_crop(portrait.photo, _wide(portrait))[None])
+        return _own(smoothstep(hair[0], MATTE) * hair[0], portrait)
+
+    return portrait.cache.get("wide hair", parse)
+
+
+def _own(hair: Floats, portrait: Portrait) -> Floats:
+    """A matte [256, 256] of the frame `portrait` without what is nearer to another head, or apart."""
+    across, down = np.meshgrid(np.arange(SIDE), np.arange(SIDE))
+    places = np.stack([across, down], -1).astype(np.float64)
+    eyes = head_template(SIDE)[:2]
+    own = np.array([*_to_wide(eyes.mean(0)), np.linalg.norm(eyes[1] - eyes[0]) / WIDE])
+    distance = _distance(places, own)
+    scale = SIDE / portrait.crop.pixels.shape[0]
+    for other in portrait.others:
+        middle = _to_wide(apply(scaling(scale, scale), other[:2]))
+        theirs = _distance(places, np.array([*middle, other[2] * scale / WIDE]))
+        hair = hair * smoothstep(theirs / np.maximum(distance, 1e-6), APART)
+    step = SIDE // COARSE
+    small = hair.reshape(COARSE, step, COARSE, step).max((1, 3)) > OWN_HAIR
+    joined = small & (distance[step // 2 :: step, step // 2 :: step] < 1)
+    while True:
+        # A pixel beside one that belongs to the head belongs to it.
+        more = small & (box_mean(joined.astype(np.float32), 1) > 0)
+        if more.sum() == joined.sum():
+            break
+        joined = more
+    near = box_mean(joined.astype(np.float32), 1) > 0
+    return np.asarray(hair * near.repeat(step, 0).repeat(step, 1), np.float32)
+
+
+def _shared(wide: Floats) -> Floats:
+    """Where the head frame may have hair, from the own hair of the frame `portrait`: 0 or 1, [256, 256].
+
+    Thin strands are lost in the coarser frame, so hair near its hair counts too.
+    """
+    quarter = SIDE // 4
+    middle = wide[quarter:-quarter, quarter:-quarter]
+    near = box_mean((middle > 0).astype(np.float32), 4) > 0
+    return np.asarray(near.repeat(2, 0).repeat(2, 1), np.float32)
+
+
+def _distance(places: Doubles, head: Doubles) -> Doubles:
+    """Distance of places [..., 2] from a head (x and y between the eyes, eye distance), 1 at its rim."""
+    return np.asarray(np.linalg.norm((places - head[:2]) / (HEAD * head[2]), axis=-1))
+
+
+def _guide(matte: Floats, crop: Bytes) -> Floats:
+    """Of a crop's hair, [S, S, 6]: slope and offset of the matte as a local linear function of luma, the
+    matte, and the hair's colour around each place.
+    """
+    luma = crop.mean(2, dtype=np.float32) / 255
+    levels = smoothstep(matte, MATTE)
+    mean, mean_matte = box_mean(luma, GUIDE_RADIUS), box_mean(levels, GUIDE_RADIUS)
+    covariance = box_mean(luma * levels, GUIDE_RADIUS) - mean * mean_matte
+    variance = box_mean(luma * luma, GUIDE_RADIUS) - mean * mean
+    slope = covariance / (variance + GUIDE_EPSILON)
+    offset = box_mean(mean_matte - slope * mean, GUIDE_RADIUS)
+    # Pixels that are hair entirely count; where none is near, those of a wider surrounding.
+    weight = levels**4
+    colour = fill(crop.astype(np.float32) * 1.0, weight)
+    return np.concatenate([np.stack([box_mean(slope, GUIDE_RADIUS), offset, levels], 2), colour], 2)
+
+
+def _probabilities(logits: Floats, side: int) -> Floats:
+    """Logits [12, 256, 256] -> probabilities [12, side, side]."""
+    step = SIDE // side
+    # Sums of slices: a mean over two axes of five takes ten times as long.
+    parts = [logits[:, i::step, j::step] for i in range(step) for j in range(step)]
+    small = sum(parts[1:], parts[0]) / len(parts)
+    powers = np.exp(small - small.max(0))
+    return np.asarray(powers / powers.sum(0), np.float32)
+
+
+def _crop(photo: Photo, to_photo: Affine) -> Bytes:
+    return warp(photo.flattened, to_photo, SIDE)
+
+
+def _head(portrait: Portrait) -> Affine:
+    """Pixel of the parser's crop of the frame `head` -> photo pixel."""
+    step = portrait.crop.pixels.shape[0] / SIDE
+    return compose(portrait.crop.to_photo, scaling(step, step))
+
+
+def _wide(portrait: Portrait) -> Affine:
+    """Pixel of the parser's crop of the frame `portrait` -> photo pixel."""
+    middle = np.full(2, (SIDE - 1) / 2)
+    return compose(_head(portrait), similarity(WIDE, 0.0, middle, middle))
+
+
+def _to_wide(point: Sequence[float] | Doubles) -> Doubles:
+    """A point of the parser's crop of the frame `head` in that of the frame `portrait`."""
+    middle = (SIDE - 1) / 2
+    return np.asarray(middle + (np.asarray(point) - middle) / WIDE)
