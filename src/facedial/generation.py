@@ -1,16 +1,18 @@
 """New faces of a model: its priors by name, generation, interpolation between faces."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from facedial.arrays import Floats
-from facedial.codes.attributes import find
+from facedial.codes.attributes import NAMES, find
 from facedial.codes.code import Code
 from facedial.editing.implied import implied_by
 from facedial.errors import BadRequest
+from facedial.faces.sheet import as_bytes
 from facedial.flow.interpolate import FlowInterpolation, interpolate
-from facedial.flow.sampler import MAX_ATTEMPTS, STEPS, FlowPrior
+from facedial.flow.sampler import BLURRY, MAX_ATTEMPTS, STEPS, FlowPrior
 from facedial.model import Model
 from facedial.priors.base import Prior, face_seeds
 from facedial.priors.conditional import load_prior
@@ -46,7 +48,7 @@ def prior_of(
             labels=model.label_prior,
             weak_velocity=model.weak_velocity if model.has_weak_flow else None,
             max_attempts=MAX_ATTEMPTS if max_attempts is None else max_attempts,
-            blur_probability=model.blur_probability,
+            blur_probability=partial(_blur_probability, model),
         )
     if (guidance, steps, max_attempts) != (None, None, None):
         raise BadRequest(
@@ -116,3 +118,9 @@ def spelt(targets: Mapping[str, float]) -> dict[str, float]:
     if len(asked) < len(targets):
         raise BadRequest("an attribute is given twice in two spellings; give one amount")
     return asked
+
+
+def _blur_probability(model: Model, codes: Floats) -> Floats:
+    """Probability that the decoded face of each code [N, D] is blurry, [N]."""
+    found: Floats = model.predict_attributes(as_bytes(model.decode(codes)))
+    return found[:, NAMES.index(BLURRY)]

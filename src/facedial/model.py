@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from facedial.arrays import Bytes, Doubles, Floats, load_arrays
-from facedial.codes.attributes import ATTRIBUTES, NAMES
+from facedial.codes.attributes import ATTRIBUTES
 from facedial.codes.code import Code
 from facedial.editing.directions import Directions
 from facedial.editing.learn import Learned
@@ -23,7 +23,6 @@ from facedial.editing.table import EditTable
 from facedial.errors import BadBundle, BadRequest, CodeSpaceMismatch
 from facedial.faces.crop import FRAMES
 from facedial.faces.sheet import as_bytes
-from facedial.flow.sampler import BLURRY
 from facedial.priors.labels import LABEL_PRIOR, LabelPrior
 from facedial.runtime.bundle import DEFAULT, Bundle, home
 
@@ -272,11 +271,6 @@ class Model:
     def predict_attributes(self, crops: Bytes) -> Floats:
         """Head crops uint8 [N, S, S, 3] -> probabilities of the 40 attributes [N, 40]."""
         return self.holder("reader").run("reader", upsampled(crops))
-
-    def blur_probability(self, codes: Floats) -> Floats:
-        """Probability that the decoded face of each code [N, D] is blurry, [N]."""
-        found: Floats = self.predict_attributes(as_bytes(self.decode(codes)))
-        return found[:, NAMES.index(BLURRY)]
 
     def parse(self, crops: Bytes) -> tuple[Floats, Floats]:
         """Crops uint8 [N, 256, 256, 3] of the frame `head` or `portrait` -> classes and hair matte.

@@ -15,6 +15,7 @@ from facedial.cache import Cache
 from facedial.editing.request import Edit
 from facedial.editing.table import FAST
 from facedial.editor import Editor
+from facedial.errors import BadStore
 from facedial.evaluate._context import EvaluationContext
 from facedial.evaluate._rows import Goal, Row
 from facedial.faces import sheet
@@ -47,12 +48,13 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     distilled editor if there is one. `decode_ms`: MSE decoder; `gan_decode_ms`: GAN decoder. These
     four on one thread.
     """
+    face = _face(context)
     bundle = context.editor.model.bundle
     yield Row("weights_mb", "facedial", "bundle", bundle.megabytes(), "MB", 1)
     yield Row("weights_mb", "facedial", "all bundles", packaged_mb(), "MB", len(installed()))
     yield _seconds("import_s", [sys.executable, "-c", "import facedial"])
     yield _seconds("help_s", [*CALL, "--help"])
-    crop = sheet.resized(_face(context), (SIDE // 2, SIDE // 2))
+    crop = sheet.resized(face, (SIDE // 2, SIDE // 2))
     photo = Photo(np.pad(crop, ((SIDE // 4,) * 2,) * 2 + ((0, 0),), "edge"), "bench", None)
     with tempfile.TemporaryDirectory() as folder:
         source, result = Path(folder) / "in.jpg", Path(folder) / "out.jpg"
@@ -90,6 +92,11 @@ def packaged_mb() -> float:
 
 def _face(context: EvaluationContext) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """A crop of the first store's unseen people, in which the detector finds a face."""
+    if not context.head:
+        raise BadStore(
+            "costs are measured on a face of a store of the frame head at the model's size; give one: "
+            f"--data STORE, prepared with --size {context.editor.model.side}"
+        )
     store = context.head[0]
     return np.asarray(store.pixels[context.rows(store, "unseen")[0]])
 
