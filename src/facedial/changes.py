@@ -17,8 +17,8 @@ from facedial.flow.inversion import FlowEdit, condition_of
 from facedial.model import FRAME, Model
 
 WHOLE_RANGE = 2  # of a condition, from -1 without an attribute to 1 with it
-MIN_WAY = 0.25  # of a probability to a hair colour, so that blond hair can become more so
-# Hair colour -> the colour of hair that has it no more.
+MIN_WAY = 0.25  # least distance to a target that counts, so that blond hair can become more so
+# Hair colour -> the one that hair takes when this is taken away.
 AWAY = {
     "Black_Hair": "Brown_Hair",
     "Blond_Hair": "Brown_Hair",
@@ -34,7 +34,8 @@ class Change:
     `edit`: the request, names as the model spells them. `implied`: implied attribute -> where it
     arrives (`editing.implied`). `detail_replacement`: as for `EditMethod`.
     `recolour`: hair colours (attributes, or `#rrggbb`) -> share of the way there, which the photo's own
-    hair takes; `drawn`: the code after all else, whose decoded face is pasted; `after` where None.
+    hair takes; `drawn`: the code after everything but these, whose decoded face is pasted; `after`
+    where None.
     """
 
     before: Code
@@ -126,7 +127,9 @@ def change(
         recolour[edit.hair_colour] = edit.strength * edit.hair_amount
     drawn = Code(code.values + steps[0], code.space) if steps[0].any() else code
     after = Code(drawn.values + steps[1], code.space) if steps[1].any() else drawn
-    return Change(code, after, edit, implied, plan.detail_replacement, recolour, drawn)
+    kept = [method for name, (_, method) in plan.flow.items() if name not in colours]
+    replaced = max((method.detail_replacement for method in kept), default=0.0)
+    return Change(code, after, edit, implied, replaced, recolour, drawn)
 
 
 def needs_attributes(model: Model, edit: Edit, method: str = BEST) -> bool:

@@ -28,14 +28,14 @@ from facedial.portrait import Portrait
 
 WIDE = 2.0  # side of the frame `portrait` over that of the frame `head`
 MATTE = 0.3, 0.95  # matte of the parser up to which there is no hair, and from which on only hair
-# Guided filter (He 2013, eq. 5-8): pixels to each side, and the variance of luma (0..1) below which a
-# place counts as flat.
+# Guided filter (He 2013, eq. 5-8): pixels to each side, and the variance of grey levels (0..1) below
+# which a place counts as flat.
 GUIDE_RADIUS, GUIDE_EPSILON = 6, 4e-4
 NEAR = 3  # photo pixels around the parser's matte to which the guided one is confined
 # Half axes of a head around the middle between the eyes, in eye distances, across and down.
 HEAD = np.array([1.45, 1.9])
 APART = 0.9, 1.0  # distance from another head over that from the own one: from theirs to the own
-OTHER = 0.4, 0.8  # total variation of class probabilities: the same class, and another one
+OTHER = 0.4, 0.8  # total variation up to which two parses agree, and from which on they differ
 COARSE = 64  # pixels along the side at which hair that belongs together is found
 AROUND = GUIDE_RADIUS + 2  # pixels around hair that the guided filter may see
 OWN_HAIR = 0.25  # matte from which on hair belongs together
@@ -112,7 +112,7 @@ def region_mask(region: Region, photo: Floats, drawing: Floats) -> Floats:
 
 
 def uncovered(region: Region, photo: Floats) -> Floats:
-    """Where a region's classes may give way to the background, 0..1 [S, S], with the matte's soft rim."""
+    """Where a region's classes may give way to the background, 0..1 [S, S], with a soft rim."""
     if not region.uncovers:
         return np.zeros_like(photo[0])
     around = box_mean(share(photo, region.classes - {"background"}), max(1, photo.shape[1] // 32))

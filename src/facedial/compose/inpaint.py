@@ -6,7 +6,7 @@ import numpy.typing as npt
 from facedial.compose.masks import resize_mask
 from facedial.faces.geometry import Float32
 
-MAX_MATTE = 0.1  # person matte above which a place has too much of the person's colours
+MAX_MATTE = 0.1  # share of the person above which a place has too much of the person's colours
 RELAXATIONS = (
     8  # Jacobi steps a level, between these sides: a finer level adds nothing that is seen
 )
@@ -41,7 +41,7 @@ def fill(values: Float32, known: Float32, relaxations: int = 0) -> Float32:
 def inpaint_background(pixels: npt.NDArray[np.uint8], person: Float32) -> Float32:
     """A crop [S, S, 3] with its background continued behind the person; float32, 0..255.
 
-    `person` [S, S]: person matte.
+    `person` [S, S]: share of the person.
     """
     known = np.clip(1 - person / MAX_MATTE, 0.0, 1.0).astype(np.float32)
     return fill(pixels.astype(np.float32), known)

@@ -53,7 +53,7 @@ def rows_mask(size: int, rows: tuple[float, float]) -> Float32:
 
 
 def disocclusion_mask(before: Float32, after: Float32) -> Float32:
-    """Where background is uncovered, from person mattes before and after: 0..1, soft rim included."""
+    """Where background is uncovered, by shares of the person before and after: 0..1, soft at the rim."""
     share = (before - after) / (before + MATTE_FLOOR)
     some = np.clip(2 * before / MATTE_FLOOR - 1, 0.0, 1.0)
     gone = smoothstep(share, UNCOVERED)

@@ -79,8 +79,9 @@ class NaturalColour:
         return HairColour(mean, np.array(self.sd, np.float32))
 
 
-# `sd`, and twice the slopes: medians of 227 to 259 people each. The means are theirs, moved away from the
-# other colours until validation people are seen to have them (docs/experiments/0023-hair-colour.md).
+# `sd` and slopes are medians of 227 to 259 people each, the slopes halved. The means are theirs, moved
+# away from the other colours until validation people are seen to have them
+# (docs/experiments/0023-hair-colour.md).
 NATURAL: Mapping[str, NaturalColour] = {
     "Black_Hair": NaturalColour((8.0, 2.0, 3.0), (9.5, 3.4, 4.2), (0.07, 0.08, 0.14)),
     "Blond_Hair": NaturalColour((63.0, 7.0, 25.0), (15.8, 4.2, 6.0), (0.24, 0.29, 0.36)),
@@ -90,7 +91,7 @@ NATURAL: Mapping[str, NaturalColour] = {
 
 
 def mixed(source: HairColour, parts: Sequence[tuple[float, HairColour]]) -> HairColour:
-    """The colour that is so many shares of the way from `source` to others: `parts`, share and colour."""
+    """`source` plus the sum of share * (colour - source) over `parts`, (share, colour)."""
     mean = source.mean + sum(share * (other.mean - source.mean) for share, other in parts)
     sd = source.sd + sum(share * (other.sd - source.sd) for share, other in parts)
     low, high = np.array([2, -60, -60]), np.array([95, 60, 60])
@@ -103,8 +104,8 @@ def mixed(source: HairColour, parts: Sequence[tuple[float, HairColour]]) -> Hair
 class Transfer:
     """From hair of one colour to another: `gain` scales lightness around the means.
 
-    `amount`: share of the way that chroma's own law (`OWN_CHROMA`) goes, so that no change is exactly
-    none.
+    `amount`, 0..1: how far chroma and the limits of lightness go from the hair's own to the target's
+    law, so that no change is none.
     """
 
     source: HairColour
@@ -123,7 +124,7 @@ class Transfer:
         """CIELAB [N, 3] of hair in its new colour; `shading` [N] is added to its lightness."""
         source, target = self.source, self.target
         lightness = target.mean[0] + self.gain * (lab[:, 0] - source.mean[0]) + shading
-        lightness = _soft_clip(lightness, 2.0, 98.0)
+        lightness = lightness + self.amount * (_soft_clip(lightness, 2.0, 98.0) - lightness)
         relative = lightness / max(float(target.mean[0]), 1.0)
         chroma = np.where(
             relative < 1,

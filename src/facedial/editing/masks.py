@@ -1,4 +1,4 @@
-"""Where each attribute is in a face: what keeps an edit of the mouth away from the hair."""
+"""Where in the flow's latents each attribute is: optional masks of their change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ class Region:
     `where`: `BOTH` or `EITHER`. `within`: classes of the photo outside which nothing changes. `grown`:
     share of the side by which the region is dilated. `rows`: the first and the last that may change, as
     shares of the side. `changed`: whether only what the drawing changes much counts. `uncovers`:
-    whether what is behind the person may come to light.
+    whether background may appear where the person was.
     """
 
     classes: frozenset[str]
@@ -128,5 +128,5 @@ assert REGIONS.keys() <= set(NAMES)
 
 
 def region_of(name: str) -> Region:
-    """The region of an attribute; everything, for a learned direction."""
+    """The region of an attribute; everything where none is listed, as of a learned direction."""
     return REGIONS.get(name, EVERYTHING)

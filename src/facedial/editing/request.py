@@ -27,7 +27,7 @@ class Edit:
     attribute -> change of its reading, -5..5 standard deviations over training people. `keep`:
     attributes whose readings do not change. `strength`: factor on the whole step, 0..3. `exactly`:
     whether implied attributes stay as they are (see `editing.implied`). `hair_colour`: `#rrggbb` that
-    hair is to have, None for no such wish; `hair_amount`: share of the way there, 0..1.5. CelebA's
+    hair is to have, None: unchanged; `hair_amount`: share of the way there, 0..1.5. CelebA's
     names may be spelt in any case; other names are learned directions', left as they are. Raises
     `BadRequest` for amounts out of range and for one attribute asked for twice.
 

@@ -28,10 +28,11 @@ _FORMAT_1 = {
 class EditMethod:
     """How one attribute is edited: `method`, and for the flow `t_start`, `guidance`, `gain` (`FlowEdit`).
 
-    `mask_threshold`: how strictly the change is confined to the attribute's mask (0: not at all).
-    `detail_replacement`: share of the photo's own fine detail that is replaced where the picture
-    changes much. `quality`: what gives the best result: the flow itself (`best`), or its distilled
-    editor (`fast`), which was also trained adversarially.
+    `mask_threshold`: how strictly the change of the flow's latents is confined to the attribute's map
+    (`AttributeMasks`; 0: not at all). `detail_replacement`: factor, 0..1, on the share of the photo's
+    fine detail that gives way where the drawing's changes (`compose.masks.detail_loss`). `quality`:
+    what gives the best result: the flow itself (`best`), or its distilled editor (`fast`), which was
+    also trained adversarially.
     """
 
     method: str = DIRECTION
@@ -71,7 +72,7 @@ class EditTable:
     """Attribute -> its edit method; along its direction where there is none.
 
     `lowering`: methods by which the flow takes an attribute away, where another was measured to be
-    better than that of `methods`: a smile is drawn well by what spoils a face when it removes one.
+    better than that of `methods`: what adds a smile well may remove one badly.
     """
 
     methods: Mapping[str, EditMethod]

@@ -58,15 +58,15 @@ class Settings:
 
     `qualities`: by the flow (`best`), by the bundle's distilled editor (`fast`), or both. `flow_steps`:
     of the solver. `people`: validation people for each attribute, half without and half with it.
-    `collateral`: weight of a s.d. of change of the other attributes against the target's probability.
+    `collateral`: the score is the target's probability less so much of a s.d. of change of the others.
     `attributes`: those that are measured; the others stay as the bundle has them. `detail_replacement`:
-    attributes in whose edits the photo's own high frequencies are replaced (decision 14).
+    attributes in whose edits the photo's own high frequencies are replaced (decisions 17 and 22).
     """
 
-    t_starts: tuple[float, ...] = (0.06, 0.14, 0.25)
-    guidances: tuple[float, ...] = (4.5, 7.0)
-    gains: tuple[float, ...] = (1.0, 1.4, 2.0)
-    mask_thresholds: tuple[float, ...] = (0.2, 0.4, 0.6)
+    t_starts: tuple[float, ...] = (0.14, 0.25)
+    guidances: tuple[float, ...] = (2.0, 3.5, 5.0)
+    gains: tuple[float, ...] = (1.0,)
+    mask_thresholds: tuple[float, ...] = (0.0,)
     qualities: tuple[str, ...] = (FULL,)
     flow_steps: int = EDIT_STEPS
     people: int = 16

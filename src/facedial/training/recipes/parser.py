@@ -49,10 +49,11 @@ class Settings:
     """Labels, augmentation and loss.
 
     `teachers`: folder of the teacher networks, needed until all labels are computed. `labels`: folder
-    of the teachers' labels (empty: in the run's). `train_images`, `val_images`: maximum number of crops
-    of training and of validation people, one for all stores or one for each. `mask_fraction`:
-    probability that a hand-made mask replaces the teachers' labels of a crop that has one.
-    `class_weights`: of the cross-entropy. `dice`: weight of the soft Dice loss.
+    of the teachers' labels (empty: `parse-labels` in the run's). `train_images`, `val_images`: maximum
+    number of crops of training and of validation people, one for all stores or one for each.
+    `mask_fraction`: probability that a hand-made mask replaces the teachers' labels of a crop that has
+    one. `class_weights`: of the cross-entropy, in the order of `CLASSES`. `dice`: weight of the soft
+    Dice loss.
     """
 
     model: Config = field(default_factory=Config)
@@ -143,9 +144,10 @@ class Task:
     def scores(self, network: nn.Module) -> dict[str, float]:
         """Intersection over union on validation people, and the matte's mean absolute error.
 
-        `iou`: mean over the classes, against masks of all classes; `person_iou`, `hair_iou`: against
-        masks of these; `teacher_iou`, `portrait_iou`: against the teacher, in crops of the frames
-        `head` and `portrait`; `iou_CLASS`: of each class; `hair_error`: against the teachers' matte.
+        `iou`: mean over the classes, against masks of all classes, or the teacher where there are none;
+        `person_iou`, `hair_iou`: against masks of these; `teacher_iou`, `portrait_iou`: against the
+        teacher, in crops of the frames `head` and `portrait`; `iou_CLASS`: of each class;
+        `hair_error`: against the teachers' matte.
         """
         network.eval()
         counts = {name: np.zeros((2, len(CLASSES))) for name in ("masks", "teacher", "portrait")}
