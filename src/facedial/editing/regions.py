@@ -11,10 +11,8 @@ from facedial.faces.parse import CLASSES
 
 # Where a class has to be seen: in the photo and in the drawing, or in one of them.
 BOTH, EITHER = "both", "either"
-EYES, MOUTH = (
-    0.38,
-    0.53,
-)  # rows, as shares of a head crop's side: above the brows, below the lower lids
+# Rows, as shares of a head crop's side.
+ABOVE_BROWS, BELOW_EYES = 0.38, 0.53
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,16 +50,16 @@ def _both(
 
 FACE = ("skin", "brows", "eyes", "glasses", "mouth", "lips")
 _HEAD = (*FACE, "ears", "neck", "hair")
-_MOUTH = _both("skin", "mouth", "lips", rows=(MOUTH, 1.0))
+_MOUTH = _both("skin", "mouth", "lips", rows=(BELOW_EYES, 1.0))
 _BEARD = _both(
     "skin",
     "mouth",
     "lips",
     "neck",
     drawn=("skin", "mouth", "lips", "neck", "hair"),
-    rows=(MOUTH, 1.0),
+    rows=(BELOW_EYES, 1.0),
 )
-_EYES = _both("skin", "brows", "eyes", "glasses", rows=(EYES, 0.65))
+_EYES = _both("skin", "brows", "eyes", "glasses", rows=(ABOVE_BROWS, 0.65))
 _TONE = _both("skin", "ears", "neck", "lips", "glasses")
 # A drawing's thin rims are seldom parsed as glasses everywhere, so all that changes much near glasses,
 # eyes and brows may change.
@@ -71,7 +69,7 @@ _GLASSES = Region(
     where=EITHER,
     grown=0.02,
     within=frozenset({*FACE, "ears", "hair"}),
-    rows=(EYES - 0.03, 0.68),
+    rows=(ABOVE_BROWS - 0.03, 0.68),
     changed=True,
 )
 _HAIR = frozenset({"hair", "hat"})
@@ -99,7 +97,7 @@ REGIONS: Mapping[str, Region] = {
     **dict.fromkeys(("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"), _both("hair")),
     **dict.fromkeys(("Smiling", "Mouth_Slightly_Open", "Big_Lips", "High_Cheekbones"), _MOUTH),
     **dict.fromkeys(("Mustache", "Goatee", "No_Beard", "5_o_Clock_Shadow", "Double_Chin"), _BEARD),
-    "Sideburns": _both("skin", "ears", "hair", rows=(EYES, 0.85)),
+    "Sideburns": _both("skin", "ears", "hair", rows=(ABOVE_BROWS, 0.85)),
     "Wearing_Lipstick": Region(
         classes=frozenset({"lips"}),
         drawn=frozenset({"lips"}),
@@ -110,7 +108,7 @@ REGIONS: Mapping[str, Region] = {
     "Eyeglasses": _GLASSES,
     **dict.fromkeys(("Arched_Eyebrows", "Bushy_Eyebrows", "Narrow_Eyes", "Bags_Under_Eyes"), _EYES),
     **dict.fromkeys(("Pale_Skin", "Rosy_Cheeks"), _TONE),
-    **dict.fromkeys(("Big_Nose", "Pointy_Nose"), _both("skin", "glasses", rows=(EYES, 0.8))),
+    **dict.fromkeys(("Big_Nose", "Pointy_Nose"), _both("skin", "glasses", rows=(ABOVE_BROWS, 0.8))),
     **dict.fromkeys(("Heavy_Makeup", "Oval_Face"), _both(*FACE)),
     **dict.fromkeys(("Attractive", "Young"), _both(*_HEAD)),
     **dict.fromkeys(("Bald", "Receding_Hairline", "Straight_Hair", "Wavy_Hair"), _HAIRCUT),
