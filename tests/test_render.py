@@ -1,5 +1,6 @@
 """What an edit of a photo may change, and what keeps its bits."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from facedial import parsing
+from facedial.cache import Cache
 from facedial.editing.request import Edit
 from facedial.editing.table import BEST, DIRECTION, FAST
 from facedial.editor import Editor
@@ -99,3 +101,9 @@ def test_a_shape_and_a_colour_of_hair_go_together(editor: Editor, portrait: Port
 def test_a_head_without_hair_stays_as_it_is(editor: Editor) -> None:
     flat = editor.reader.of_crop(np.full((128, 128, 3), 127, np.uint8))
     assert editor.render(flat, Edit(hair_colour="#ff0000")) is flat.photo
+
+
+def test_what_a_full_cache_dropped_is_computed_again(editor: Editor, portrait: Portrait) -> None:
+    crowded = dataclasses.replace(portrait, cache=Cache(max_entries=1))
+    edit = Edit(hair_colour="#2f6fd0")
+    assert np.array_equal(editor.render(crowded, edit).pixels, editor.render(portrait, edit).pixels)

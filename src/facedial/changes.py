@@ -52,6 +52,11 @@ class Change:
         return (*self.edit.targets, *self.implied, *self.edit.shifts)
 
     @property
+    def pasted(self) -> Code:
+        """The code whose decoded face is pasted."""
+        return self.after if self.drawn is None else self.drawn
+
+    @property
     def drawn_names(self) -> tuple[str, ...]:
         """Attributes and learned directions, of those asked for, that are pasted as drawn."""
         return tuple(n for n in (*self.edit.targets, *self.edit.shifts) if n not in self.recolour)

@@ -20,7 +20,7 @@ from facedial.faces.geometry import (
     warp,
     warp_float,
 )
-from facedial.faces.parse import BACKGROUND, CLASSES, SIDE
+from facedial.faces.parse import BACKGROUND, CLASSES, SIDE, head_distance
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import as_bytes
 from facedial.model import FRAME, Model
@@ -32,8 +32,6 @@ MATTE = 0.3, 0.95  # matte of the parser up to which there is no hair, and from 
 # which a place counts as flat.
 GUIDE_RADIUS, GUIDE_EPSILON = 6, 4e-4
 NEAR = 3  # photo pixels around the parser's matte to which the guided one is confined
-# Half axes of a head around the middle between the eyes, in eye distances, across and down.
-HEAD = np.array([1.45, 1.9])
 APART = 0.9, 1.0  # distance from another head over that from the own one: from theirs to the own
 OTHER = 0.4, 0.8  # total variation up to which two parses agree, and from which on they differ
 COARSE = 64  # pixels along the side at which hair that belongs together is found
@@ -165,9 +163,7 @@ def _layer(
 ) -> Floats:
     """`hair_layer` without a shade: [H, W, 4]. `seen` warps planes of a crop to the pixels [H, W, 3]."""
     luma = pixels.mean(2, dtype=np.float32) / 255
-    classes_of(model, portrait)  # fills the cache
-    near = portrait.cache.peek("head hair")
-    assert near is not None
+    near = _head_hair(model, portrait)
     wide = _wide_hair(model, portrait)
     layers = []
     for matte, to_photo in ((near * _shared(wide), _head(portrait)), (wide, _wide(portrait))):
@@ -179,6 +175,15 @@ def _layer(
     layer = layers[1] + inside * (layers[0] - layers[1])
     layer[..., 1:] += layer[..., :1] * (pixels - layer[..., 1:])
     return np.asarray(layer, np.float32)
+
+
+def _head_hair(model: Model, portrait: Portrait) -> Floats:
+    """Matte of hair in the frame `head` [256, 256]; computed together with the classes."""
+    classes_of(model, portrait)
+    # Computed again where the cache, which drops its oldest entries, has kept the classes alone.
+    return portrait.cache.get(
+        "head hair", lambda: model.parse(_crop(portrait.photo, _head(portrait))[None])[1][0]
+    )
 
 
 def _wide_hair(model: Model, portrait: Portrait) -> Floats:
@@ -197,11 +202,11 @@ def _own(hair: Floats, portrait: Portrait) -> Floats:
     places = np.stack([across, down], -1).astype(np.float64)
     eyes = head_template(SIDE)[:2]
     own = np.array([*_to_wide(eyes.mean(0)), np.linalg.norm(eyes[1] - eyes[0]) / WIDE])
-    distance = _distance(places, own)
+    distance = head_distance(places, own)
     scale = SIDE / portrait.crop.pixels.shape[0]
     for other in portrait.others:
         middle = _to_wide(apply(scaling(scale, scale), other[:2]))
-        theirs = _distance(places, np.array([*middle, other[2] * scale / WIDE]))
+        theirs = head_distance(places, np.array([*middle, other[2] * scale / WIDE]))
         hair = hair * smoothstep(theirs / np.maximum(distance, 1e-6), APART)
     step = SIDE // COARSE
     small = hair.reshape(COARSE, step, COARSE, step).max((1, 3)) > OWN_HAIR
@@ -227,11 +232,6 @@ def _shared(wide: Floats) -> Floats:
     return np.asarray(near.repeat(2, 0).repeat(2, 1), np.float32)
 
 
-def _distance(places: Doubles, head: Doubles) -> Doubles:
-    """Distance of places [..., 2] from a head (x and y between the eyes, eye distance), 1 at its rim."""
-    return np.asarray(np.linalg.norm((places - head[:2]) / (HEAD * head[2]), axis=-1))
-
-
 def _guide(matte: Floats, crop: Bytes) -> Floats:
     """Of a crop's hair, [S, S, 6]: slope and offset of the matte as a local linear function of luma, the
     matte, and the hair's colour around each place.
@@ -245,7 +245,7 @@ def _guide(matte: Floats, crop: Bytes) -> Floats:
     offset = box_mean(mean_matte - slope * mean, GUIDE_RADIUS)
     # Pixels that are hair entirely count; where none is near, those of a wider surrounding.
     weight = levels**4
-    colour = fill(crop.astype(np.float32) * 1.0, weight)
+    colour = fill(crop.astype(np.float32), weight)
     return np.concatenate([np.stack([box_mean(slope, GUIDE_RADIUS), offset, levels], 2), colour], 2)
 
 

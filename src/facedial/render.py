@@ -54,9 +54,8 @@ def paste(
     A change of nothing gives the same pixels; anything else is marked as edited (`faces.mark`).
     """
     photo = portrait.photo if onto is None else onto
-    drawn = change.after if change.drawn is None else change.drawn
     changed = photo
-    if not np.array_equal(drawn.values, change.before.values):
+    if not np.array_equal(change.pasted.values, change.before.values):
         composite = composed(model, portrait, change, before)
         changed = paste_change(
             photo,
@@ -123,9 +122,8 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
     """
     photo, crop = portrait.photo, portrait.crop
     width, height = photo.size
-    drawn = change.after if change.drawn is None else change.drawn
     mask = np.zeros((height, width), np.float32)
-    if not np.array_equal(drawn.values, change.before.values):
+    if not np.array_equal(change.pasted.values, change.before.values):
         inside = soft_mask(model.side) * composed(model, portrait, change).region
         seen = warp_float(inside[..., None], invert(crop.to_photo), photo.size)
         mask = np.clip(seen[..., 0], 0, 1)
@@ -177,11 +175,10 @@ def _colour(name: str, skin: HairColour | None) -> HairColour:
 
 def _decoded(model: Model, change: Change, before: Floats | None) -> tuple[Floats, Floats]:
     """Decoded faces after and before, clipped to 0..255 as the photo's own pixels are."""
-    drawn = change.after if change.drawn is None else change.drawn
     if before is None:
-        after, before = model.decode(np.stack([drawn.values, change.before.values]))
+        after, before = model.decode(np.stack([change.pasted.values, change.before.values]))
     else:
-        (after,) = model.decode(drawn.values[None])
+        (after,) = model.decode(change.pasted.values[None])
     return np.clip(after, 0, 255), np.clip(before, 0, 255)
 
 

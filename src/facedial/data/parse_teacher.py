@@ -13,7 +13,16 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from facedial.errors import BadRequest, FacedialError
-from facedial.faces.parse import BACKGROUND, CLASSES, HAIR, UNKNOWN, dilated, eroded, from_ids
+from facedial.faces.parse import (
+    BACKGROUND,
+    CLASSES,
+    HAIR,
+    UNKNOWN,
+    dilated,
+    eroded,
+    from_ids,
+    head_distance,
+)
 
 UInt8 = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -26,8 +35,6 @@ BISENET = (0, 1, 2, 2, 3, 3, 4, 5, 5, 5, 1, 6, 7, 7, 8, 8, 9, 10, 11)
 FILES = ("bisenetv2_celebamaskhq_448x448_integer_quant.tflite", "hair_segmentation.tflite")
 FACE = tuple(CLASSES.index(name) for name in ("skin", "brows", "eyes", "mouth", "lips", "neck"))
 MARGIN = 6 / 256  # of the head frame's side: width of the hair matte's soft edge on either side
-# Half axes of a head around the middle between the eyes, in eye distances, across and down.
-HEAD = np.array([1.45, 1.9])
 
 
 class ParseTeacher:
@@ -126,10 +133,7 @@ def without_others(
         return classes, hair
     rows, columns = np.mgrid[: len(classes), : len(classes)]
     positions = np.stack([columns, rows], -1)
-    distances = [
-        np.linalg.norm((positions - face[:2]) / (HEAD * face[2]), axis=-1)
-        for face in (own, *others)
-    ]
+    distances = [head_distance(positions, face) for face in (own, *others)]
     nearest = np.min(distances[1:], axis=0)
     theirs = nearest < distances[0]
     elsewhere = np.where(classes == BACKGROUND, BACKGROUND, UNKNOWN)

@@ -13,6 +13,9 @@ CLASSES = (
 )  # fmt: skip
 BACKGROUND, HAIR = CLASSES.index("background"), CLASSES.index("hair")
 UNKNOWN = 255
+# Half axes of a head around the middle between the eyes, in eye distances, across and down.
+HEAD = np.array([1.45, 1.9])
+HEAD.flags.writeable = False
 # CelebAMask-HQ (Lee et al. 2020): id 0..18 -> class. The nose is skin, an earring ear, a necklace neck.
 CELEBAMASK = (0, 1, 1, 4, 3, 3, 2, 2, 5, 5, 6, 7, 7, 10, 11, 5, 8, 8, 9)
 # RGB of each class in sheets.
@@ -24,6 +27,13 @@ COLOURS: UInt8 = np.array(
     np.uint8,
 )  # fmt: skip
 COLOURS.flags.writeable = False
+
+
+def head_distance(
+    places: npt.NDArray[np.float64], head: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Distance of places [..., 2] from a head (x and y between the eyes, eye distance), 1 at its rim."""
+    return np.asarray(np.linalg.norm((places - head[:2]) / (HEAD * head[2]), axis=-1))
 
 
 def from_ids(ids: UInt8, table: tuple[int, ...] = CELEBAMASK) -> UInt8:

@@ -21,26 +21,16 @@ SMALLEST = 12.0  # eye distance in pixels; crops of smaller faces are too blurre
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
+class Groups(shards.ShardFiles):
     """One item for each face with an eye distance of at least `SMALLEST`.
 
     All faces of a photo count as one person, so that they are in one split. Extra column `others`: JSON
     of [x, y, eye distance] of the photo's other faces, (x, y) between the eyes, in photo pixels.
     """
 
-    paths: tuple[Path, ...]
     kind: str = "groups"
     frame: str = ""
     pick: Literal["largest", "central"] = "largest"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Base names of the shards."""
-        return tuple(path.name for path in self.paths)
-
-    def fingerprint(self) -> str:
-        """Sizes of the shards."""
-        return ",".join(str(path.stat().st_size) for path in self.paths)
 
     def items(self) -> Iterator[Item]:
         """Every such face, named after its photo and its number there."""

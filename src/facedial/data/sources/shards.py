@@ -22,19 +22,10 @@ KNOWN |= set(MASKS)
 
 
 @dataclass(frozen=True, slots=True)
-class Shards:
-    """Shards of `head` crops; their size is whatever the pictures have.
-
-    Columns used: `file`, `name` or `number`; `person`; `split`; `landmarks` (10 numbers, crop
-    pixels); `inside`; `to_crop` (6 numbers, photo to crop) with `width` and `height`; CelebA's 40
-    attributes; `parts`, `hair` and `person_mask` (PNG) as masks.  All other scalar columns are kept
-    as text.
-    """
+class ShardFiles:
+    """Parquet files by which a source is recognised again."""
 
     paths: tuple[Path, ...]
-    kind: str = "shards"
-    frame: str = "head"
-    pick: Literal["largest", "central"] = "largest"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,6 +35,21 @@ class Shards:
     def fingerprint(self) -> str:
         """Sizes of the shards."""
         return ",".join(str(path.stat().st_size) for path in self.paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Shards(ShardFiles):
+    """Shards of `head` crops; their size is whatever the pictures have.
+
+    Columns used: `file`, `name` or `number`; `person`; `split`; `landmarks` (10 numbers, crop
+    pixels); `inside`; `to_crop` (6 numbers, photo to crop) with `width` and `height`; CelebA's 40
+    attributes; `parts`, `hair` and `person_mask` (PNG) as masks.  All other scalar columns are kept
+    as text.
+    """
+
+    kind: str = "shards"
+    frame: str = "head"
+    pick: Literal["largest", "central"] = "largest"
 
     def items(self) -> Iterator[Item]:
         """Every row of every shard; a repeated name gets the suffix #2, #3, ..."""

@@ -11,7 +11,7 @@ from facedial.editing.table import BEST, FAST
 from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.faces.sheet import mask_png
-from facedial.server.services.photos import OpenPhoto, RenderedPicture, close_up
+from facedial.server.services.photos import OpenPhoto, RenderedPicture, changed_close_up
 
 PREVIEW_SIDE = 128  # pixels of the longer side
 REGION_COLOUR = (255, 0, 128)  # a colour that faces and hair have not
@@ -64,10 +64,8 @@ def region(
     method: tuple[str, str],
 ) -> RenderedPicture:
     """A PNG of the region that the one (face, edit) may alter, over the close-up at `size` pixels."""
-    if len(edits) != 1:
-        raise BadRequest(f"a region is that of one edit, found {len(edits)}")
-    number, edit = edits[0]
-    near = close_up(editor, opened, number, size)
-    change = editor.change(near.portrait, edit, *method)
+    near, change = changed_close_up(
+        editor, opened, edits, size=size, method=method, what="a region is that of"
+    )
     data = mask_png(near.region(editor.model, change), REGION_COLOUR)
     return RenderedPicture(data, near.box, dict(change.implied))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from facedial.changes import Change
 from facedial.closeup import CloseUp, surroundings
 from facedial.editing.request import Edit
 from facedial.editor import Editor
@@ -117,11 +118,9 @@ def render_close_up(
     method: tuple[str, str],
 ) -> RenderedPicture:
     """One face at `size` pixels after its one (face, edit); `method`: as for `render_photo`."""
-    if len(edits) != 1:
-        raise BadRequest(f"a face seen close takes one edit, found {len(edits)}")
-    number, edit = edits[0]
-    near = close_up(editor, opened, number, size)
-    change = editor.change(near.portrait, edit, *method)
+    near, change = changed_close_up(
+        editor, opened, edits, size=size, method=method, what="a face seen close takes"
+    )
     picture = near.render(editor.model, change)
     return RenderedPicture(picture.encoded(ending, quality=85), near.box, dict(change.implied))
 
@@ -144,6 +143,23 @@ def render_photo(
         picture = editor.paste(portrait, change, onto=picture)
     width, height = picture.size
     return RenderedPicture(picture.encoded(ending), (0, 0, width, height), implied)
+
+
+def changed_close_up(
+    editor: Editor,
+    opened: OpenPhoto,
+    edits: Sequence[tuple[int, Edit]],
+    *,
+    size: int,
+    method: tuple[str, str],
+    what: str,
+) -> tuple[CloseUp, Change]:
+    """The close-up of the one face that is edited, and its change; `what` begins the error's sentence."""
+    if len(edits) != 1:
+        raise BadRequest(f"{what} one edit, found {len(edits)}")
+    number, edit = edits[0]
+    near = close_up(editor, opened, number, size)
+    return near, editor.change(near.portrait, edit, *method)
 
 
 def close_up(editor: Editor, opened: OpenPhoto, number: int, size: int) -> CloseUp:

@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facedial.errors import BadRequest
 from facedial.training import losses
 from facedial.training.models.discriminators import (
     Discriminators,
@@ -24,7 +23,7 @@ from facedial.training.models.discriminators import (
     frozen,
     g_loss,
 )
-from facedial.training.models.unet import Block
+from facedial.training.models.unet import Block, Levels
 from facedial.training.precision import exact
 
 SIDE = 256
@@ -34,21 +33,10 @@ RESIDUAL_SCALE = 0.3  # of the last layer's output: residuals are small beside 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """`levels`: (channels, residual blocks of the encoder, of the decoder) at 1/4, 1/8, ... of the side.
-
-    The decoder's number of the last level has no effect.
-    """
+class Config(Levels):
+    """Sizes of the network (`Levels`)."""
 
     levels: tuple[tuple[int, int, int], ...] = ((64, 1, 2), (96, 2, 2), (128, 3, 0))
-
-    def __post_init__(self) -> None:
-        good = [len(own) == 3 and own[0] >= 1 and min(own) >= 0 for own in self.levels]
-        if not 1 <= len(good) <= 5 or not all(good):
-            raise BadRequest(
-                "model.levels must be one to five of [channels, encoder blocks, decoder blocks], "
-                f"got {self.levels}"
-            )
 
 
 class DetailNetwork(nn.Module):

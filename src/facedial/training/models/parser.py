@@ -11,29 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facedial.errors import BadRequest
 from facedial.faces.parse import CLASSES
+from facedial.training.models.unet import Levels
 
 FACTOR = 4
 OUTPUTS = len(CLASSES) + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """`levels`: (channels, residual blocks of the encoder, of the decoder) at 1/4, 1/8, ... of the side.
-
-    The decoder's number of the last level has no effect.
-    """
+class Config(Levels):
+    """Sizes of the network (`Levels`)."""
 
     levels: tuple[tuple[int, int, int], ...] = ((48, 0, 1), (96, 1, 1), (128, 2, 1), (160, 1, 0))
-
-    def __post_init__(self) -> None:
-        good = [len(own) == 3 and own[0] >= 1 and min(own) >= 0 for own in self.levels]
-        if not 1 <= len(good) <= 5 or not all(good):
-            raise BadRequest(
-                "model.levels must be one to five of [channels, encoder blocks, decoder blocks], "
-                f"got {self.levels}"
-            )
 
 
 class Block(nn.Module):

@@ -6,7 +6,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from facedial.errors import BadRequest
+
 SIDE = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """`levels`: (channels, residual blocks of the encoder, of the decoder) at 1/4, 1/8, ... of the side.
+
+    Sizes of a U-Net that starts by pixel unshuffle by 4. The decoder's number of the last level has no
+    effect.
+    """
+
+    levels: tuple[tuple[int, int, int], ...]
+
+    def __post_init__(self) -> None:
+        good = [len(own) == 3 and own[0] >= 1 and min(own) >= 0 for own in self.levels]
+        if not 1 <= len(good) <= 5 or not all(good):
+            raise BadRequest(
+                "model.levels must be one to five of [channels, encoder blocks, decoder blocks], "
+                f"got {self.levels}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
