@@ -35,7 +35,7 @@ class Change:
     arrives (`editing.implied`). `detail_replacement`: as for `EditMethod`.
     `recolour`: hair colours (attributes, or `#rrggbb`) -> share of the way there, which the photo's own
     hair takes; `drawn`: the code after everything but these, whose decoded face is pasted; `after`
-    where None.
+    where None. `fine`: whether detail is drawn that the decoded face lacks (`detail`).
     """
 
     before: Code
@@ -45,6 +45,7 @@ class Change:
     detail_replacement: float = 0.0
     recolour: Mapping[str, float] = dataclasses.field(default_factory=dict)
     drawn: Code | None = None
+    fine: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -134,7 +135,7 @@ def change(
     after = Code(drawn.values + steps[1], code.space) if steps[1].any() else drawn
     kept = [method for name, (_, method) in plan.flow.items() if name not in colours]
     replaced = max((method.detail_replacement for method in kept), default=0.0)
-    return Change(code, after, edit, implied, replaced, recolour, drawn)
+    return Change(code, after, edit, implied, replaced, recolour, drawn, quality == FULL)
 
 
 def needs_attributes(model: Model, edit: Edit, method: str = BEST) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from facedial.arrays import Floats
+from facedial.cache import Cache
 from facedial.changes import Change
-from facedial.compose.blend import high_frequency
 from facedial.errors import BadRequest
 from facedial.faces.crop import Crop
 from facedial.faces.geometry import apply, compose
@@ -16,7 +16,7 @@ from facedial.faces.sheet import resized
 from facedial.model import FRAME, Model
 from facedial.parsing import hair_box, parse_photo
 from facedial.portrait import Portrait
-from facedial.render import paste, region
+from facedial.render import composes_finely, paste, region
 
 LARGEST = 1024
 SMALLEST = 64
@@ -28,21 +28,23 @@ class CloseUp:
 
     `box`: x0, y0, x1, y1 in photo pixels, half-open. `portrait`: the face in a photo of that
     rectangle alone, made smaller where its longer side exceeds what was asked for. `before`: its
-    decoded code, float32 [S, S, 3]. `residual`: the photo's high-frequency residual over its crop
-    (`compose.blend.high_frequency`).
+    decoded code, float32 [S, S, 3]. `residuals`: the photo's high-frequency residuals over its crops
+    (`compose.blend.high_frequency`), by their sides.
     """
 
     portrait: Portrait
     box: tuple[int, int, int, int]
     before: Floats
-    residual: Floats
+    residuals: Cache
 
     @staticmethod
     def of(model: Model, portrait: Portrait, side: int = 512) -> "CloseUp":
         """The close-up of at most `side` pixels along its longer side; raises `BadRequest`."""
         if not SMALLEST <= side <= LARGEST:
             raise BadRequest(f"a close-up has {SMALLEST}..{LARGEST} pixels a side, found {side}")
-        parse_photo(model, portrait)  # not the smaller picture, which has other classes
+        # Not from the smaller picture, which has other classes and less detail.
+        parse_photo(model, portrait)
+        composes_finely(model, portrait)
         photo = portrait.photo
         x0, y0, x1, y1 = surroundings(model, portrait)
         scale = min(1.0, side / max(x1 - x0, y1 - y0))
@@ -65,12 +67,12 @@ class CloseUp:
             portrait.cache,
         )
         (before,) = model.decode(portrait.code.values[None])
-        return CloseUp(near, (x0, y0, x1, y1), before, high_frequency(near.photo, crop))
+        return CloseUp(near, (x0, y0, x1, y1), before, Cache(2))
 
     def render(self, model: Model, change: Change) -> Photo:
         """The close-up after a change of its portrait: what `render.paste` gives there, at this size."""
         known = self.before if change.before is self.portrait.code else None
-        return paste(model, self.portrait, change, before=known, residual=self.residual)
+        return paste(model, self.portrait, change, before=known, residuals=self.residuals)
 
     def region(self, model: Model, change: Change) -> Floats:
         """Where a change of its portrait may alter the close-up: 0..1, [H, W] (`render.region`)."""

@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from facedial import changes, generation, render
+from facedial import changes, detail, generation, render
 from facedial.arrays import Bytes, Floats
 from facedial.changes import Change
 from facedial.codes.code import Code
@@ -76,12 +76,20 @@ class Editor:
         """Crops uint8 [N, S, S, 3] on the model's frame -> codes; see `Model.encode`."""
         return self.reader.encode(crops, attributes)
 
-    def decode(self, codes: Sequence[Code], *, mse: bool = False) -> Bytes:
+    def decode(self, codes: Sequence[Code], *, mse: bool = False, size: int | None = None) -> Bytes:
         """Codes -> pictures uint8 [N, S, S, 3]; raises `CodeSpaceMismatch`.
 
-        By the GAN decoder where the model has one, or (`mse`) with the least squared error.
+        By the GAN decoder where the model has one, or (`mse`) with the least squared error. `size`:
+        of the side S; beyond the model's own, which None stands for, with the detail that it needs.
         """
-        return self.model.decode_bytes(codes, mse=mse)
+        return detail.decode(self.model, codes, mse=mse, size=size)
+
+    def size(self, asked: int | None = None) -> int:
+        """The side, in pixels, at which to decode codes: `asked`, or the largest where None.
+
+        Raises `BadRequest` for one at which the model draws no faces.
+        """
+        return detail.size_of(self.model, asked)
 
     def predict_attributes(self, portrait: Portrait) -> dict[str, float]:
         """Probability of each attribute in a portrait; computed once."""

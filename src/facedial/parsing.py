@@ -9,7 +9,7 @@ from facedial.arrays import Bytes, Doubles, Floats
 from facedial.compose.inpaint import fill
 from facedial.compose.masks import box_mean, rows_mask, smoothstep, soft_mask
 from facedial.editing.regions import EITHER, Region
-from facedial.faces.crop import head_template
+from facedial.faces.crop import Crop, head_template
 from facedial.faces.geometry import (
     Affine,
     apply,
@@ -34,6 +34,11 @@ GUIDE_RADIUS, GUIDE_EPSILON = 6, 4e-4
 NEAR = 3  # photo pixels around the parser's matte to which the guided one is confined
 APART = 0.9, 1.0  # distance from another head over that from the own one: from theirs to the own
 OTHER = 0.4, 0.8  # total variation up to which two parses agree, and from which on they differ
+# Change of the shape of classes over their size, up to which they keep their detail, and from which on
+# they keep none.
+RESHAPED = 0.15, 0.6
+LEAST_SKIN = 1e-4  # so that tones far from any skin have a mean
+AROUND_WHOLE = 0.03  # of the side, around classes that are replaced as a whole
 COARSE = 64  # pixels along the side at which hair that belongs together is found
 AROUND = GUIDE_RADIUS + 2  # pixels around hair that the guided filter may see
 OWN_HAIR = 0.25  # matte from which on hair belongs together
@@ -48,7 +53,7 @@ def classes_of(model: Model, portrait: Portrait) -> Floats:
     side = portrait.crop.pixels.shape[0]
 
     def parse() -> Floats:
-        logits, hair = model.parse(_crop(portrait.photo, _head(portrait))[None])
+        logits, hair = model.parse(head_crop(portrait).pixels[None])
         portrait.cache.get("head hair", lambda: hair[0])
         return _probabilities(logits[0], side)
 
@@ -65,8 +70,16 @@ def classes_drawn(model: Model, pictures: Floats) -> Floats:
     return np.stack([_probabilities(one, pictures.shape[1]) for one in logits])
 
 
+def head_crop(portrait: Portrait) -> Crop:
+    """A portrait's head at 256 px; cut from its photo once, before any close-up of it."""
+    pixels = portrait.cache.get(
+        "head crop", lambda: _crop(portrait.photo, _head(portrait)).astype(np.float32)
+    )
+    return Crop(pixels.astype(np.uint8), _head(portrait), portrait.crop.inside)
+
+
 def parse_photo(model: Model, portrait: Portrait) -> None:
-    """Fill a portrait's cache with the parses of its photo: close-ups share the cache and take these."""
+    """Fill a portrait's cache with what is read from its photo: close-ups share it and take this."""
     if model.frame == FRAME and model.has_parser:
         classes_of(model, portrait)
         _wide_hair(model, portrait)
@@ -90,6 +103,41 @@ def other_classes(one: Floats, other: Floats) -> Floats:
     """
     apart = smoothstep(np.abs(one - other).sum(0) / 2, OTHER)
     return np.asarray(np.minimum(1, 2 * box_mean(apart, 1)), np.float32)
+
+
+def replaced(region: Region, photo: Floats, first: Floats, last: Floats) -> Floats:
+    """Where the drawing replaces a region's `whole` classes, 0..1 [S, S]: around them in any parse.
+
+    `photo`, `first`, `last`: class probabilities [12, S, S] of the crop and of the drawings before and
+    after. The more the drawings' shapes differ, the nearer to 1.
+    """
+    if not region.whole:
+        return np.zeros_like(photo[0])
+    shares = [share(one, region.whole) for one in (photo, first, last)]
+    chosen = [CLASSES.index(name) for name in sorted(region.whole)]
+    apart = np.abs(last[chosen] - first[chosen]).sum() / max(float(shares[1].sum()), 1.0)
+    amount = smoothstep(apart, RESHAPED)
+    reach = round(AROUND_WHOLE * photo.shape[1])
+    around = np.minimum(1, box_mean(np.max(shares, axis=0), reach) * (2 * reach + 1))
+    return np.asarray(amount * box_mean(around, max(1, reach // 2)), np.float32)
+
+
+def broad_tone(
+    regions: Sequence[Region], difference: Floats, first: Floats, last: Floats
+) -> Floats | float:
+    """The broad change of the skin's tone in a difference of drawings [S, S, 3], where it is to stay out.
+
+    `first`, `last`: class probabilities [12, S, S] of both drawings. 0 where a region takes it.
+    """
+    if not all(one.tone for one in regions):
+        return 0.0
+    reach = round(max(one.tone for one in regions) * difference.shape[1])
+    weight = share(first, {"skin"}) * share(last, {"skin"}) + LEAST_SKIN
+    planes = [difference[..., c] * weight for c in range(3)]
+    total, *broad = (box_mean(box_mean(one, reach), reach) for one in (weight, *planes))
+    # A beard that the drawing loses does not darken the teeth beside it.
+    elsewhere = 1 - share(last, frozenset().union(*(one.whole for one in regions)))
+    return np.stack(broad, 2) * (elsewhere / total)[..., None]
 
 
 def region_mask(region: Region, photo: Floats, drawing: Floats) -> Floats:
@@ -182,7 +230,7 @@ def _head_hair(model: Model, portrait: Portrait) -> Floats:
     classes_of(model, portrait)
     # Computed again where the cache, which drops its oldest entries, has kept the classes alone.
     return portrait.cache.get(
-        "head hair", lambda: model.parse(_crop(portrait.photo, _head(portrait))[None])[1][0]
+        "head hair", lambda: model.parse(head_crop(portrait).pixels[None])[1][0]
     )
 
 

@@ -10,11 +10,12 @@ from facedial.arrays import Bytes, Doubles, Floats
 from facedial.cache import Cache
 from facedial.codes.attributes import ATTRIBUTES
 from facedial.codes.code import Code
+from facedial.detail import decode
 from facedial.errors import BadRequest
 from facedial.faces.crop import Crop, align, head_template
 from facedial.faces.face import Detector, Face
 from facedial.faces.find import face_from_eyes, find
-from facedial.faces.geometry import apply, invert
+from facedial.faces.geometry import apply, invert, scaling
 from facedial.faces.mark import GENERATED
 from facedial.faces.photo import Photo
 from facedial.model import CLASSIFIER_SIDE, FRAME, Model
@@ -112,18 +113,21 @@ class PortraitReader:
         (code,) = self.encode(pixels[None])
         return Portrait(Photo(pixels), None, Crop(pixels, WHOLE, 1.0), code)
 
-    def of_code(self, code: Code, name: str = "face") -> Portrait:
+    def of_code(self, code: Code, name: str = "face", size: int | None = None) -> Portrait:
         """The decoded face of a code as a portrait, so that new faces are edited like photos.
 
-        The code stays as it is; the picture is not encoded again.
+        The code stays as it is; the picture is not encoded again. `size`: of its photo, as for
+        `Editor.decode`.
         """
+        side = self.model.side if size is None else size
         (pixels,) = self.model.decode_bytes([code])
-        photo = Photo(pixels, name, mark=GENERATED)
+        (picture,) = decode(self.model, [code], size=size)
+        photo = Photo(picture, name, mark=GENERATED)
         face = None
         if self.model.needs_face:
-            side = float(self.model.side)
-            face = Face(np.array([0.0, 0.0, side, side]), head_template(self.model.side), 1.0)
-        return Portrait(photo, face, Crop(photo.pixels, WHOLE, 1.0), code)
+            face = Face(np.array([0.0, 0.0, side, side]), head_template(side), 1.0)
+        scale = side / self.model.side
+        return Portrait(photo, face, Crop(pixels, scaling(scale, scale), 1.0), code)
 
     def predict_attributes(self, portrait: Portrait) -> dict[str, float]:
         """Probability of each attribute in a portrait; computed once."""

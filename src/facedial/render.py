@@ -5,15 +5,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facedial import parsing
+from facedial import detail, parsing
 from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.changes import Change
-from facedial.compose.blend import DetailLoss, noise_level, paste_change
+from facedial.compose.blend import DetailLoss, high_frequency, noise_level, paste_change
 from facedial.compose.inpaint import inpaint_background, membrane
-from facedial.compose.masks import changed_mask, detail_loss, disocclusion_mask, soft_mask
+from facedial.compose.masks import (
+    changed_mask,
+    detail_loss,
+    disocclusion_mask,
+    enlarged,
+    resize_mask,
+    soft_mask,
+)
 from facedial.compose.recolour import NATURAL, HairColour, Transfer, mixed, recoloured, shading
 from facedial.editing.regions import EVERYTHING, Region, region_of
+from facedial.faces.crop import Crop
 from facedial.faces.geometry import invert, warp, warp_float
 from facedial.faces.mark import EDITED
 from facedial.faces.photo import Photo
@@ -22,18 +30,20 @@ from facedial.model import FRAME, Model
 from facedial.portrait import Portrait
 
 SKIN = ("skin", "brows", "ears")
+LEAST_FILLED = 0.75  # of 256 px that a head has in its photo to be composed at 256 px
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Composite:
     """A change in crop pixels: `difference` [S, S, 3] in levels, and which fine detail it removes.
 
-    `region`: where it may differ from 0, 0..1 [S, S].
+    `kept_noise` [S, S]: share of the photo's noise that stays where detail is removed. `region`: where
+    the difference may differ from 0, 0..1 [S, S].
     """
 
     difference: Floats
     detail_loss: Floats
-    noise_level: float | Floats
+    kept_noise: Floats
     region: Floats
 
 
@@ -44,25 +54,34 @@ def paste(
     *,
     onto: Photo | None = None,
     before: Floats | None = None,
-    residual: Floats | None = None,
+    residuals: Cache | None = None,
 ) -> Photo:
     """The photo (or `onto`) with a change, at full size.
 
     What is drawn is confined to the regions of the attributes (`editing.regions`); hair colours are
-    transferred to the photo's own hair. `before` [S, S, 3] and `residual` [H, W, 3]: the decoded code
-    before the change and the photo's residual (`compose.blend.high_frequency`), where they are known.
-    A change of nothing gives the same pixels; anything else is marked as edited (`faces.mark`).
+    transferred to the photo's own hair. `before` [S, S, 3]: the decoded code before the change, where
+    it is known. `residuals`: keeps the photo's residuals (`compose.blend.high_frequency`), for photos
+    that are rendered often. A change of nothing gives the same pixels; anything else is marked as
+    edited (`faces.mark`).
     """
     photo = portrait.photo if onto is None else onto
     changed = photo
     if not np.array_equal(change.pasted.values, change.before.values):
-        composite = composed(model, portrait, change, before)
+        composite, crop = composed(model, portrait, change, before), portrait.crop
+        if change.fine and composes_finely(model, portrait):
+            crop = parsing.head_crop(portrait)
+            composite = finer(model, portrait.crop, crop, composite)
+        residual = None
+        if residuals is not None:
+            size = crop.pixels.shape[0]
+            residual = residuals.get(size, lambda: high_frequency(portrait.photo, crop))
+        noise = composite.kept_noise * _noise_level(portrait, crop)
         changed = paste_change(
             photo,
-            portrait.crop,
+            crop,
             composite.difference,
-            soft_mask(model.side),
-            loss=DetailLoss(composite.detail_loss, composite.noise_level, residual),
+            soft_mask(crop.pixels.shape[0]),
+            loss=DetailLoss(composite.detail_loss, noise, residual),
             source=portrait.photo,
         )
     if any(change.recolour.values()):
@@ -81,7 +100,7 @@ def composed(
     after, before = _decoded(model, change, before)
     crop = portrait.crop.pixels
     loss = change.detail_replacement * detail_loss(before, after)
-    noise: float | Floats = _noise_level(portrait)
+    noise = np.ones_like(loss)
     # What the decoded face lacks of the photo: kept where the photo is, continued where it goes.
     lacking = crop - before
     if model.frame != FRAME or not model.has_parser:
@@ -93,9 +112,11 @@ def composed(
     # Drawings are compared, so that small changes do little where the drawing errs about the photo.
     key = ("drawn", change.before.values.tobytes())
     first = portrait.cache.get(key, lambda: parsing.classes_drawn(model, before[None])[0])
+    after = after - parsing.broad_tone(regions, after - before, first, last)
     # A rim or a fringe that goes takes its detail with it, however the drawing shows what it hid.
     other = np.minimum(parsing.other_classes(own, last), parsing.other_classes(first, last))
-    loss = np.maximum(loss, change.detail_replacement * other)
+    whole = [parsing.replaced(one, own, first, last) for one in regions]
+    loss = np.maximum(loss, change.detail_replacement * np.max([other, *whole], axis=0))
     known = 1 - loss
     if any(one.uncovers for one in regions):
         # Skin that comes to light has the colours of the face's skin, not those of hair or wall.
@@ -108,10 +129,39 @@ def composed(
         gone = gone * np.max([parsing.uncovered(one, own) for one in regions], axis=0)
         background = _background(portrait, parsing.person(own))
         difference += gone[..., None] * (background - crop - difference)
-        loss, noise = np.maximum(loss, gone), noise * (1 - gone)
+        loss, noise = np.maximum(loss, gone), 1 - gone
         mask = np.maximum(mask, gone)
     difference *= mask[..., None]
     return Composite(difference, loss * mask, noise, mask)
+
+
+def composes_finely(model: Model, portrait: Portrait) -> bool:
+    """Whether changes of a portrait are composed at 256 px: its head fills about so many in its photo."""
+    if not detail.draws_detail(model):
+        return False
+    step = float(np.sqrt(abs(np.linalg.det(portrait.crop.to_photo[:, :2]))))
+    # Of the photo itself, which a close-up made smaller shares the cache with.
+    (side,) = portrait.cache.get(
+        "head side", lambda: np.array([step * portrait.crop.pixels.shape[0]], np.float32)
+    )
+    return float(side) >= LEAST_FILLED * detail.SIDE
+
+
+def finer(model: Model, coarse: Crop, fine: Crop, composite: Composite) -> Composite:
+    """A change composed in `coarse` [S, S], with detail of the larger crop `fine` [256, 256]."""
+    size = fine.pixels.shape[0]
+    own = enlarged(coarse.pixels.astype(np.float32), size)
+    loss, noise, mask = (
+        resize_mask(one, size)
+        for one in (composite.detail_loss, composite.kept_noise, composite.region)
+    )
+    # What the enlarged crop lacks of the finer one goes where detail is lost.
+    lost = loss[..., None] * (own - fine.pixels)
+    difference = enlarged(composite.difference, size) + lost
+    difference *= (mask > 0)[..., None]
+    if loss.any():
+        difference += detail.added(model, fine.pixels + difference, loss)
+    return Composite(difference, loss, noise, mask)
 
 
 def region(model: Model, portrait: Portrait, change: Change) -> Floats:
@@ -182,12 +232,12 @@ def _decoded(model: Model, change: Change, before: Floats | None) -> tuple[Float
     return np.clip(after, 0, 255), np.clip(before, 0, 255)
 
 
-def _noise_level(portrait: Portrait) -> float:
-    """`compose.blend.noise_level`, computed once for each size the face is seen at."""
-    photo, crop = portrait.photo, portrait.crop
+def _noise_level(portrait: Portrait, crop: Crop) -> float:
+    """`compose.blend.noise_level` of a crop of the photo, computed once for each size it is seen at."""
+    photo = portrait.photo
     # A close-up shares the portrait's cache, and shows the face at another size.
     (found,) = portrait.cache.get(
-        ("noise level", crop.to_photo.tobytes()),
+        ("noise level", crop.to_photo.tobytes(), crop.pixels.shape[0]),
         lambda: np.array([noise_level(photo, crop)], np.float32),
     )
     return float(found)

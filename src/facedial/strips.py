@@ -22,7 +22,7 @@ from facedial.portrait import Portrait
 
 Pixels = NDArray[np.uint8]
 
-DEMO_FACES = 16
+DEMO_FACES, DEMO_ACROSS = 16, 8
 DEMO_EDITS = ("Smiling", "Eyeglasses", "Blond_Hair", "Male", "Young")
 # Companded bytes (as by mu-law in telephony, here by asinh): largest number kept, and how fast steps grow
 # with it. Most numbers are small; the few large ones lead, so that clipping them would cost most.
@@ -50,18 +50,28 @@ def companded(code: Code) -> Code:
 
 
 def reconstruction_strip(
-    editor: Editor, portraits: Sequence[Portrait], *, as_bytes: bool = False
+    editor: Editor,
+    portraits: Sequence[Portrait],
+    *,
+    as_bytes: bool = False,
+    size: int | None = None,
 ) -> tuple[Photo, list[dict[str, float]]]:
     """Crop beside reconstruction for each face, and rows with `psnr` (dB), `ssim`, `bytes`.
 
-    `as_bytes`: of the code rounded to one byte a number (`companded`).
+    `as_bytes`: of the code rounded to one byte a number (`companded`). `size`: of the pictures, as for
+    `Editor.size`; the figures are always those of the model's own size.
     """
+    side = editor.size(size)
     rows, numbers = [], []
     for portrait in portraits:
         code = companded(portrait.code) if as_bytes else portrait.code
         decoded = editor.decode([code], mse=True)[0]
         crop = portrait.crop.pixels
-        rows.append(sheet.grid([crop, decoded], 2))
+        shown = [crop, decoded]
+        if side != editor.model.side:
+            larger = align(portrait.photo, portrait.face, editor.model.frame, side)
+            shown = [larger.pixels, editor.decode([code], size=side)[0]]
+        rows.append(sheet.grid(shown, 2))
         numbers.append(
             {
                 "psnr": float(scores.psnr(crop[None], decoded[None])[0]),
@@ -79,19 +89,21 @@ def save_faces(
     *,
     names: Sequence[str],
     as_grid: bool,
+    size: int | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
     """Decode codes into one sheet, or into one PNG each in the folder `out`; returns the paths.
 
     `names`: of the codes, or of the files they came from; the PNGs are named after them. A single face
-    may also be written to the file `out`. Raises `BadRequest` before anything is decoded when an output
-    exists.
+    may also be written to the file `out`. `size`: as for `Editor.size`. Raises `BadRequest` before
+    anything is decoded when an output exists.
     """
     if not codes:
         raise BadRequest("there are no codes to decode; encode or generate some")
+    side = editor.size(size)
     if as_grid or (len(codes) == 1 and out.suffix.lower() in WRITABLE and not out.is_dir()):
         _refuse_existing([out], overwrite=overwrite)
-        pictures = list(editor.decode(codes))
+        pictures = list(editor.decode(codes, size=side))
         columns = int(np.ceil(np.sqrt(len(pictures))))
         Photo(sheet.grid(pictures, columns), out.name, mark=GENERATED).save(
             out, overwrite=overwrite
@@ -102,7 +114,7 @@ def save_faces(
     paths = [out / f"{stem}.png" for stem in _stems(names)]
     _refuse_existing(paths, overwrite=overwrite)
     out.mkdir(parents=True, exist_ok=True)
-    for path, picture in zip(paths, editor.decode(codes), strict=True):
+    for path, picture in zip(paths, editor.decode(codes, size=side), strict=True):
         Photo(picture, path.name, mark=GENERATED).save(path, overwrite=overwrite)
     return paths
 
@@ -144,14 +156,15 @@ def save_interpolation(
     out: Path,
     *,
     per_s: float,
+    size: int | None = None,
     overwrite: bool = False,
 ) -> None:
     """Codes of an interpolation, decoded: an animation, or a folder of PNGs.
 
-    `per_s`: frames a second. Raises `BadRequest` as `check_interpolation`.
+    `per_s`: frames a second. `size`: as for `Editor.size`. Raises `BadRequest` as `check_interpolation`.
     """
     check_interpolation(out, per_s, overwrite=overwrite)
-    frames = list(editor.decode(codes))
+    frames = list(editor.decode(codes, size=editor.size(size)))
     if out.suffix:
         sheet.save_frames(frames, out, per_s=per_s, overwrite=overwrite)
         return
@@ -199,15 +212,17 @@ def save_crops(
 def demo(editor: Editor, subjects: Sequence[Portrait], seed: int) -> Photo:
     """A contact sheet: new faces, and reconstructions and edits of `subjects` or of new faces."""
     codes = editor.generate(DEMO_FACES, seed=seed)
+    frame, side = editor.model.frame, editor.size()
+    width = DEMO_ACROSS * (side + 2)
     parts = [
-        sheet.caption("new faces from random codes", 8 * 130),
-        sheet.grid(list(editor.decode(codes)), 8),
+        sheet.caption("new faces from random codes", width),
+        sheet.grid(list(editor.decode(codes, size=side)), DEMO_ACROSS),
     ]
-    faces = subjects or [editor.reader.of_code(code) for code in codes[:4]]
-    parts.append(sheet.caption(" | ".join(["face", "reconstruction", *DEMO_EDITS]), 8 * 130))
-    frame, side = editor.model.frame, editor.model.side
+    faces = subjects or [editor.reader.of_code(code, size=side) for code in codes[:4]]
+    parts.append(sheet.caption(" | ".join(["face", "reconstruction", *DEMO_EDITS]), width))
     for face in faces:
-        row = [face.crop.pixels, editor.decode([face.code])[0]]
+        row = [align(face.photo, face.face, frame, side).pixels]
+        row.append(editor.decode([face.code], size=side)[0])
         current = editor.current_values(face)
         for name in DEMO_EDITS:
             # Each face gets the attribute where it lacks it, and loses it where it has it.

@@ -116,6 +116,12 @@ THREADS = click.option(
     metavar="N",
     help="CPU threads; by default as many as this process may use (OMP_NUM_THREADS is honoured).",
 )
+SIZE = click.option(
+    "--size",
+    type=click.IntRange(min=1),
+    help="Side of a face's picture in pixels: 128, or 256 where the model has the network that draws "
+    "its detail (default: the largest).",
+)
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 SKIP_EXISTING = click.option(
     "--skip-existing", is_flag=True, help="Skip photos whose outputs exist."

@@ -32,6 +32,15 @@ def resize_mask(mask: Float32, size: int) -> Float32:
     return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.BILINEAR))
 
 
+def enlarged(pixels: Float32, size: int) -> Float32:
+    """Values [M, M, C] as [S, S, C], bicubic by Pillow's kernel (Keys 1981, a = -0.5)."""
+    planes = [
+        Image.fromarray(pixels[..., c]).resize((size, size), Image.Resampling.BICUBIC)
+        for c in range(pixels.shape[2])
+    ]
+    return np.stack([np.asarray(one) for one in planes], 2)
+
+
 def face_oval(size: int) -> Float32:
     """Mask float32 [S, S] of a crop on the head frame: 1 in the face, 0 in hair and background."""
     down, across = np.mgrid[:size, :size] / (size - 1)

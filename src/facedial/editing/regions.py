@@ -22,7 +22,9 @@ class Region:
     `where`: `BOTH` or `EITHER`. `within`: classes of the photo outside which nothing changes. `grown`:
     share of the side by which the region is dilated. `rows`: the first and the last that may change, as
     shares of the side. `changed`: whether only what the drawing changes much counts. `uncovers`:
-    whether background may appear where the person was.
+    whether background may appear where the person was. `whole`: classes that the drawing replaces as a
+    whole once their shape changes. `tone`: share of the side; changes of the skin's tone that are
+    broader stay the photo's (0: none).
     """
 
     classes: frozenset[str]
@@ -33,6 +35,8 @@ class Region:
     rows: tuple[float, float] = (0.0, 1.0)
     changed: bool = False
     uncovers: bool = False
+    whole: frozenset[str] = frozenset()
+    tone: float = 0.0
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -42,15 +46,27 @@ class Region:
 
 
 def _both(
-    *classes: str, drawn: Iterable[str] | None = None, rows: tuple[float, float] = (0.0, 1.0)
+    *classes: str,
+    drawn: Iterable[str] | None = None,
+    rows: tuple[float, float] = (0.0, 1.0),
+    whole: Iterable[str] = (),
+    tone: float = 0.0,
 ) -> Region:
     own = frozenset(classes)
-    return Region(classes=own, drawn=own if drawn is None else frozenset(drawn), rows=rows)
+    return Region(
+        classes=own,
+        drawn=own if drawn is None else frozenset(drawn),
+        rows=rows,
+        whole=frozenset(whole),
+        tone=tone,
+    )
 
 
 FACE = ("skin", "brows", "eyes", "glasses", "mouth", "lips")
 _HEAD = (*FACE, "ears", "neck", "hair")
-_MOUTH = _both("skin", "mouth", "lips", rows=(BELOW_EYES, 1.0))
+# Half a new mouth over half the old one shows lips as a ghost between teeth.
+_LIPS = ("mouth", "lips")
+_MOUTH = _both("skin", *_LIPS, rows=(BELOW_EYES, 1.0), whole=_LIPS, tone=0.05)
 _BEARD = _both(
     "skin",
     "mouth",
@@ -58,6 +74,7 @@ _BEARD = _both(
     "neck",
     drawn=("skin", "mouth", "lips", "neck", "hair"),
     rows=(BELOW_EYES, 1.0),
+    whole=_LIPS,
 )
 _EYES = _both("skin", "brows", "eyes", "glasses", rows=(ABOVE_BROWS, 0.65))
 _TONE = _both("skin", "ears", "neck", "lips", "glasses")

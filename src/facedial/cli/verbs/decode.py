@@ -24,6 +24,7 @@ from facedial.cli.outputs import picture
     help="Default: decoded.png, or the folder decoded with --single.",
 )
 @options.OVERWRITE
+@options.SIZE
 @options.MODEL
 @options.THREADS
 def command(
@@ -31,6 +32,7 @@ def command(
     as_grid: bool,
     out: Path | None,
     overwrite: bool,
+    size: int | None,
     model: str | None,
     threads: int | None,
 ) -> None:
@@ -45,8 +47,15 @@ def command(
     table = load_codes(codes)
     loaded = [table.code(row) for row in range(len(table.names))]
     with Editor.open(model, threads=threads) as editor:
+        editor.size(size)
         written = strips.save_faces(
-            editor, loaded, target, as_grid=as_grid, overwrite=overwrite, names=table.names
+            editor,
+            loaded,
+            target,
+            as_grid=as_grid,
+            size=size,
+            overwrite=overwrite,
+            names=table.names,
         )
     for path in written:
         streams.say(str(path))

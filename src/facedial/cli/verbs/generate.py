@@ -89,6 +89,7 @@ from facedial.cli.outputs import codes_file, picture
     help="Default: faces.png, or the folder faces with --single.",
 )
 @options.OVERWRITE
+@options.SIZE
 @options.MODEL
 @options.THREADS
 def command(
@@ -107,6 +108,7 @@ def command(
     codes: Path | None,
     out: Path | None,
     overwrite: bool,
+    size: int | None,
     model: str | None,
     threads: int | None,
 ) -> None:
@@ -124,6 +126,7 @@ def command(
     if codes is not None:
         codes_file(codes, overwrite=overwrite)
     with Editor.open(model, threads=threads) as editor:
+        editor.size(size)
         source = editor.prior(prior, guidance=guidance, steps=steps, max_attempts=max_attempts)
         if ask:
             if not source.names:
@@ -147,7 +150,7 @@ def command(
             streams.warn(asking.also_set(extra))
         numbers = [f"face-{i:04d}" for i in range(first, first + count)]
         written = strips.save_faces(
-            editor, drawn, target, as_grid=as_grid, overwrite=overwrite, names=numbers
+            editor, drawn, target, as_grid=as_grid, size=size, overwrite=overwrite, names=numbers
         )
         if codes is not None:
             names = [f"seed-{seed}-{number}" for number in numbers]

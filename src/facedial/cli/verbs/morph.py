@@ -43,6 +43,7 @@ from facedial.cli.outputs import fresh
     help="Interpolate codes linearly (faces fade into each other), also where the model has a flow.",
 )
 @options.OVERWRITE
+@options.SIZE
 @options.MODEL
 @options.THREADS
 def command(
@@ -54,6 +55,7 @@ def command(
     out: Path,
     linear: bool,
     overwrite: bool,
+    size: int | None,
     model: str | None,
     threads: int | None,
 ) -> None:
@@ -65,7 +67,10 @@ def command(
         fresh(out, overwrite=overwrite)
     strips.check_interpolation(out, per_second, overwrite=overwrite)
     with Editor.open(model, threads=threads) as editor:
+        editor.size(size)
         faces = [editor.read(opened(path))[0] for path in (first, *through, last)]
         codes = editor.interpolate(faces, steps, linear=linear)
-        strips.save_interpolation(editor, codes, out, per_s=per_second, overwrite=overwrite)
+        strips.save_interpolation(
+            editor, codes, out, per_s=per_second, size=size, overwrite=overwrite
+        )
     streams.say(str(out))

@@ -20,6 +20,7 @@ from facedial.cli.options import Face, Output
 @options.OVERWRITE
 @options.SKIP_EXISTING
 @options.AS_JSON
+@options.SIZE
 @options.MODEL
 @options.THREADS
 def command(
@@ -31,6 +32,7 @@ def command(
     overwrite: bool,
     skip_existing: bool,
     as_json: bool,
+    size: int | None,
     model: str | None,
     threads: int | None,
 ) -> int:
@@ -45,10 +47,13 @@ def command(
     )
     tally.skip(plan.skipped)
     with Editor.open(model, threads=threads) as editor:
+        editor.size(size)
         for target, (path, attempt) in zip(plan.targets, tally.each(plan.photos), strict=True):
             with attempt:
                 portraits = editor.portraits(opened(path), face)
-                picture, rows = strips.reconstruction_strip(editor, portraits, as_bytes=as_bytes)
+                picture, rows = strips.reconstruction_strip(
+                    editor, portraits, as_bytes=as_bytes, size=size
+                )
                 picture.save(target, overwrite=overwrite)
                 tally.rows += [{"input": str(path), "output": str(target), **row} for row in rows]
                 if not as_json:

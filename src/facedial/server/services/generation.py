@@ -21,7 +21,7 @@ def generate(
     codes = editor.generate(count, seed=seed, targets=targets, **sampling)
     return [
         _data_url(Photo(pixels, "face", mark=GENERATED).encoded(".png"), "png")
-        for pixels in editor.decode(codes)
+        for pixels in editor.decode(codes, size=editor.size())
     ]
 
 
@@ -37,7 +37,7 @@ def open_generated(
 ) -> OpenPhoto:
     """Face `number` of a seed, counted from 0, open like a photo."""
     (code,) = editor.generate(1, first=number, seed=seed, targets=targets, **sampling)
-    portrait = editor.reader.of_code(code, f"face {number} of seed {seed}")
+    portrait = editor.reader.of_code(code, f"face {number} of seed {seed}", editor.size())
     return OpenPhoto(portrait.photo, (portrait,))
 
 
@@ -51,7 +51,8 @@ def interpolate(
     count = (len(faces) - 1) * (steps - 1) + 1
     if count > limits.frames:
         raise BadRequest(f"{count} pictures are too many; give fewer steps or faces")
-    return list(editor.decode(editor.interpolate(faces, steps, linear=linear)))
+    codes = editor.interpolate(faces, steps, linear=linear)
+    return list(editor.decode(codes, size=editor.size()))
 
 
 def animation(frames: Sequence[Any], ending: str, per_second: float) -> bytes:

@@ -1,0 +1,58 @@
+"""Where a drawing replaces the photo, and which change of tone is left out."""
+
+import numpy as np
+
+from facedial.arrays import Floats
+from facedial.editing.regions import region_of
+from facedial.faces.parse import CLASSES
+from facedial.parsing import broad_tone, replaced
+
+SIDE = 128
+MOUTH = region_of("Smiling")
+
+
+def face(top: int, bottom: int) -> Floats:
+    """Class probabilities [12, S, S]: skin, lips between two rows, teeth in their middle third."""
+    third = (bottom - top) // 3
+    names = np.full((SIDE, SIDE), CLASSES.index("skin"))
+    names[top:bottom, 44:84] = CLASSES.index("lips")
+    names[top + third : bottom - third, 44:84] = CLASSES.index("mouth")
+    return np.asarray(names == np.arange(len(CLASSES))[:, None, None], np.float32)
+
+
+def test_a_mouth_of_another_shape_is_replaced_as_a_whole() -> None:
+    closed, wide = face(90, 96), face(86, 104)
+    found = replaced(MOUTH, closed, closed, wide)
+    assert found.shape == (SIDE, SIDE) and found.min() >= 0 and found.max() <= 1
+    # Both mouths, the old one in the photo's place too, and nothing far from them.
+    assert (found[86:104, 44:84] > 0.95).all()
+    assert not found[:70].any() and not found[:, :30].any()
+    moved = replaced(MOUTH, face(104, 110), closed, wide)
+    assert (moved[104:110, 44:84] > 0.95).all()
+
+
+def test_a_mouth_that_stays_keeps_its_detail() -> None:
+    closed = face(90, 96)
+    assert not replaced(MOUTH, closed, closed, closed).any()
+    mixed = np.asarray(0.97 * closed + 0.03 * face(86, 104), np.float32)
+    nearly = replaced(MOUTH, closed, closed, mixed)
+    assert nearly.max() < 0.1
+    assert not replaced(region_of("Bangs"), closed, closed, face(86, 104)).any()
+
+
+def test_the_tone_of_the_skin_stays_and_new_lips_keep_theirs() -> None:
+    first, last = face(90, 96), face(86, 104)
+    difference = np.full((SIDE, SIDE, 3), 12.0, np.float32)
+    difference[60, 60] += 100  # a fold
+    broad = broad_tone([MOUTH], difference, first, last)
+    assert isinstance(broad, np.ndarray)
+    assert np.abs(broad[:40] - 12).max() < 0.1
+    assert np.abs(broad[60, 60] - 12).max() < 5  # so the fold stays in the difference
+    assert not broad[90:100, 50:78].any()
+
+
+def test_edits_that_are_of_tone_keep_it() -> None:
+    first, last = face(90, 96), face(86, 104)
+    difference = np.full((SIDE, SIDE, 3), 12.0, np.float32)
+    assert broad_tone([region_of("Goatee")], difference, first, last) == 0
+    assert broad_tone([MOUTH, region_of("Pale_Skin")], difference, first, last) == 0
