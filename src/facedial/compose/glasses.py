@@ -37,8 +37,8 @@ RIM = 1.7, 3.6  # px of the 256: thickness of a rim
 PLAIN_RIM = 2.6  # where lenses are too dark to show one
 VISIBLE = 10.0  # levels by which a rim is darker than what is beside it
 DARK = 0.24  # luma of a rim over that of the skin, at most
-ARM = 0.75, 1.0  # eye distances from the lens at which an arm begins to fade, and ends
-SOFT = 0.5  # px of the 256: least half width of an edge
+ARM = 1.0, 1.35  # eye distances from the lens at which an arm begins to fade, and ends
+SOFT = 0.35  # px of the 256: least half width of an edge
 SHADOW, SHADOW_REACH, SHADOW_BELOW = 0.42, 1.6, 1.8  # strength; px of the 256
 DARKEST, FADING = (
     0.965,
