@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facedial import parsing
+from facedial import parsing, render
 from facedial.cache import Cache
+from facedial.closeup import CloseUp
 from facedial.editing.request import Edit
-from facedial.editing.table import BEST, DIRECTION, FAST
+from facedial.editing.table import BEST, DIRECTION, FAST, FLOW
 from facedial.editor import Editor
+from facedial.errors import BadRequest
 from facedial.faces.geometry import invert, warp_float
 from facedial.faces.photo import Photo
+from facedial.model import Model
 from facedial.portrait import Portrait
 
 
@@ -101,6 +104,97 @@ def test_a_shape_and_a_colour_of_hair_go_together(editor: Editor, portrait: Port
 def test_a_head_without_hair_stays_as_it_is(editor: Editor) -> None:
     flat = editor.reader.of_crop(np.full((128, 128, 3), 127, np.uint8))
     assert editor.render(flat, Edit(hair_colour="#ff0000")) is flat.photo
+
+
+@pytest.fixture(scope="module")
+def clear(editor: Editor, portrait: Portrait) -> Photo:
+    return editor.render(portrait, {"Eyeglasses": 1})
+
+
+def test_glasses_are_put_on_and_the_eyes_stay_as_they_are(
+    editor: Editor, portrait: Portrait, clear: Photo
+) -> None:
+    apart = changed(portrait.photo, clear)
+    change = editor.change(portrait, Edit({"Eyeglasses": 1}))
+    region = render.region(editor.model, portrait, change)
+    assert not apart[region == 0].any() and apart.max() > 60
+    eyes = shown(editor, portrait, {"eyes"}) > 0.9
+    assert eyes.sum() > 10 and np.median(apart[eyes]) <= 6
+    assert changed(clear, editor.render(portrait, {"Eyeglasses": 1}, quality=FAST)).max() == 0
+
+
+def test_lenses_darken_with_their_darkness(
+    editor: Editor, portrait: Portrait, clear: Photo
+) -> None:
+    eyes = shown(editor, portrait, {"eyes"}) > 0.9
+    light = [
+        editor.render(portrait, Edit({"Eyeglasses": 1}, lens_darkness=d)).pixels[eyes].mean()
+        for d in (0.0, 0.3, 0.7, 1.0)
+    ]
+    assert light[0] == clear.pixels[eyes].mean()
+    assert sorted(light, reverse=True) == light and light[-1] < 0.6 * light[0]
+
+
+def test_glasses_fade_in_with_their_strength(
+    editor: Editor, portrait: Portrait, clear: Photo
+) -> None:
+    half, none = (
+        editor.render(portrait, Edit({"Eyeglasses": 1}, lens_darkness=1, strength=s))
+        for s in (0.5, 0)
+    )
+    assert none is portrait.photo
+    dark = editor.render(portrait, Edit({"Eyeglasses": 1}, lens_darkness=1))
+    sums = [changed(portrait.photo, one).sum() for one in (half, dark)]
+    assert 0.4 < sums[0] / sums[1] < 0.6
+
+
+def test_dark_lenses_go_into_glasses_that_are_worn(
+    editor: Editor, portrait: Portrait, clear: Photo
+) -> None:
+    """Of the photo with glasses, as a photo of its own; nothing is put on above them."""
+    (wears,) = editor.read(dataclasses.replace(clear, mark=None), [portrait.face])
+    assert parsing.share(parsing.classes_of(editor.model, wears), {"glasses"}).mean() > 0.004
+    assert editor.render(wears, {"Eyeglasses": 1}).pixels is wears.photo.pixels
+    eyes = shown(editor, portrait, {"eyes"}) > 0.9
+    dark = editor.render(wears, Edit(lens_darkness=1))
+    assert dark.pixels[eyes].mean() < 0.6 * clear.pixels[eyes].mean()
+    # A face without glasses has no lenses.
+    assert editor.render(portrait, Edit(lens_darkness=1)).pixels is portrait.photo.pixels
+
+
+def test_glasses_taken_off_and_other_methods_are_drawn(editor: Editor, portrait: Portrait) -> None:
+    off = editor.change(portrait, Edit({"Eyeglasses": 0}), quality=FAST)
+    assert off.glasses is None and off.drawn_names == ("Eyeglasses",)
+    for method in (DIRECTION, FLOW):
+        drawn = editor.change(portrait, Edit({"Eyeglasses": 1}), method, FAST)
+        assert drawn.glasses is None and drawn.drawn_names == ("Eyeglasses",)
+        with pytest.raises(BadRequest, match=f"the method {method} draws lenses"):
+            editor.check(Edit({"Eyeglasses": 1}, lens_darkness=1), method)
+    with_smile = editor.change(portrait, Edit({"Eyeglasses": 1, "Smiling": 0}), quality=FAST)
+    assert with_smile.puts_glasses_on and with_smile.drawn_names == ("Smiling",)
+
+
+def test_a_model_without_a_parser_draws_glasses_and_refuses_dark_lenses(
+    editor: Editor, portrait: Portrait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Model, "has_parser", property(lambda self: False))
+    assert editor.render(portrait, {"Eyeglasses": 1}, quality=FAST) is not portrait.photo
+    with pytest.raises(BadRequest, match=r"no parser of heads.*leave lens_darkness out"):
+        editor.check(Edit({"Eyeglasses": 1}, lens_darkness=1))
+
+
+def test_a_close_up_shows_the_glasses_of_the_photo(
+    editor: Editor, portrait: Portrait, clear: Photo
+) -> None:
+    near = CloseUp.of(editor.model, portrait, 1024)
+    change = editor.change(near.portrait, Edit({"Eyeglasses": 1}))
+    x0, y0, x1, y1 = near.box
+    part = near.render(editor.model, change).pixels
+    if part.shape == clear.pixels[y0:y1, x0:x1].shape:
+        assert np.abs(part.astype(int) - clear.pixels[y0:y1, x0:x1]).max() <= 3
+    small = CloseUp.of(editor.model, portrait, 128)
+    one, two = (small.region(editor.model, change), near.region(editor.model, change))
+    assert (one > 0).mean() == pytest.approx((two > 0).mean(), rel=0.35)
 
 
 def test_what_a_full_cache_dropped_is_computed_again(editor: Editor, portrait: Portrait) -> None:

@@ -11,12 +11,14 @@ from facedial.cache import Cache
 from facedial.codes.code import Code
 from facedial.editing.implied import COLOURS, implied_by, partway, remains, with_implied
 from facedial.editing.request import Edit
-from facedial.editing.table import BEST, FAST, FLOW, FULL, QUALITIES, EditMethod, only
+from facedial.editing.table import BEST, FAST, FLOW, FULL, METHODS, QUALITIES, EditMethod, only
 from facedial.errors import BadRequest
 from facedial.flow.inversion import FlowEdit, condition_of
 from facedial.model import FRAME, Model
 
 WHOLE_RANGE = 2  # of a condition, from -1 without an attribute to 1 with it
+GLASSES = "Eyeglasses"
+WEARS = 0.5  # probability from which on a face has glasses: none are added
 MIN_WAY = 0.25  # least distance to a target that counts, so that blond hair can become more so
 # Hair colour -> the one that hair takes when this is taken away.
 AWAY = {
@@ -27,6 +29,19 @@ AWAY = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class GlassesChange:
+    """Glasses that are put on: `share` of them (0: none), of the shape that the code `drawn` shows.
+
+    `darkness` of their lenses, or of those of the glasses that the photo shows, 0 clear..1 dark; None:
+    clear lenses, and as they are in the photo's own.
+    """
+
+    share: float = 0.0
+    drawn: Code | None = None
+    darkness: float | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
     """What an edit does to a face: its codes before and after.
@@ -34,8 +49,9 @@ class Change:
     `edit`: the request, names as the model spells them. `implied`: implied attribute -> where it
     arrives (`editing.implied`). `detail_replacement`: as for `EditMethod`.
     `recolour`: hair colours (attributes, or `#rrggbb`) -> share of the way there, which the photo's own
-    hair takes; `drawn`: the code after everything but these, whose decoded face is pasted; `after`
-    where None. `fine`: whether detail is drawn that the decoded face lacks (`detail`).
+    hair takes; `glasses`: those that are put on, None where glasses are pasted as drawn; `drawn`: the
+    code after everything but these, whose decoded face is pasted; `after` where None. `fine`: whether
+    detail is drawn that the decoded face lacks (`detail`).
     """
 
     before: Code
@@ -45,6 +61,7 @@ class Change:
     detail_replacement: float = 0.0
     recolour: Mapping[str, float] = dataclasses.field(default_factory=dict)
     drawn: Code | None = None
+    glasses: GlassesChange | None = None
     fine: bool = True
 
     @property
@@ -60,7 +77,15 @@ class Change:
     @property
     def drawn_names(self) -> tuple[str, ...]:
         """Attributes and learned directions, of those asked for, that are pasted as drawn."""
-        return tuple(n for n in (*self.edit.targets, *self.edit.shifts) if n not in self.recolour)
+        composed = {*self.recolour}
+        if self.puts_glasses_on:
+            composed.add(GLASSES)
+        return tuple(n for n in (*self.edit.targets, *self.edit.shifts) if n not in composed)
+
+    @property
+    def puts_glasses_on(self) -> bool:
+        """Whether glasses are added by composition, not as drawn."""
+        return self.glasses is not None and self.glasses.drawn is not None
 
 
 def change(
@@ -83,22 +108,18 @@ def change(
     """
     model.check(code)
     edit = edit.checked(model.directions.names)
-    if quality not in QUALITIES:
-        raise BadRequest(f"no quality named {quality!r}; known: {', '.join(QUALITIES)}")
+    _check(model, edit, method, quality)
     colours = _recoloured(model, edit, method)
     plan = model.edit_table.plan(edit, method)
-    if edit.recolours and not recolours_hair(model):
-        raise BadRequest(
-            f"the model {model.name} has no parser of heads, so it cannot give hair a colour by its "
-            "number; set Black_Hair, Blond_Hair, Brown_Hair or Gray_Hair"
-        )
     if method == FLOW or plan.flow:
         model.flow_attributes()  # refused before anything is computed
     if edit.is_zero:
         return Change(code, code, edit, {})
     asked = {*edit.targets, *edit.shifts}
     implied: dict[str, float] = {}
-    # Of what is drawn, and of hair colours.
+    glasses = None if edit.lens_darkness is None else GlassesChange(darkness=edit.lens_darkness)
+    composed = set(colours)
+    # Of what is drawn, and of what is composed: hair colours, and glasses that are put on.
     steps = np.zeros((2, len(code.values)), np.float32)
     for part, recolours in (
         (only(plan.directions, asked - colours), False),
@@ -127,15 +148,20 @@ def change(
             now = attributes[other]
             if abs(arrived - now) >= abs(implied.get(other, now) - now):
                 implied[other] = arrived
-        steps[int(name in colours)] += model.directions.keeping(moved, edit.keep)
+        puts_on = name == GLASSES and not lowers and method == BEST and recolours_hair(model)
+        if name == GLASSES:
+            glasses = _put_on(model, code, edit, attributes, cache) if puts_on else None
+        composed |= {name} if puts_on else set()
+        steps[int(name in composed)] += model.directions.keeping(moved, edit.keep)
     recolour = {} if not colours or attributes is None else _shares(edit, colours, attributes)
     if edit.hair_colour is not None and edit.recolours:
         recolour[edit.hair_colour] = edit.strength * edit.hair_amount
     drawn = Code(code.values + steps[0], code.space) if steps[0].any() else code
     after = Code(drawn.values + steps[1], code.space) if steps[1].any() else drawn
-    kept = [method for name, (_, method) in plan.flow.items() if name not in colours]
+    kept = [method for name, (_, method) in plan.flow.items() if name not in composed]
     replaced = max((method.detail_replacement for method in kept), default=0.0)
-    return Change(code, after, edit, implied, replaced, recolour, drawn, quality == FULL)
+    fine = quality == FULL
+    return Change(code, after, edit, implied, replaced, recolour, drawn, glasses, fine)
 
 
 def needs_attributes(model: Model, edit: Edit, method: str = BEST) -> bool:
@@ -148,7 +174,10 @@ def needs_attributes(model: Model, edit: Edit, method: str = BEST) -> bool:
 
 
 def recolours_hair(model: Model) -> bool:
-    """Whether a model can give a photo's own hair another colour: it has a parser of head crops."""
+    """Whether a model can give a photo's own hair another colour: it has a parser of head crops.
+
+    The same models put glasses on by composition, with lenses of any darkness.
+    """
     return model.frame == FRAME and model.has_parser
 
 
@@ -220,6 +249,51 @@ def _shares(edit: Edit, colours: set[str], attributes: Mapping[str, float]) -> d
         goal = name if share > 0 else AWAY[name]
         shares[goal] = shares.get(goal, 0.0) + edit.strength * abs(share)
     return shares
+
+
+def _put_on(
+    model: Model, code: Code, edit: Edit, attributes: Mapping[str, float], cache: Cache | None
+) -> GlassesChange:
+    """Glasses that an edit puts on; none where the face has some by its attributes.
+
+    Their shape is that of the distilled editor's drawing of the whole change, where the model has one:
+    previews and the final picture show the same.
+    """
+    now, method = attributes[GLASSES], model.edit_table.of_attribute(GLASSES)
+    if GLASSES in edit.targets:
+        share = (edit.targets[GLASSES] - now) / max(1 - now, MIN_WAY)
+    else:
+        share = edit.shifts[GLASSES] / WHOLE_RANGE
+    share = 0.0 if now > WEARS else min(1.0, edit.strength * share)
+    mask = model.masks.mask(GLASSES, method.mask_threshold)
+    flow = flow_edit(model, method, FAST, cache=cache, mask=mask)
+    source = condition_of(flow.names, attributes)
+    _, whole = flow.target_condition(source, GLASSES, True, {})
+    step = flow.step(code.values, source, GLASSES, whole, {})
+    return GlassesChange(share, Code(code.values + step, code.space), edit.lens_darkness)
+
+
+def _check(model: Model, edit: Edit, method: str, quality: str) -> None:
+    """Raise `BadRequest` for what no face can be given by this model and method."""
+    if quality not in QUALITIES:
+        raise BadRequest(f"no quality named {quality!r}; known: {', '.join(QUALITIES)}")
+    if edit.recolours and not recolours_hair(model):
+        raise BadRequest(
+            f"the model {model.name} has no parser of heads, so it cannot give hair a colour by its "
+            "number; set Black_Hair, Blond_Hair, Brown_Hair or Gray_Hair"
+        )
+    if edit.lens_darkness is None:
+        return
+    if not recolours_hair(model):
+        raise BadRequest(
+            f"the model {model.name} has no parser of heads, so it cannot change the darkness of "
+            "lenses; leave lens_darkness out"
+        )
+    if method in METHODS and method != BEST:
+        raise BadRequest(
+            f"the method {method} draws lenses as they come, so it cannot change their darkness; use "
+            f"the method {BEST}, or leave lens_darkness out"
+        )
 
 
 def _flow_step(

@@ -10,7 +10,8 @@ from facedial.cache import Cache
 from facedial.changes import Change
 from facedial.errors import BadRequest
 from facedial.faces.crop import Crop
-from facedial.faces.geometry import apply, compose
+from facedial.faces.face import Face
+from facedial.faces.geometry import Affine, apply, compose
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import resized
 from facedial.model import FRAME, Model
@@ -60,7 +61,7 @@ class CloseUp:
         )
         near = Portrait(
             Photo(small, photo.name, mark=photo.mark),
-            portrait.face,
+            _moved(portrait.face, to_small),
             crop,
             portrait.code,
             portrait.others,
@@ -77,6 +78,14 @@ class CloseUp:
     def region(self, model: Model, change: Change) -> Floats:
         """Where a change of its portrait may alter the close-up: 0..1, [H, W] (`render.region`)."""
         return region(model, self.portrait, change)
+
+
+def _moved(face: Face | None, to_small: Affine) -> Face | None:
+    """A face of the photo in pixels of the close-up."""
+    if face is None:
+        return None
+    box = apply(to_small, face.box.reshape(2, 2)).ravel()
+    return Face(box, apply(to_small, face.landmarks), face.score)
 
 
 def surroundings(model: Model, portrait: Portrait) -> tuple[int, int, int, int]:

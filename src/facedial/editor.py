@@ -3,6 +3,7 @@
 `Editor` is the facade; the work is done in `portrait`, `changes`, `render`, `flow` and `priors`.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,8 +112,8 @@ class Editor:
         """Raise `BadRequest` or `UnknownName` for an edit that no face could be given."""
         zero = Code(np.zeros(self.model.dimensions, np.float32), self.model.space)
         self.model.directions.step(zero, edit)
-        colour = Edit(hair_colour=edit.hair_colour, hair_amount=edit.hair_amount)
-        changes.change(self.model, zero, colour, None, method=method, quality=quality)
+        beside = dataclasses.replace(edit, targets={}, shifts={}, keep=frozenset())
+        changes.change(self.model, zero, beside, None, method=method, quality=quality)
 
     def change(
         self, portrait: Portrait, edit: Edit, method: str = BEST, quality: str = FULL

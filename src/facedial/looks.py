@@ -39,7 +39,8 @@ LOOKS: tuple[Look, ...] = (
     Look("smile", "Smile", Edit({"Smiling": 1})),
     Look("no-smile", "No smile", Edit({"Smiling": 0})),
     Look("closed-mouth", "Closed mouth", Edit({"Mouth_Slightly_Open": 0})),
-    Look("glasses", "Glasses", Edit({"Eyeglasses": 1})),
+    Look("glasses", "Clear glasses", Edit({"Eyeglasses": 1})),
+    Look("sunglasses", "Sunglasses", Edit({"Eyeglasses": 1}, lens_darkness=1)),
     Look("no-glasses", "No glasses", Edit({"Eyeglasses": 0})),
     Look("black-hair", "Black hair", Edit({"Black_Hair": 1})),
     Look("brown-hair", "Brown hair", Edit({"Brown_Hair": 1})),
@@ -70,7 +71,12 @@ def unavailable(editor: Editor, portrait: Portrait, one: Look) -> str | None:
     except FacedialError as error:
         return str(error)
     targets, current = one.edit.targets, editor.current_values(portrait)
-    if targets and all(abs(target - current[name]) < NEAR for name, target in targets.items()):
+    # A face with glasses can still be given dark lenses.
+    if (
+        targets
+        and not one.edit.lens_darkness
+        and all(abs(target - current[name]) < NEAR for name, target in targets.items())
+    ):
         return "the face looks like this already"
     model = editor.model
     if one.is_hair_colour and recolours_hair(model) and parsing.hair_box(model, portrait) is None:

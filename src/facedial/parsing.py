@@ -73,9 +73,24 @@ def classes_drawn(model: Model, pictures: Floats) -> Floats:
 def head_crop(portrait: Portrait) -> Crop:
     """A portrait's head at 256 px; cut from its photo once, before any close-up of it."""
     pixels = portrait.cache.get(
-        "head crop", lambda: _crop(portrait.photo, _head(portrait)).astype(np.float32)
+        "head crop", lambda: _crop(portrait.photo, head_to_photo(portrait)).astype(np.float32)
     )
-    return Crop(pixels.astype(np.uint8), _head(portrait), portrait.crop.inside)
+    return Crop(pixels.astype(np.uint8), head_to_photo(portrait), portrait.crop.inside)
+
+
+def glasses_drawn(model: Model, picture: Floats) -> tuple[Bytes, Floats]:
+    """A decoded face [S, S, 3] at the parser's size, and its probability of glasses: [256, 256]."""
+    small = Image.fromarray(as_bytes(picture[None])[0])
+    enlarged = np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    logits, _ = model.parse(enlarged[None])
+    return enlarged, share(_probabilities(logits[0], SIDE), {"glasses"})
+
+
+def glasses_seen(model: Model, portrait: Portrait) -> tuple[Bytes, Floats]:
+    """A portrait's crop at the parser's size, and its probability of glasses: [256, 256]."""
+    crop = head_crop(portrait).pixels
+    logits, _ = model.parse(crop[None])
+    return crop, share(_probabilities(logits[0], SIDE), {"glasses"})
 
 
 def parse_photo(model: Model, portrait: Portrait) -> None:
@@ -214,12 +229,15 @@ def _layer(
     near = _head_hair(model, portrait)
     wide = _wide_hair(model, portrait)
     layers = []
-    for matte, to_photo in ((near * _shared(wide), _head(portrait)), (wide, _wide(portrait))):
+    for matte, to_photo in (
+        (near * _shared(wide), head_to_photo(portrait)),
+        (wide, _wide(portrait)),
+    ):
         planes = seen(_guide(matte, _crop(portrait.photo, to_photo)), to_photo)
         guided = np.clip(planes[..., 0] * luma + planes[..., 1], 0, 1)
         around = np.clip(box_mean(planes[..., 2], NEAR) * (2 * NEAR + 1), 0, 1)
         layers.append(np.concatenate([(guided * around)[..., None], planes[..., 3:]], 2))
-    inside = np.clip(seen(soft_mask(SIDE)[..., None], _head(portrait)), 0, 1)
+    inside = np.clip(seen(soft_mask(SIDE)[..., None], head_to_photo(portrait)), 0, 1)
     layer = layers[1] + inside * (layers[0] - layers[1])
     layer[..., 1:] += layer[..., :1] * (pixels - layer[..., 1:])
     return np.asarray(layer, np.float32)
@@ -311,7 +329,7 @@ def _crop(photo: Photo, to_photo: Affine) -> Bytes:
     return warp(photo.flattened, to_photo, SIDE)
 
 
-def _head(portrait: Portrait) -> Affine:
+def head_to_photo(portrait: Portrait) -> Affine:
     """Pixel of the parser's crop of the frame `head` -> photo pixel."""
     step = portrait.crop.pixels.shape[0] / SIDE
     return compose(portrait.crop.to_photo, scaling(step, step))
@@ -320,7 +338,7 @@ def _head(portrait: Portrait) -> Affine:
 def _wide(portrait: Portrait) -> Affine:
     """Pixel of the parser's crop of the frame `portrait` -> photo pixel."""
     middle = np.full(2, (SIDE - 1) / 2)
-    return compose(_head(portrait), similarity(WIDE, 0.0, middle, middle))
+    return compose(head_to_photo(portrait), similarity(WIDE, 0.0, middle, middle))
 
 
 def _to_wide(point: Sequence[float] | Doubles) -> Doubles:

@@ -182,6 +182,21 @@ def test_hair_takes_a_colour_by_its_number(
     assert Path("a.png").read_bytes() == (tmp_path / "library.png").read_bytes()
 
 
+def test_dark_lenses(facedial: Facedial, astronaut: Path, tmp_path: Path) -> None:
+    """The option is the library's edit, wins over a preset's, and is checked."""
+    Path("p.json").write_text('{"set": {"Eyeglasses": 1}, "lens_darkness": 0.2}')
+    done = facedial("edit", astronaut, "--preset", "p.json", "--lens-darkness", 1, "-o", "a.png")
+    assert (done.code, done.out, done.err) == (0, "a.png\n", "")
+    with library.Editor.open() as editor:
+        (portrait,) = editor.read(library.Photo.open(astronaut))
+        edit = library.Edit({"Eyeglasses": 1}, lens_darkness=1)
+        editor.render(portrait, edit).save(tmp_path / "library.png")
+    assert Path("a.png").read_bytes() == (tmp_path / "library.png").read_bytes()
+    words = ("edit", astronaut, "--set", "Eyeglasses=1", "-o", "b.png", "--lens-darkness")
+    told(facedial(*words, 2), "lens darkness must lie in 0..1, found 2", code=2)
+    told(facedial(*words, 1, "--method", "flow"), "the method flow draws lenses", code=2)
+
+
 def test_eyes_where_no_face_is_found(facedial: Facedial, head: Path) -> None:
     with Image.open(head) as image:
         image.transpose(Image.Transpose.ROTATE_180).save("upside-down.png")

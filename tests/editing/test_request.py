@@ -13,13 +13,14 @@ from facedial.errors import BadRequest, UnknownName
 
 names = st.sampled_from([a.name for a in ATTRIBUTES])
 edits = st.builds(
-    lambda asked, added, kept, strength, colour, amount: Edit(
+    lambda asked, added, kept, strength, colour, amount, darkness: Edit(
         asked,
         {n: v for n, v in added.items() if n not in asked},
         frozenset(kept - asked.keys() - added.keys()),
         strength,
         hair_colour=colour,
         hair_amount=1.0 if colour is None else amount,
+        lens_darkness=darkness,
     ),
     st.dictionaries(names, st.floats(-0.5, 1.5), max_size=4),
     st.dictionaries(names, st.floats(-5, 5), max_size=4),
@@ -27,6 +28,7 @@ edits = st.builds(
     st.floats(0, 3),
     st.none() | st.from_regex("#[0-9a-f]{6}", fullmatch=True),
     st.floats(0, 1.5),
+    st.none() | st.floats(0, 1),
 )
 
 
@@ -80,6 +82,8 @@ def test_names_are_spelt_as_celeba_spells_them() -> None:
         ({"hair_colour": "red"}, "a hair colour is written #rrggbb, found 'red'"),
         ({"hair_colour": 7}, "#rrggbb, found 7"),
         ({"hair_amount": 2}, "hair amount must lie in 0..1.5, found 2"),
+        ({"lens_darkness": 1.5}, "lens darkness must lie in 0..1, found 1.5"),
+        ({"lens_darkness": "dark"}, "lens darkness must be a number, found 'dark'"),
     ],
 )
 def test_requests_out_of_range_or_contradictory_are_refused(
@@ -120,3 +124,4 @@ def test_a_colour_is_written_in_any_case_and_none_of_it_is_no_edit() -> None:
     assert edit.recolours and not edit.is_zero
     assert Edit(hair_colour="#7a3318", hair_amount=0).is_zero
     assert Edit(hair_amount=0.5).is_zero
+    assert Edit(lens_darkness=0).is_zero and not Edit(lens_darkness=0.1).is_zero

@@ -258,6 +258,9 @@ def test_presets_are_the_command_lines(client: httpx.Client) -> None:
     answer = client.post("presets", json={"hair_colour": "#7A3318", "hair_amount": 0.5}).json()
     edit = library.Edit.from_json(json.dumps(answer))
     assert edit == library.Edit(hair_colour="#7a3318", hair_amount=0.5)
+    answer = client.post("presets", json={"set": {"Eyeglasses": 1}, "lens_darkness": 0.7}).json()
+    edit = library.Edit.from_json(json.dumps(answer))
+    assert edit == library.Edit({"Eyeglasses": 1}, lens_darkness=0.7)
 
 
 @pytest.mark.parametrize(
@@ -295,6 +298,7 @@ def test_bodies_that_make_no_sense_are_refused(client: httpx.Client, photo: byte
         (where, {"edits": [{"set": {"Smiling": 1}, "keep": ["Smiling"]}]}, "twice"),
         (where, {"edits": [{"hair_colour": "red"}]}, "#rrggbb, found 'red'"),
         (where, {"edits": [{"hair_colour": "#7a3318", "hair_amount": 2}]}, "0..1.5"),
+        (where, {"edits": [{"lens_darkness": 2}]}, "lens darkness must lie in 0..1, found 2"),
         (where, {"edits": [{"set": {"Smiling": 1}}], "method": "sideways"}, "no edit method named"),
         ("generate", {"count": 0}, "count"),
         ("generate", {"targets": {"Happy": 1}}, "Happy"),

@@ -266,6 +266,33 @@ def test_hair_colour_is_one_control(page: Page, astronaut: Path, tmp_path: Path)
         unchanged(page, start)
 
 
+def test_lenses_darken_where_there_are_glasses(page: Page, astronaut: Path, tmp_path: Path) -> None:
+    choose_photo(page, astronaut)
+    start = shown(page)
+    lenses, value = page.locator("#lenses"), page.locator("#lenses-value")
+    expect(lenses).to_be_disabled()
+    looks = page.get_by_role("toolbar", name="Looks")
+    clear, dark = (looks.get_by_role("button", name=n) for n in ("Clear glasses", "Sunglasses"))
+    clear.click()
+    changed(page, start)
+    expect(lenses).to_be_enabled()
+    assert clear.get_attribute("aria-pressed") == "true"
+    dark.click()
+    expect(value).to_have_text("1.00")
+    assert [one.get_attribute("aria-pressed") for one in (clear, dark)] == ["false", "true"]
+    page.locator("#sliders details[data-group=worn] summary").click()
+    lenses.fill("0.25")
+    expect(value).to_have_text("0.25")
+    with page.expect_download() as coming:
+        page.click("#preset-save")
+    coming.value.save_as(tmp_path / "preset.json")
+    edit = library.Edit.from_json((tmp_path / "preset.json").read_text())
+    assert edit.lens_darkness == 0.25 and edit.targets == {"Eyeglasses": 1}
+    clear.click()  # taken already: put back
+    unchanged(page, start)
+    expect(lenses).to_be_disabled()
+
+
 def test_the_region_that_an_edit_may_change_is_shown(page: Page, astronaut: Path) -> None:
     choose_photo(page, astronaut)
     start = shown(page)

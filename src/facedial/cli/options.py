@@ -177,7 +177,7 @@ def amounts(pairs: Iterable[Amount], known: Iterable[str] = NAMES) -> dict[str, 
 @dataclass(frozen=True, slots=True)
 class EditOptions:
     """An edit as options give it: `--set`, `--add`, `--keep`, `--strength`, `--exactly`, `--preset`,
-    `--hair-colour`.
+    `--hair-colour`, `--lens-darkness`.
     """
 
     targets: tuple[Amount, ...] = ()
@@ -187,6 +187,7 @@ class EditOptions:
     exactly: bool = False
     preset: Path | None = None
     hair_colour: str | None = None
+    lens_darkness: float | None = None
 
     def edit(self, known: Iterable[str] = NAMES) -> Edit:
         """The edit; options win over the preset. `known`: names that may occur.
@@ -203,6 +204,7 @@ class EditOptions:
             self.strength,
             self.exactly,
             self.hair_colour,
+            lens_darkness=self.lens_darkness,
         )
         if self.preset is None:
             return own
@@ -233,6 +235,7 @@ def _over(own: Edit, preset: Edit) -> Edit:
         exactly=preset.exactly or own.exactly,
         hair_colour=hair.hair_colour,
         hair_amount=hair.hair_amount,
+        lens_darkness=preset.lens_darkness if own.lens_darkness is None else own.lens_darkness,
     )
 
 

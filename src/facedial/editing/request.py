@@ -15,7 +15,10 @@ TARGET_RANGE = (-0.5, 1.5)  # reading: 0 = people without, 1 = people with the a
 SHIFT_RANGE = (-5.0, 5.0)  # standard deviations of the reading over training people
 STRENGTH_RANGE = (0.0, 3.0)
 HAIR_RANGE = (0.0, 1.5)  # 1: hair has the colour that is asked for
-KEYS = {"set", "add", "keep", "strength", "exactly", "hair_colour", "hair_amount"}
+DARKNESS_RANGE = (0.0, 1.0)  # of lenses: 0 clear, 1 sunglasses
+KEYS = {
+    "set", "add", "keep", "strength", "exactly", "hair_colour", "hair_amount", "lens_darkness",
+}  # fmt: skip
 COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 
@@ -27,9 +30,10 @@ class Edit:
     attribute -> change of its reading, -5..5 standard deviations over training people. `keep`:
     attributes whose readings do not change. `strength`: factor on the whole step, 0..3. `exactly`:
     whether implied attributes stay as they are (see `editing.implied`). `hair_colour`: `#rrggbb` that
-    hair is to have, None: unchanged; `hair_amount`: share of the way there, 0..1.5. CelebA's
-    names may be spelt in any case; other names are learned directions', left as they are. Raises
-    `BadRequest` for amounts out of range and for one attribute asked for twice.
+    hair is to have, None: unchanged; `hair_amount`: share of the way there, 0..1.5. `lens_darkness`: of
+    the lenses of glasses, added or worn, 0 clear..1 dark; None: as they are, and clear where glasses are
+    added. CelebA's names may be spelt in any case; other names are learned directions', left as they
+    are. Raises `BadRequest` for amounts out of range and for one attribute asked for twice.
 
     >>> Edit({"smiling": 1}).targets
     {'Smiling': 1.0}
@@ -42,6 +46,7 @@ class Edit:
     exactly: bool = False
     hair_colour: str | None = None
     hair_amount: float = 1.0
+    lens_darkness: float | None = None
 
     def __post_init__(self) -> None:
         targets = _amounts(self.targets, TARGET_RANGE, "target")
@@ -57,12 +62,15 @@ class Edit:
         object.__setattr__(self, "hair_colour", _colour(self.hair_colour))
         amount = _number(self.hair_amount, HAIR_RANGE, "hair amount")
         object.__setattr__(self, "hair_amount", amount)
+        if self.lens_darkness is not None:
+            darkness = _number(self.lens_darkness, DARKNESS_RANGE, "lens darkness")
+            object.__setattr__(self, "lens_darkness", darkness)
         object.__setattr__(self, "strength", _number(self.strength, STRENGTH_RANGE, "strength"))
 
     @property
     def is_zero(self) -> bool:
         """Whether this edit asks for no change at all."""
-        asked = self.targets or any(self.shifts.values()) or self.recolours
+        asked = self.targets or any(self.shifts.values()) or self.recolours or self.lens_darkness
         return self.strength == 0 or not asked
 
     @property
@@ -91,6 +99,8 @@ class Edit:
         }
         if self.hair_colour is not None:
             facts |= {"hair_colour": self.hair_colour, "hair_amount": self.hair_amount}
+        if self.lens_darkness is not None:
+            facts["lens_darkness"] = self.lens_darkness
         return json.dumps(facts, sort_keys=True)
 
     @staticmethod
@@ -106,7 +116,7 @@ class Edit:
         if not isinstance(facts, dict) or facts.keys() - KEYS:
             raise BadRequest(
                 'an edit is {"set": {...}, "add": {...}, "keep": [...], "strength": 1, '
-                '"exactly": false, "hair_colour": "#rrggbb", "hair_amount": 1}'
+                '"exactly": false, "hair_colour": "#rrggbb", "hair_amount": 1, "lens_darkness": 0}'
             )
         set_, added, kept = facts.get("set", {}), facts.get("add", {}), facts.get("keep", [])
         if not isinstance(set_, dict) or not isinstance(added, dict):
@@ -121,6 +131,7 @@ class Edit:
             facts.get("exactly", False),
             facts.get("hair_colour"),
             facts.get("hair_amount", 1.0),
+            facts.get("lens_darkness"),
         )
 
 

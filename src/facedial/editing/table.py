@@ -138,4 +138,5 @@ def only(edit: Edit, names: set[str]) -> Edit:
         targets={name: amount for name, amount in edit.targets.items() if name in names},
         shifts={name: amount for name, amount in edit.shifts.items() if name in names},
         hair_colour=None,
+        lens_darkness=None,
     )

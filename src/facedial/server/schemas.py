@@ -38,6 +38,10 @@ class EditBody(_Body):
         None, description="colour of the hair, #rrggbb; none leaves it as it is"
     )
     hair_amount: Amount = Field(1.0, description="share of the way to `hair_colour`, 0..1.5")
+    lens_darkness: Amount | None = Field(
+        None,
+        description="of lenses, 0 clear..1 dark; none: clear in new glasses, own ones unchanged",
+    )
 
 
 class FaceEdit(EditBody):
@@ -263,8 +267,8 @@ class AttributeFacts(BaseModel):
 class Version(BaseModel):
     """The version, and the model that is loaded.
 
-    `space`: id of its code space. `side`: pixels of a side of its pictures. `hair_colour`: whether
-    edits may name one. `body_bytes`: size of a request's body at most.
+    `space`: id of its code space. `side`: pixels of a side of its pictures. `hair_colour` and
+    `lens_darkness`: whether edits may name one. `body_bytes`: size of a request's body at most.
     """
 
     version: str
@@ -274,6 +278,7 @@ class Version(BaseModel):
     prior: str
     methods: list[str]
     hair_colour: bool
+    lens_darkness: bool
     body_bytes: int
 
 

@@ -83,6 +83,12 @@ class Work:
     "its like fit the light of the photo.",
 )
 @click.option(
+    "--lens-darkness",
+    type=float,
+    metavar="0..1",
+    help="Of glasses: 0 clear, 1 sunglasses. Glasses put on by --set Eyeglasses=1 are clear by default.",
+)
+@click.option(
     "--keep", multiple=True, metavar="NAME", help="Attribute whose predicted value must not change."
 )
 @click.option(
@@ -155,6 +161,7 @@ def command(
     targets: tuple[Amount, ...],
     shifts: tuple[Amount, ...],
     hair_colour: str | None,
+    lens_darkness: float | None,
     keep: tuple[str, ...],
     ask: bool,
     exactly: bool,
@@ -185,7 +192,9 @@ def command(
         raise click.UsageError("--eyes is for one photo")
     if ask and (len(inputs.photos) > 1 or face == "all" or DASH in inputs.paths):
         raise click.UsageError("--ask is for one face of one photo, which cannot be -")
-    asked = EditOptions(targets, shifts, keep, strength, exactly, preset, hair_colour)
+    asked = EditOptions(
+        targets, shifts, keep, strength, exactly, preset, hair_colour, lens_darkness
+    )
     with Editor.open(model, threads=threads) as opened_editor:
         editor = opened_editor.with_learned([Learned.load(path) for path in learned])
         edit = asked.edit(editor.model.directions.names)

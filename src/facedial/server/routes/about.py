@@ -34,6 +34,7 @@ def router(state: AppState) -> APIRouter:
             prior=editor.prior().name,
             methods=methods,
             hair_colour=recolours_hair(editor.model),
+            lens_darkness=recolours_hair(editor.model),
             body_bytes=state.limits.body_bytes,
         )
 

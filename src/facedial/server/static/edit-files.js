@@ -35,8 +35,8 @@ export async function loadPreset(file) {
     } catch {
       throw new Error(`${file.name} is not a preset.`);
     }
-    const { set, add, keep, hair_colour, hair_amount, exactly } = await post("presets", facts);
-    change(() => state.edits.set(state.face, { set, add, keep, hair_colour, hair_amount }));
+    const { set, add, keep, hair_colour, hair_amount, lens_darkness, exactly } = await post("presets", facts);
+    change(() => state.edits.set(state.face, { set, add, keep, hair_colour, hair_amount, lens_darkness }));
     $("exactly").checked = exactly;
     tell("Preset loaded.");
   });
@@ -48,8 +48,9 @@ export async function copyLink() {
   const given = new URLSearchParams({ face: `${seed}.${number}` });
   const pairs = { targets: formatAmounts(targets), set: formatAmounts(editOf(1).set) };
   for (const [key, text] of Object.entries(pairs)) if (text) given.set(key, text);
-  const { hair_colour, hair_amount } = editOf(1);
+  const { hair_colour, hair_amount, lens_darkness } = editOf(1);
   if (hair_colour) given.set("hair", `${hair_colour.slice(1)}:${hair_amount}`);
+  if (lens_darkness !== null) given.set("lenses", lens_darkness);
   if (exactly) given.set("exactly", "");
   history.replaceState(null, "", `#${given}`);
   try {

@@ -5,7 +5,7 @@ import { $, element, warn } from "./dom.js";
 import { clearHair, COLOURS, fillHair } from "./edit-hair.js";
 import { shareOf, take } from "./edit-look.js";
 import { cancelPrefetch, schedulePrefetch } from "./edit-render.js";
-import { change, editOf, onMove, release, state } from "./edit-state.js";
+import { GLASSES, change, editOf, onMove, release, state } from "./edit-state.js";
 
 const PRESSED = 0.04; // share of a look from which on it counts as taken
 
@@ -96,6 +96,7 @@ function toggle(one) {
     release(edit.keep, ...COLOURS.keys());
   }
   for (const name of Object.keys(one.edit.set)) delete edit.set[name];
+  if (GLASSES in one.edit.set) edit.lens_darkness = null;
   shown = taken ? null : one;
   if (!taken) take(one);
 }

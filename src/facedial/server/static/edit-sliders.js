@@ -3,8 +3,9 @@
 import { grouped, weakness } from "./attributes.js";
 import { $, element, iconButton } from "./dom.js";
 import { COLOURS, fillHair, hairControl, refreshHair } from "./edit-hair.js";
+import { lensControl, refreshLenses } from "./edit-lenses.js";
 import { cancelPrefetch, schedulePrefetch } from "./edit-render.js";
-import { HIGH, LOW, change, editOf, onMove, release, state, target } from "./edit-state.js";
+import { GLASSES, HIGH, LOW, change, editOf, onMove, release, state, target } from "./edit-state.js";
 
 const SHIFT = 3; // standard deviations either way, of a learned direction's slider
 // The browser's own step of a slider without steps is too fine for keys.
@@ -28,6 +29,7 @@ export function buildSliders() {
     rows.unshift(element("details", { open: true }, element("summary", { textContent: "Learned" }), ...learned));
   }
   $("sliders").replaceChildren(...rows);
+  if (shared.version.lens_darkness) $("sliders").querySelector(`[data-name=${GLASSES}]`)?.after(lensControl());
   fillHair();
   refreshSliders();
 }
@@ -46,6 +48,7 @@ export function refreshSliders() {
     row.querySelector(".keep").setAttribute("aria-pressed", String(keep.includes(name)));
   }
   refreshHair();
+  refreshLenses();
 }
 
 // `kind`: "set" is a target and starts at the face's current value; "add" is a shift and starts at 0.

@@ -6,7 +6,7 @@ export const state = {
   shared: null, // what the tabs share, see main.js
   photo: null, // {id, name, width, height, faces, bitmap, sampling}
   face: 1, // number of the face whose sliders are shown
-  edits: new Map(), // face -> {set, add, keep, hair_colour, hair_amount}
+  edits: new Map(), // face -> {set, add, keep, hair_colour, hair_amount, lens_darkness}
   undo: [], // snapshots of `edits`
   redo: [],
   closeUps: new Map(), // face -> {bitmap, box}, rendered after the edits
@@ -24,18 +24,19 @@ export function clear() {
 }
 
 export function editOf(face) {
-  if (!state.edits.has(face)) state.edits.set(face, { set: {}, add: {}, keep: [], hair_colour: null, hair_amount: 1 });
+  if (!state.edits.has(face)) state.edits.set(face, { set: {}, add: {}, keep: [], hair_colour: null, hair_amount: 1, lens_darkness: null });
   return state.edits.get(face);
 }
 
 export function isEdited(face) {
-  const { set, add, hair_colour } = editOf(face);
-  return Object.keys(set).length + Object.keys(add).length > 0 || hair_colour !== null;
+  const { set, add, hair_colour, lens_darkness } = editOf(face);
+  return Object.keys(set).length + Object.keys(add).length > 0 || hair_colour !== null || lens_darkness !== null;
 }
 
 // Value of an attribute of the face that is shown, before any edit.
 export const currentValue = (name) => state.photo.faces[state.face - 1].current_values[name];
 
+export const GLASSES = "Eyeglasses";
 export const LOW = -0.5; // targets that the API takes
 export const HIGH = 1.5;
 

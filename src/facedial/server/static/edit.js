@@ -93,10 +93,11 @@ export async function openNew(sampling) {
 export async function restore(given) {
   const [seed, number] = given.get("face").split(".").map(Number);
   await openNew({ seed, number: number || 0, targets: parseAmounts(given.get("targets")), exactly: given.has("exactly") });
-  if (!state.photo || !(given.has("set") || given.has("hair"))) return;
+  if (!state.photo || !(["set", "hair", "lenses"].some((key) => given.has(key)))) return;
   const [colour, amount] = (given.get("hair") || "").split(":");
   const hair = colour ? { hair_colour: `#${colour}`, hair_amount: Number(amount || 1) } : {};
-  change(() => Object.assign(editOf(1), { set: parseAmounts(given.get("set")), ...hair }));
+  const lenses = given.has("lenses") ? { lens_darkness: Number(given.get("lenses")) } : {};
+  change(() => Object.assign(editOf(1), { set: parseAmounts(given.get("set")), ...hair, ...lenses }));
 }
 
 async function show(opened, name, file, sampling) {
