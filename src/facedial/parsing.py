@@ -7,7 +7,7 @@ from PIL import Image
 
 from facedial.arrays import Bytes, Doubles, Floats
 from facedial.compose.inpaint import fill
-from facedial.compose.masks import box_mean, rows_mask, smoothstep, soft_mask
+from facedial.compose.masks import box_mean, grown, rows_mask, smoothstep, soft_mask
 from facedial.editing.regions import EITHER, Region
 from facedial.faces.crop import Crop, head_template
 from facedial.faces.geometry import (
@@ -132,9 +132,9 @@ def replaced(region: Region, photo: Floats, first: Floats, last: Floats) -> Floa
     chosen = [CLASSES.index(name) for name in sorted(region.whole)]
     apart = np.abs(last[chosen] - first[chosen]).sum() / max(float(shares[1].sum()), 1.0)
     amount = smoothstep(apart, RESHAPED)
-    reach = round(AROUND_WHOLE * photo.shape[1])
-    around = np.minimum(1, box_mean(np.max(shares, axis=0), reach) * (2 * reach + 1))
-    return np.asarray(amount * box_mean(around, max(1, reach // 2)), np.float32)
+    around = grown(np.max(shares, axis=0), AROUND_WHOLE)
+    soft = box_mean(around, max(1, round(AROUND_WHOLE * photo.shape[1] / 2)))
+    return np.asarray(amount * soft, np.float32)
 
 
 def broad_tone(
@@ -163,9 +163,7 @@ def region_mask(region: Region, photo: Floats, drawing: Floats) -> Floats:
     size = photo.shape[1]
     one, other = share(photo, region.classes), share(drawing, region.drawn)
     mask = np.maximum(one, other) if region.where == EITHER else np.minimum(one, other)
-    reach = round(region.grown * size)
-    if reach:
-        mask = np.minimum(1, box_mean(mask, reach) * (2 * reach + 1))
+    mask = grown(mask, region.grown)
     # The rim of what may not change lies inside the region, so that nothing beyond it is touched.
     mask = np.minimum(mask, share(photo, region.within))
     soft = np.clip(2 * box_mean(mask, max(1, size // 64)) - 1, 0, 1) * mask
@@ -176,8 +174,8 @@ def uncovered(region: Region, photo: Floats) -> Floats:
     """Where a region's classes may give way to the background, 0..1 [S, S], with a soft rim."""
     if not region.uncovers:
         return np.zeros_like(photo[0])
-    around = box_mean(share(photo, region.classes - {"background"}), max(1, photo.shape[1] // 32))
-    return np.asarray(np.clip(4 * around, 0, 1), np.float32)
+    around = box_mean(share(photo, region.classes - {"background"}), max(1, photo.shape[1] // 20))
+    return np.asarray(np.clip(6 * around, 0, 1), np.float32)
 
 
 def hair_box(model: Model, portrait: Portrait) -> Box | None:

@@ -17,6 +17,7 @@ from facedial.compose.masks import (
     detail_loss,
     disocclusion_mask,
     enlarged,
+    grown,
     resize_mask,
     smoothstep,
     soft_mask,
@@ -34,6 +35,7 @@ from facedial.portrait import Portrait
 
 SKIN = ("skin", "brows", "ears")
 LEAST_FILLED = 0.75  # of 256 px that a head has in its photo to be composed at 256 px
+STRANDS = 0.03  # of the side, around hair
 FACE_SKIN = ("skin", "brows", "eyes")  # before which arms of glasses are seen
 SEEN_SKIN = 0.35, 0.75  # their share up to which arms are hidden, and from which on they are seen
 OWN_GLASSES = 0.004  # share of the crop that the parser must see as glasses for a face to wear some
@@ -111,9 +113,9 @@ def composed(
     crop = portrait.crop.pixels
     loss = change.detail_replacement * detail_loss(before, after)
     noise = np.ones_like(loss)
-    # What the decoded face lacks of the photo: kept where the photo is, continued where it goes.
-    lacking = crop - before
     if model.frame != FRAME or not model.has_parser:
+        # What the decoded face lacks of the photo: kept where the photo is, continued where it goes.
+        lacking = crop - before
         difference = after - before - loss[..., None] * (lacking - membrane(lacking, 1 - loss))
         return Composite(difference, loss, noise, np.ones_like(loss))
     regions = [region_of(name) for name in change.drawn_names] or [EVERYTHING]
@@ -127,17 +129,24 @@ def composed(
     other = np.minimum(parsing.other_classes(own, last), parsing.other_classes(first, last))
     whole = [parsing.replaced(one, own, first, last) for one in regions]
     loss = np.maximum(loss, change.detail_replacement * np.max([other, *whole], axis=0))
-    known = 1 - loss
-    if any(one.uncovers for one in regions):
-        # Skin that comes to light has the colours of the face's skin, not those of hair or wall.
-        known = known * parsing.share(own, SKIN)
-    difference = after - before - loss[..., None] * (lacking - membrane(lacking, known))
     much = np.maximum(changed_mask(after - before), other)
     mask = _mask(regions, own, last, much)
-    if any(one.uncovers for one in regions):
-        gone = disocclusion_mask(parsing.person(first), parsing.person(last))
+    uncovers = any(one.uncovers for one in regions)
+    known = 1 - loss * mask
+    if uncovers:
+        # Skin that comes to light has the colours of the face's skin, not those of hair or wall.
+        known = known * parsing.share(own, SKIN) * parsing.share(last, SKIN)
+    # Where the drawing replaces the photo, it meets what lies around: the photo with the drawing's
+    # change inside the region, the photo itself outside.
+    around = crop + mask[..., None] * (after - before)
+    lacking = membrane(around - after, known)
+    difference = after - before + loss[..., None] * (before - crop + lacking)
+    if uncovers:
+        # Loose strands around a head are parsed as background, and go with the hair.
+        was, stays = (grown(parsing.person(one), STRANDS) for one in (first, own))
+        gone = disocclusion_mask(was, parsing.person(last))
         gone = gone * np.max([parsing.uncovered(one, own) for one in regions], axis=0)
-        background = _background(portrait, parsing.person(own))
+        background = _background(portrait, stays)
         difference += gone[..., None] * (background - crop - difference)
         loss, noise = np.maximum(loss, gone), 1 - gone
         mask = np.maximum(mask, gone)

@@ -112,6 +112,14 @@ def _blurred(values: Float32) -> Float32:
     return box_mean(values, BLUR_RADIUS)
 
 
+def grown(mask: Float32, share: float) -> Float32:
+    """A mask [S, S] in 0..1 dilated by a share of the side."""
+    reach = round(share * mask.shape[1])
+    if not reach:
+        return mask
+    return np.asarray(np.minimum(1, box_mean(mask, reach) * (2 * reach + 1)), np.float32)
+
+
 def box_mean(values: npt.NDArray[np.floating], reach: int) -> Float32:
     """Means over squares of 2 reach + 1 places a side round each place of [S, S].
 

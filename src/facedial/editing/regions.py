@@ -67,14 +67,12 @@ _HEAD = (*FACE, "ears", "neck", "hair")
 # Half a new mouth over half the old one shows lips as a ghost between teeth.
 _LIPS = ("mouth", "lips")
 _MOUTH = _both("skin", *_LIPS, rows=(BELOW_EYES, 1.0), whole=_LIPS, tone=0.05)
+# The drawing's mouth may have another shape, and a beard is to change none.
 _BEARD = _both(
     "skin",
-    "mouth",
-    "lips",
     "neck",
-    drawn=("skin", "mouth", "lips", "neck", "hair"),
+    drawn=("skin", "neck", "hair"),
     rows=(BELOW_EYES, 1.0),
-    whole=_LIPS,
 )
 _EYES = _both("skin", "brows", "eyes", "glasses", rows=(ABOVE_BROWS, 0.65))
 _TONE = _both("skin", "ears", "neck", "lips", "glasses")
@@ -95,7 +93,7 @@ _HAIRCUT = Region(
     drawn=_HAIR,
     where=EITHER,
     within=frozenset({*FACE, "hair", "hat", "ears", "background"}),
-    grown=0.015,
+    grown=0.03,
     uncovers=True,
 )
 _FRINGE = Region(
