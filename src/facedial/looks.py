@@ -33,8 +33,7 @@ class Look:
         return targets <= set(COLOURS) and bool(targets or self.edit.recolours)
 
 
-# A strength below 1 keeps a person recognisable. The distilled editor makes people older by little, so
-# that target lies beyond 0.
+# A strength below 1 keeps a person recognisable.
 LOOKS: tuple[Look, ...] = (
     Look("smile", "Smile", Edit({"Smiling": 1})),
     Look("no-smile", "No smile", Edit({"Smiling": 0})),
@@ -49,8 +48,8 @@ LOOKS: tuple[Look, ...] = (
     Look("red-hair", "Red hair", Edit(hair_colour="#7a3318")),
     Look("beard", "Beard", Edit({"No_Beard": 0})),
     Look("no-beard", "No beard", Edit({"No_Beard": 1})),
-    Look("older", "Older", Edit({"Young": -0.5}, strength=0.8)),
-    Look("younger", "Younger", Edit({"Young": 1}, strength=0.6)),
+    Look("older", "Older", Edit({"Young": 0}, strength=0.9)),
+    Look("younger", "Younger", Edit({"Young": 1}, strength=0.7)),
     Look("make-up", "Make-up", Edit({"Heavy_Makeup": 1}, strength=0.6)),
     Look("bald", "Bald", Edit({"Bald": 1})),
 )

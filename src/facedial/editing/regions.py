@@ -63,7 +63,8 @@ def _both(
 
 
 FACE = ("skin", "brows", "eyes", "glasses", "mouth", "lips")
-_HEAD = (*FACE, "ears", "neck", "hair")
+# Without glasses: whoever is to be older keeps the pair he or she wears.
+_HEAD = ("skin", "brows", "eyes", "mouth", "lips", "ears", "neck", "hair")
 # Half a new mouth over half the old one shows lips as a ghost between teeth.
 _LIPS = ("mouth", "lips")
 _MOUTH = _both("skin", *_LIPS, rows=(BELOW_EYES, 1.0), whole=_LIPS, tone=0.05)
@@ -105,7 +106,12 @@ _FRINGE = Region(
     rows=(0.0, 0.6),
 )
 _OUTLINE = Region(
-    classes=frozenset(_HEAD), drawn=frozenset(_HEAD), where=EITHER, uncovers=True, grown=0.01
+    classes=frozenset(_HEAD),
+    drawn=frozenset(_HEAD),
+    where=EITHER,
+    within=frozenset(CLASSES) - {"glasses"},
+    uncovers=True,
+    grown=0.01,
 )
 
 REGIONS: Mapping[str, Region] = {
@@ -125,7 +131,8 @@ REGIONS: Mapping[str, Region] = {
     **dict.fromkeys(("Pale_Skin", "Rosy_Cheeks"), _TONE),
     **dict.fromkeys(("Big_Nose", "Pointy_Nose"), _both("skin", "glasses", rows=(ABOVE_BROWS, 0.8))),
     **dict.fromkeys(("Heavy_Makeup", "Oval_Face"), _both(*FACE)),
-    **dict.fromkeys(("Attractive", "Young"), _both(*_HEAD)),
+    # Age is in folds and hair; a drawing's broad change of the skin is another complexion.
+    **dict.fromkeys(("Attractive", "Young"), _both(*_HEAD, tone=0.1)),
     **dict.fromkeys(("Bald", "Receding_Hairline", "Straight_Hair", "Wavy_Hair"), _HAIRCUT),
     "Wearing_Hat": _HAIRCUT,
     "Bangs": _FRINGE,
