@@ -12,7 +12,7 @@ from facedial.faces.parse import CLASSES
 # Where a class has to be seen: in the photo and in the drawing, or in one of them.
 BOTH, EITHER = "both", "either"
 # Rows, as shares of a head crop's side.
-ABOVE_BROWS, BELOW_EYES = 0.38, 0.53
+ABOVE_BROWS, BELOW_EYES, ON_NOSE = 0.38, 0.53, 0.58
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ FACE = ("skin", "brows", "eyes", "glasses", "mouth", "lips")
 _HEAD = ("skin", "brows", "eyes", "mouth", "lips", "ears", "neck", "hair")
 # Half a new mouth over half the old one shows lips as a ghost between teeth.
 _LIPS = ("mouth", "lips")
-_MOUTH = _both("skin", *_LIPS, rows=(BELOW_EYES, 1.0), whole=_LIPS, tone=0.05)
+_MOUTH = _both("skin", *_LIPS, rows=(ON_NOSE, 1.0), whole=_LIPS, tone=0.05)
 # The drawing's mouth may have another shape, and a beard is to change none.
 _BEARD = _both(
     "skin",

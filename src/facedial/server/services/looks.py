@@ -1,5 +1,6 @@
 """Looks of a face: which there are, small previews of them, and the region that an edit may touch."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 from facedial import looks
 from facedial.closeup import CloseUp
 from facedial.editing.request import Edit
-from facedial.editing.table import BEST, FAST
 from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.faces.sheet import mask_png
@@ -33,9 +33,10 @@ def listed(editor: Editor, opened: OpenPhoto, number: int) -> list[dict[str, Any
 
 
 def preview(editor: Editor, opened: OpenPhoto, number: int, name: str) -> bytes:
-    """A JPEG of face `number` with a look, `PREVIEW_SIDE` large, by the distilled editor.
+    """A JPEG of face `number` with a look, `PREVIEW_SIDE` large, as the look will be but for fine detail.
 
-    It is kept with the photo. Raises `BadRequest` for a look that the face cannot be given.
+    What the flow computes for it stays with the photo, so that the look is there when it is taken. It
+    is kept with the photo. Raises `BadRequest` for a look that the face cannot be given.
     """
     known = opened.previews.get((number, name))
     if known is not None:
@@ -49,8 +50,9 @@ def preview(editor: Editor, opened: OpenPhoto, number: int, name: str) -> bytes:
     if near is None:
         near = CloseUp.of(editor.model, opened.portrait(number), PREVIEW_SIDE)
         opened.small[number] = near
-    change = editor.change(near.portrait, one.edit, BEST, FAST)
-    data = near.render(editor.model, change).encoded(".jpg", quality=85)
+    change = editor.change(near.portrait, one.edit)
+    small = dataclasses.replace(change, fine=False)
+    data = near.render(editor.model, small).encoded(".jpg", quality=85)
     opened.previews[number, name] = data
     return data
 
