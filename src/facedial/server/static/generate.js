@@ -68,7 +68,7 @@ async function generate() {
     const { faces, implied: also } = await post("generate", { ...sampling, count: Number($("count").value) }, { signal });
     $("faces").replaceChildren(
       ...faces.map(({ number, picture }) => {
-        const image = element("img", { src: picture, alt: "", width: 128, height: 128 });
+        const image = element("img", { src: picture, alt: "", width: 256, height: 256 });
         const button = element("button", { type: "button" }, image);
         button.setAttribute("aria-label", `Edit new face ${number + 1}`);
         button.addEventListener("click", () => shared.edit.openNew({ ...sampling, number }));

@@ -157,10 +157,10 @@ class Task:
             "psnr_enlarged": shrunk["psnr_enlarged"],
         }
 
-    def _measured(self, detail: nn.Module, kind: str) -> Mapping[str, float]:
+    def _measured(self, detail: DetailNetwork, kind: str) -> Mapping[str, float]:
         distances, sharp, decibels = [], [], []
         for given in self._fixed(kind):
-            drawn = detail(given.composites, given.regions, given.noise).clamp(0, 1)
+            drawn = detail.restored(given.composites, given.regions, given.noise).clamp(0, 1)
             real = self.features(given.photos)
             both = (drawn, given.composites)
             found = [feature_distance(self.features(one), real, self.scales) for one in both]
@@ -191,7 +191,7 @@ class Task:
         rows = [photos]
         for small in (F.avg_pool2d(photos, 2), pictures(self.val.faces(chosen), self.device)):
             enlarged = composites.composited(photos, small, inside)
-            rows += [enlarged, network.detail(enlarged, inside, noise)]
+            rows += [enlarged, network.detail.restored(enlarged, inside, noise)]
         return grid(rows)
 
 

@@ -1,0 +1,207 @@
+"""Detail at 256 px: what the network restores, how sharp edits and new faces are, and how real."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facedial import detail, scores
+from facedial.compose.masks import changed_mask
+from facedial.data.store import Store
+from facedial.editing.request import Edit
+from facedial.evaluate._context import SEEN, UNSEEN, EvaluationContext, evenly
+from facedial.evaluate._judge import Judge
+from facedial.evaluate._rows import Goal, Picture, Row
+from facedial.faces import sheet
+from facedial.faces.face import Face
+from facedial.faces.photo import Photo
+from facedial.model import FRAME
+from facedial.portrait import Portrait
+from facedial.render import paste
+
+Bytes = NDArray[np.uint8]
+Doubles = NDArray[np.float64]
+
+PEOPLE = 24  # for each edit, of each store
+FACES, SHOWN, ACROSS = 2000, 64, 8
+HALF = detail.SIDE // 2
+# Edits that draw; None: the opposite of what the photo shows.
+EDITS: Mapping[str, float | None] = {
+    "Smiling": None, "Mustache": 1.0, "Bangs": 1.0, "Young": 0.0, "Bald": 1.0, "Male": None,
+}  # fmt: skip
+SHOWN_EDITS: tuple[Mapping[str, float], ...] = (
+    {"Smiling": 1.0}, {"Smiling": 0.0}, {"Eyeglasses": 1.0}, {"No_Beard": 0.0}, {"Young": 0.0},
+    {"Bald": 1.0},
+)  # fmt: skip
+MUCH = 0.5  # of `changed_mask`, from which on a place counts as drawn
+GOALS = (
+    Goal("restored_distance", must=0.85, aim=0.7, lower=True),
+    Goal("sharpness_256", must=0.7, aim=0.9),
+)
+
+
+def measure(context: EvaluationContext) -> Iterator[Row]:
+    """Rows of the model (`facedial`) and of plain enlargement (`facedial 128`), on stores of 256 px.
+
+    `sharpness_256`: variance of the Laplacian where edits of test people draw, over that of the photos
+    in the same places; of each edit and of all. With a judge: `restored_distance`: distance in feature
+    maps of crops of test people, shrunk to 128 px and restored, to the crops, over that of enlarged
+    ones, and `frechet_256`: Frechet distance of features of at most 2,000 new faces to training
+    people's crops, over that of other training people's. Features are the judge's, of each quarter of
+    a picture, so of pixels that are not shrunk; no training used them.
+    """
+    model = context.editor.model
+    stores = [s for s in context.stores if s.frame == FRAME and s.size == detail.SIDE]
+    if not stores or not detail.draws_detail(model):
+        return
+    for store in stores:
+        yield from _sharpness(context, store)
+    if context.judge is not None:
+        judge = Judge(context.judge)
+        for store in stores:
+            yield from _restored(context, store, judge)
+        yield from _frechet(context, stores, judge)
+
+
+def _sharpness(context: EvaluationContext, store: Store) -> Iterator[Row]:
+    rows = evenly(store.where(UNSEEN), min(PEOPLE, context.most))
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in EDITS}
+    for row in rows:
+        for name, (photo, coarse, fine) in _edited(context, store, row).items():
+            where = changed_mask(coarse.astype(np.float32) - photo) > MUCH
+            three = scores.sharpness(np.stack([photo, coarse, fine]), np.stack([where] * 3))
+            if not np.isnan(three).any():
+                found[name].append(tuple(three))
+    data = context.data(store, "unseen")
+    every = np.array([one for some in found.values() for one in some])
+    for part, values in (
+        *((f"/{name}", np.array(some)) for name, some in found.items()),
+        ("", every),
+    ):
+        if len(values):
+            own, coarse, fine = values.mean(0)
+            for label, value in (("facedial", fine), ("facedial 128", coarse)):
+                yield Row(
+                    "sharpness_256", label, data + part, value / own, "of the photos'", len(values)
+                )
+
+
+def _edited(
+    context: EvaluationContext, store: Store, row: int
+) -> dict[str, tuple[Bytes, Bytes, Bytes]]:
+    """Edit -> photo, edit without detail, and with it, of a person who does not show its target."""
+    editor, pixels, portrait = context.editor, store.pixels[row], _portrait(context, store, row)
+    own, found = editor.predict_attributes(portrait), {}
+    for name, target in EDITS.items():
+        has = own[name] > 0.5
+        asked = float(not has) if target is None else target
+        if has == (asked > 0.5):
+            continue
+        change = editor.change(portrait, Edit({name: asked}))
+        both = (dataclasses.replace(change, fine=fine) for fine in (False, True))
+        coarse, fine = (paste(editor.model, portrait, one).pixels for one in both)
+        found[name] = (pixels, coarse, fine)
+    return found
+
+
+def _portrait(context: EvaluationContext, store: Store, row: int) -> Portrait:
+    box = np.array([0.0, 0.0, detail.SIDE, detail.SIDE])
+    face = Face(box, store.landmarks[row].astype(np.float64), 1.0)
+    (portrait,) = context.editor.read(Photo(store.pixels[row]), [face])
+    return portrait
+
+
+def _restored(context: EvaluationContext, store: Store, judge: Judge) -> Iterator[Row]:
+    rows = evenly(store.where(UNSEEN), min(context.most, 200))
+    crops = store.pixels[rows]
+    small = np.stack([np.asarray(Image.fromarray(one).reduce(2)) for one in crops])
+    enlarged, restored = _enlarged(small), detail.enlarged(context.editor.model, small)
+    before, after = (
+        judge.distance(_quarters(one), _quarters(crops)).reshape(len(crops), -1).mean(1)
+        for one in (enlarged, restored)
+    )
+    data = context.data(store, "unseen")
+    yield Row(
+        "restored_distance", "facedial", data, after.sum() / before.sum(), "of enlarged", len(rows)
+    )
+
+
+def _frechet(context: EvaluationContext, stores: list[Store], judge: Judge) -> Iterator[Row]:
+    count = min(context.most, FACES)
+    train = [evenly(s.where(SEEN), 2 * count // len(stores)) for s in stores]
+    real = [
+        np.concatenate(
+            [_features(judge, s.pixels[rows[i::2]]) for s, rows in zip(stores, train, strict=True)]
+        )
+        for i in (0, 1)
+    ]
+    baseline = scores.frechet(*real)
+    small = context.editor.decode(context.editor.generate(count, seed=context.seed))
+    sharpness = scores.sharpness(stores[0].pixels[evenly(stores[0].where(UNSEEN), 400)]).mean()
+    for label, large in (
+        ("facedial", detail.enlarged(context.editor.model, small)),
+        ("facedial 128", _enlarged(small)),
+    ):
+        ratio = scores.frechet(_features(judge, large), real[0]) / baseline
+        names = ", ".join(s.path.name for s in stores)
+        yield Row(
+            "frechet_256",
+            label,
+            f"random against {names}/train",
+            ratio,
+            "of real against real",
+            count,
+        )
+        own = scores.sharpness(large[:400]) / sharpness
+        on = f"random against {context.data(stores[0], 'unseen')}"
+        yield Row.of("sharpness_256_new", label, on, own, "of real crops")
+
+
+def _features(judge: Judge, pictures: Bytes) -> Doubles:
+    return judge.features(_quarters(pictures))
+
+
+def _quarters(pictures: Bytes) -> Bytes:
+    """Pictures [N, 256, 256, 3] as their quarters [4 N, 128, 128, 3]."""
+    parts = pictures.reshape(-1, 2, HALF, 2, HALF, 3).swapaxes(2, 3)
+    return np.ascontiguousarray(parts.reshape(-1, HALF, HALF, 3))
+
+
+def _enlarged(pictures: Bytes) -> Bytes:
+    size, kernel = (detail.SIDE, detail.SIDE), Image.Resampling.BICUBIC
+    return np.stack([np.asarray(Image.fromarray(one).resize(size, kernel)) for one in pictures])
+
+
+def show(context: EvaluationContext) -> Iterator[Picture]:
+    """New faces at 256 px; edits of test people without detail and with it, a pair of rows each."""
+    editor = context.editor
+    if not detail.draws_detail(editor.model):
+        return
+    faces = editor.decode(editor.generate(SHOWN, seed=context.seed), size=detail.SIDE)
+    yield Picture(
+        f"new faces of seed {context.seed} at {detail.SIDE} px, not selected",
+        sheet.grid(list(faces), ACROSS),
+    )
+    for store in context.stores:
+        if store.frame == FRAME and store.size == detail.SIDE:
+            rows = evenly(store.where(UNSEEN), min(20, context.most))
+            tiles = [tile for row in rows for tile in _pair(context, store, row)]
+            names = ", ".join(f"{n}={t:.0f}" for one in SHOWN_EDITS for n, t in one.items())
+            yield Picture(
+                f"{store.path.name}: photo, then {names}; without and with detail; not selected",
+                sheet.grid(tiles, len(SHOWN_EDITS) + 1),
+            )
+
+
+def _pair(context: EvaluationContext, store: Store, row: int) -> list[Bytes]:
+    """A row of edits without detail, then one with it."""
+    editor, pixels, portrait = context.editor, store.pixels[row], _portrait(context, store, row)
+    changes = [editor.change(portrait, Edit(dict(one))) for one in SHOWN_EDITS]
+    tiles: list[Bytes] = []
+    for fine in (False, True):
+        tiles.append(pixels)
+        made = (dataclasses.replace(change, fine=fine) for change in changes)
+        tiles += [paste(editor.model, portrait, change).pixels for change in made]
+    return tiles
