@@ -171,7 +171,7 @@ def amounts(pairs: Iterable[Amount], known: Iterable[str] = NAMES) -> dict[str, 
 @dataclass(frozen=True, slots=True)
 class EditOptions:
     """An edit as options give it: `--set`, `--add`, `--keep`, `--strength`, `--exactly`, `--preset`,
-    `--hair-colour`.
+    `--hair-colour`, `--min-identity`.
     """
 
     targets: tuple[Amount, ...] = ()
@@ -181,6 +181,7 @@ class EditOptions:
     exactly: bool = False
     preset: Path | None = None
     hair_colour: str | None = None
+    min_identity: float | None = None
 
     def edit(self, known: Iterable[str] = NAMES) -> Edit:
         """The edit; options win over the preset. `known`: names that may occur.
@@ -197,6 +198,7 @@ class EditOptions:
             self.strength,
             self.exactly,
             self.hair_colour,
+            min_identity=self.min_identity,
         )
         if self.preset is None:
             return own
@@ -227,6 +229,7 @@ def _over(own: Edit, preset: Edit) -> Edit:
         exactly=preset.exactly or own.exactly,
         hair_colour=hair.hair_colour,
         hair_amount=hair.hair_amount,
+        min_identity=preset.min_identity if own.min_identity is None else own.min_identity,
     )
 
 

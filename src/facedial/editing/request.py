@@ -15,7 +15,10 @@ TARGET_RANGE = (-0.5, 1.5)  # reading: 0 = people without, 1 = people with the a
 SHIFT_RANGE = (-5.0, 5.0)  # standard deviations of the reading over training people
 STRENGTH_RANGE = (0.0, 3.0)
 HAIR_RANGE = (0.0, 1.5)  # 1: hair has the colour that is asked for
-KEYS = {"set", "add", "keep", "strength", "exactly", "hair_colour", "hair_amount"}
+IDENTITY_RANGE = (0.0, 1.0)  # cosine of embeddings; 1: the same picture
+KEYS = {
+    "set", "add", "keep", "strength", "exactly", "hair_colour", "hair_amount", "min_identity",
+}  # fmt: skip
 COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 
@@ -27,7 +30,9 @@ class Edit:
     attribute -> change of its reading, -5..5 standard deviations over training people. `keep`:
     attributes whose readings do not change. `strength`: factor on the whole step, 0..3. `exactly`:
     whether implied attributes stay as they are (see `editing.implied`). `hair_colour`: `#rrggbb` that
-    hair is to have, None: unchanged; `hair_amount`: share of the way there, 0..1.5. CelebA's
+    hair is to have, None: unchanged; `hair_amount`: share of the way there, 0..1.5. `min_identity`:
+    the least cosine, 0..1, between the face before and after, for which the strength is lowered
+    (`facedial.identity`), None: whatever it is. CelebA's
     names may be spelt in any case; other names are learned directions', left as they are. Raises
     `BadRequest` for amounts out of range and for one attribute asked for twice.
 
@@ -42,6 +47,7 @@ class Edit:
     exactly: bool = False
     hair_colour: str | None = None
     hair_amount: float = 1.0
+    min_identity: float | None = None
 
     def __post_init__(self) -> None:
         targets = _amounts(self.targets, TARGET_RANGE, "target")
@@ -57,6 +63,9 @@ class Edit:
         object.__setattr__(self, "hair_colour", _colour(self.hair_colour))
         amount = _number(self.hair_amount, HAIR_RANGE, "hair amount")
         object.__setattr__(self, "hair_amount", amount)
+        if self.min_identity is not None:
+            least = _number(self.min_identity, IDENTITY_RANGE, "min_identity")
+            object.__setattr__(self, "min_identity", least)
         object.__setattr__(self, "strength", _number(self.strength, STRENGTH_RANGE, "strength"))
 
     @property
@@ -91,6 +100,8 @@ class Edit:
         }
         if self.hair_colour is not None:
             facts |= {"hair_colour": self.hair_colour, "hair_amount": self.hair_amount}
+        if self.min_identity is not None:
+            facts["min_identity"] = self.min_identity
         return json.dumps(facts, sort_keys=True)
 
     @staticmethod
@@ -106,7 +117,7 @@ class Edit:
         if not isinstance(facts, dict) or facts.keys() - KEYS:
             raise BadRequest(
                 'an edit is {"set": {...}, "add": {...}, "keep": [...], "strength": 1, '
-                '"exactly": false, "hair_colour": "#rrggbb", "hair_amount": 1}'
+                '"exactly": false, "hair_colour": "#rrggbb", "hair_amount": 1, "min_identity": 0.6}'
             )
         set_, added, kept = facts.get("set", {}), facts.get("add", {}), facts.get("keep", [])
         if not isinstance(set_, dict) or not isinstance(added, dict):
@@ -121,6 +132,7 @@ class Edit:
             facts.get("exactly", False),
             facts.get("hair_colour"),
             facts.get("hair_amount", 1.0),
+            facts.get("min_identity"),
         )
 
 

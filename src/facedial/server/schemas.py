@@ -38,6 +38,11 @@ class EditBody(_Body):
         None, description="colour of the hair, #rrggbb; none leaves it as it is"
     )
     hair_amount: Amount = Field(1.0, description="share of the way to `hair_colour`, 0..1.5")
+    min_identity: Amount | None = Field(
+        None,
+        description="least cosine, 0..1, between the face before and after: the strength is lowered "
+        "until it is kept",
+    )
 
 
 class FaceEdit(EditBody):
