@@ -30,7 +30,7 @@ class Config:
     widths: tuple[int, int, int, int] = (32, 64, 128, 192)
     blocks: tuple[int, int, int, int] = (0, 1, 2, 1)
     dimensions: int = 128
-    dropped: float = 0.3
+    dropped: float = 0.1
 
     def __post_init__(self) -> None:
         if len(self.widths) != HALVINGS or len(self.blocks) != HALVINGS:

@@ -42,18 +42,18 @@ class Settings:
 
     model: Config = field(default_factory=Config)
     optim: OptimConfig = field(
-        default_factory=lambda: OptimConfig(batch=256, lr=4e-3, optimizer="muon", qat_from=0.85)
+        default_factory=lambda: OptimConfig(batch=128, lr=4e-3, optimizer="muon", qat_from=0.85)
     )
     augmentation: Augmentation = field(
         default_factory=lambda: Augmentation(
             rotation=5.0, log_scale=0.06, shift=0.02, other_frame=0.0, degraded=0.15
         )
     )
-    scale: float = 20.0
-    margin: float = 0.25
+    scale: float = 16.0
+    margin: float = 0.2
     margin_steps: int = 1000
     contrast: float = 1.0
-    hidden: float = 0.3
+    hidden: float = 0.15
     val_people: int = 1000
 
     def __post_init__(self) -> None:
