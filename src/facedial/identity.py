@@ -87,8 +87,9 @@ def edited(
     check(model, edit)
 
     def at(share: float) -> Edited:
-        asked = dataclasses.replace(edit, strength=share * edit.strength) if share != 1 else edit
-        made = change(asked)
+        # Four digits can be repeated by hand.
+        strength = edit.strength if share == 1 else round(share * edit.strength, 4)
+        made = change(dataclasses.replace(edit, strength=strength))
         return Edited(model, portrait, made, paste(made))
 
     def keeps(one: Edited) -> bool:

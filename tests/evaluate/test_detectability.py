@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facedial.codes.attributes import NAMES
 from facedial.data.store import Store
 from facedial.editor import Editor
 from facedial.evaluate import detectability
@@ -78,19 +79,35 @@ def test_edited_people_are_none_of_the_real_ones_and_the_mean_is_that_of_the_edi
     editor: Editor, labelled_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(detectability, "LEAST", 3)
-    edits = {("Narrow_Eyes", 1.0): "Narrow_Eyes+", ("Big_Nose", 1.0): "Big_Nose+"}
+    edits = {("Narrow_Eyes", 1.0): "Narrow_Eyes+", ("Big_Nose", 0.0): "Big_Nose-"}
     monkeypatch.setattr(detectability, "EDITS", edits)
     store = Store.open(labelled_store)
+    labels = np.zeros_like(store.attributes)
+    rows_of_test = store.where("test")
+    labels[rows_of_test[::2], NAMES.index("Narrow_Eyes")] = 1
+    labels[rows_of_test[:6], NAMES.index("Big_Nose")] = 1  # only two people without
+    store = dataclasses.replace(store, attributes=labels)
     context = EvaluationContext(editor=editor, stores=[store], work=tmp_path)
     rows = list(detectability.measure(context))
     each = [r for r in rows if r.metric == "detectability" and r.part]
     (mean,) = [r for r in rows if r.metric == "detectability" and not r.part]
-    assert {r.part for r in rows} - {""} <= set(edits.values()) and each
+    assert [r.part for r in each] == ["Narrow_Eyes+"]  # the other has too few people
     assert mean.value == pytest.approx(np.mean([r.value for r in each])) and mean.n == len(each)
     for row in each:
         assert row.low is not None and row.high is not None
         assert 0 <= row.low <= row.value <= row.high <= 1
-        assert row.n == len(store.where("test"))  # each person of the split on one side
+        assert row.n == len(rows_of_test)  # four people on each side
+
+
+def test_both_sides_have_as_many_of_each_kind() -> None:
+    kinds = dict(enumerate("aaaabbbbbbccaabbbbcd"))
+    one, other = detectability.matched(np.arange(12), np.arange(12, 20), kinds, 100)
+    assert [kinds[i] for i in one] == [kinds[i] for i in other] == list("aabbbbc")
+    assert set(one) <= set(range(12)) and set(other) <= set(range(12, 20))
+    few, others = detectability.matched(np.arange(12), np.arange(12, 20), kinds, 3)
+    assert [kinds[i] for i in few] == [kinds[i] for i in others] and len(few) == 3
+    nothing, _ = detectability.matched(np.arange(0), np.arange(12, 20), kinds, 3)
+    assert len(nothing) == 0
 
 
 def test_attributes_are_those_of_labels_and_else_of_the_classifier(

@@ -1,6 +1,6 @@
 """Whether edited photos can be told from real ones by the statistics of their pixels."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +51,9 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     model's classifier where not. A linear discriminant on `features` is fitted to half of the people
     (edited and real alike) and scored on the other half, then the other way round; `detectability` is
     the mean AUC of both, 0.5 where edits cannot be told, with a bootstrap interval over people.
+    Both sides have as many photos of each sex and of each source (column `source` of the store).
     `detectability_unedited`: the same for the photos before the edit. They lack the attribute, so they
-    differ too: where it is as high, it is the people who are told apart, not the edits.
+    differ too: where it is as high, it may be the people who are told apart, not the edits.
 
     It sees what the camera leaves everywhere and an edit may remove or repeat: noise, sharpness, JPEG's
     grid, colour noise, where in the crop they change. It does not see what a face cannot look like, and
@@ -69,15 +70,20 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
         data, found = context.data(store, "unseen"), []
         if len(test):
             present = has_attributes(editor, store, test)
+            male = present[:, NAMES.index("Male")].astype(str)
+            kinds = dict(
+                zip(test.tolist(), zip(male, _sources(store)[test], strict=True), strict=True)
+            )
         for (name, target), edit in EDITS.items():
             if not len(test) or name not in editor.model.directions.names:
                 continue
             there = (present[:, NAMES.index(name)] == (target > 0.5)).astype(bool)
             known = ~np.isnan(present[:, NAMES.index(name)])
-            without, real = (_one_each(store, test[known & m], count) for m in (~there, there))
+            without, real = (_one_each(store, test[known & m]) for m in (~there, there))
             # Nobody is on both sides: a person may have photos with and without the attribute.
             without = without[~np.isin(store.person[without], store.person[real])]
-            if min(len(without), len(real)) < LEAST:
+            without, real = matched(without, real, kinds, count)
+            if len(real) < LEAST:
                 continue
             edited = np.stack(
                 [_edited(editor, store, row, Edit({name: target})) for row in without]
@@ -107,10 +113,31 @@ def has_attributes(editor: Editor, store: Store, rows: Rows) -> Doubles:
     return np.where(np.isnan(labels), np.nan, (labels > 0.5).astype(np.float64))
 
 
-def _one_each(store: Store, rows: Rows, count: int) -> Rows:
-    """The first photo each of at most `count` people, evenly spaced."""
+def _sources(store: Store) -> NDArray[np.str_]:
+    """The source of each photo [N], where the store names it."""
+    return store.extra.get("source", np.full(len(store), ""))
+
+
+def _one_each(store: Store, rows: Rows) -> Rows:
+    """The first photo of each person."""
     _, first = np.unique(store.person[rows], return_index=True)
-    return evenly(np.sort(rows[first]), count)
+    return np.sort(rows[first])
+
+
+def matched(one: Rows, other: Rows, kinds: Mapping[int, Hashable], count: int) -> tuple[Rows, Rows]:
+    """At most `count` of each, evenly spaced, with as many of every kind on both sides, in one order."""
+    pairs: list[tuple[Rows, Rows]] = []
+    for kind in dict.fromkeys(kinds[int(row)] for row in one):
+        sides = [
+            np.array([r for r in rows if kinds[int(r)] == kind], np.int64) for rows in (one, other)
+        ]
+        least = min(map(len, sides))
+        pairs.append((evenly(sides[0], least), evenly(sides[1], least)))
+    if not pairs:
+        return one[:0], other[:0]
+    first, second = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    chosen = evenly(np.arange(len(first)), count)
+    return first[chosen], second[chosen]
 
 
 def _edited(editor: Editor, store: Store, row: int, edit: Edit) -> Bytes:
