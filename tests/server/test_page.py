@@ -182,6 +182,29 @@ def test_the_page_shows_that_it_renders(page: Page, astronaut: Path) -> None:
     expect(page.locator("#frame")).to_have_class("frame")
 
 
+def test_the_identity_kept_is_shown_of_the_whole_photo_and_not_while_a_slider_moves(
+    page: Page, astronaut: Path
+) -> None:
+    views: list[str] = []
+
+    def measured(route: Route) -> None:
+        views.append(route.request.post_data_json["view"])
+        answer = route.fetch()
+        kept = {"1": 0.834} if views[-1] == "photo" else {}
+        route.fulfill(
+            response=answer, headers={**answer.headers, "facedial-identity": json.dumps(kept)}
+        )
+
+    page.route("**/render", measured)
+    choose_photo(page, astronaut)
+    expect(page.locator("#identity")).to_have_text("")
+    slide(page, "Narrow_Eyes", 3)
+    expect(page.locator("#identity")).to_have_text("Identity kept: 0.83")
+    assert views[-1] == "photo"
+    page.click("#reset")
+    expect(page.locator("#identity")).to_have_text("")
+
+
 def test_double_click_puts_back_protect_holds_and_implied_attributes_are_named(
     page: Page, astronaut: Path
 ) -> None:
