@@ -258,7 +258,7 @@ def _co_occurrences(residual: Doubles) -> Doubles:
     # A picture and its negative, and its mirror image, count alike.
     counts = counts + counts.T
     counts = counts + counts[::-1, ::-1]
-    return np.sqrt(counts[np.triu_indices(size)] / counts.sum())
+    return np.asarray(np.sqrt(counts[np.triu_indices(size)] / counts.sum()))
 
 
 def _dct_magnitudes(plane: Doubles) -> Doubles:

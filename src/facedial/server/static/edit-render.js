@@ -26,7 +26,7 @@ export function start({ expired }) {
 // Forget what belongs to the photo that was open.
 export function cancel() {
   revision += 1;
-  showIdentity({});
+  showIdentity();
   prefetched = new Set();
   clearTimeout(fullTimer);
   clearTimeout(prefetchTimer);
@@ -38,7 +38,8 @@ export function requestRender(at, all = false) {
   if (!state.photo) return;
   revision += 1;
   state.full = null;
-  showIdentity({});
+  state.identity = {};
+  showIdentity();
   clearTimeout(fullTimer);
   const others = all ? state.photo.faces.map((one) => one.number).filter((face) => face !== state.face) : [];
   for (const face of others) if (!isEdited(face)) state.closeUps.delete(face);
@@ -102,8 +103,9 @@ async function renderFull(of) {
     const bitmap = await createImageBitmap(blob);
     if (state.photo !== photo || revision !== of) return;
     state.full = bitmap;
+    state.identity = identity;
     paint();
-    showIdentity(identity);
+    showIdentity();
   } catch (error) {
     warn(error);
   }
@@ -111,8 +113,8 @@ async function renderFull(of) {
 
 // The cosine between the shown face before and after, of the whole photo alone: a slider step would pay
 // for it.
-function showIdentity(identity) {
-  const cosine = identity[state.face];
+export function showIdentity() {
+  const cosine = state.identity[state.face];
   $("identity").textContent = cosine === undefined ? "" : `Identity kept: ${cosine.toFixed(2)}`;
 }
 

@@ -145,6 +145,7 @@ function choose(face) {
   layOut();
   loadLooks();
   scheduleRegion();
+  render.showIdentity();
 }
 
 // The face that is open, for the other tabs.
