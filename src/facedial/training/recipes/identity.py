@@ -54,7 +54,7 @@ class Settings:
     margin_steps: int = 1000
     contrast: float = 1.0
     hidden: float = 0.15
-    val_people: int = 1000
+    val_people: int = 500
 
     def __post_init__(self) -> None:
         if self.scale <= 0 or not 0 <= self.margin < 1 or self.margin_steps < 0:
@@ -170,7 +170,9 @@ class Task:
         upper = np.triu(np.ones_like(same), 1)
         rows = []
         for values in (np.where(same & upper, cosines, 2), np.where(~same & upper, -cosines, 2)):
-            order = np.argsort(values, axis=None)[: min(SHOWN, int((values < 2).sum()))]
+            count = min(SHOWN, int((values < 2).sum()))
+            first = np.argpartition(values, count, axis=None)[:count]  # of millions
+            order = first[np.argsort(values.flat[first])]
             pairs = np.stack(np.unravel_index(order, values.shape))
             rows += [pictures(self.val[chosen], torch.device("cpu")) for chosen in pairs]
         return grid(rows)
