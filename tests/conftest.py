@@ -79,6 +79,32 @@ def build_once(tmp_path_factory: pytest.TempPathFactory) -> BuildOnce:
     return built
 
 
+@pytest.fixture(scope="session")
+def with_identity(build_once: BuildOnce) -> Path:
+    """A copy of the packaged bundle with a small identity network of random weights."""
+
+    def build(folder: Path) -> None:
+        import torch
+
+        from facedial.runtime.bundle import DEFAULT, home
+        from facedial.training import export
+        from facedial.training.models.identity import Config, Embed, Embedding
+
+        bundle = shutil.copytree(home() / DEFAULT, folder / "bundle")
+        generator = torch.Generator().manual_seed(0)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            config = Config(widths=(8, 8, 16, 16), blocks=(0, 0, 0, 0), dimensions=16)
+            network = Embedding(config)
+            network(torch.rand(16, 3, 72, 72))  # running statistics of something
+        pixels = export.picture_like(generator, 128)
+        names = (["pixels"], ["embeddings"])
+        export.write_one(Embed(network), (pixels,), names, bundle / "identity.onnx", {})
+        export.write_facts(bundle, {"parts": {"identity": {"scores": {"auc": 0.5}}}})
+
+    return build_once("with-identity", build) / "bundle"
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing may leave the machine: connecting anywhere but to it fails, in every test."""

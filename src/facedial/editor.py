@@ -1,6 +1,7 @@
 """The one pipeline: photo -> face -> crop -> code -> edit -> picture -> pasted back into the photo.
 
-`Editor` is the facade; the work is done in `portrait`, `changes`, `render`, `flow` and `priors`.
+`Editor` is the facade, long only because all that can be asked for is named here; the work is done in
+`portrait`, `changes`, `render`, `identity`, `detail`, `flow` and `priors`.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ from typing import Self
 
 import numpy as np
 
-from facedial import changes, detail, generation, render
+from facedial import changes, detail, generation, identity, render
 from facedial.arrays import Bytes, Floats
 from facedial.changes import Change
 from facedial.codes.code import Code
@@ -23,6 +24,7 @@ from facedial.editing.table import BEST, FULL
 from facedial.faces.face import Detector, Face
 from facedial.faces.photo import Photo
 from facedial.flow.inversion import condition_of
+from facedial.identity import Edited
 from facedial.model import Model
 from facedial.portrait import Portrait, PortraitReader
 from facedial.priors.base import Prior
@@ -114,6 +116,7 @@ class Editor:
         self.model.directions.step(zero, edit)
         beside = dataclasses.replace(edit, targets={}, shifts={}, keep=frozenset())
         changes.change(self.model, zero, beside, None, method=method, quality=quality)
+        identity.check(self.model, edit)
 
     def change(
         self, portrait: Portrait, edit: Edit, method: str = BEST, quality: str = FULL
@@ -153,8 +156,28 @@ class Editor:
         one photo can be edited in turn. A zero edit returns the same pixels, bit by bit.
         """
         asked = edit if isinstance(edit, Edit) else Edit(targets=dict(edit))
-        change = self.change(portrait, asked, method, quality)
-        return render.paste(self.model, portrait, change, onto=onto)
+        return self.edited(portrait, asked, onto=onto, method=method, quality=quality).photo
+
+    def edited(
+        self,
+        portrait: Portrait,
+        edit: Edit,
+        *,
+        onto: Photo | None = None,
+        method: str = BEST,
+        quality: str = FULL,
+    ) -> Edited:
+        """As `render`, with the change and the identity kept; see `identity.edited`.
+
+        The strength is lowered where the edit has a `min_identity`. Raises `IdentityLost`.
+        """
+        return identity.edited(
+            self.model,
+            portrait,
+            edit,
+            lambda asked: self.change(portrait, asked, method, quality),
+            lambda change: self.paste(portrait, change, onto=onto),
+        )
 
     def paste(self, portrait: Portrait, change: Change, *, onto: Photo | None = None) -> Photo:
         """The photo with a change; see `render.paste`."""

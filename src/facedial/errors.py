@@ -25,6 +25,10 @@ class NoFaceFound(FacedialError):
     """A readable photo in which no face was found."""
 
 
+class IdentityLost(FacedialError):
+    """A face that even a weak edit changes more than `min_identity` allows."""
+
+
 class CodeSpaceMismatch(FacedialError):
     """Codes, directions or priors of two different models were mixed."""
 

@@ -22,7 +22,7 @@ from facedial.editing.masks import ATTRIBUTE_MASKS, AttributeMasks
 from facedial.editing.table import EditTable
 from facedial.errors import BadBundle, BadRequest, CodeSpaceMismatch
 from facedial.faces.crop import FRAMES
-from facedial.faces.sheet import as_bytes
+from facedial.faces.sheet import as_bytes, shrunk
 from facedial.priors.labels import LABEL_PRIOR, LabelPrior
 from facedial.runtime.bundle import DEFAULT, Bundle, home
 
@@ -35,7 +35,7 @@ PARSE_BATCH = 8  # crops parsed together: 27 MB of logits
 DIRECTIONS, PRIOR = "directions.npz", "prior.npz"
 
 # Graphs that a bundle without its own borrows from the package's.
-SHARED = ("detail", "landmarks", "parser", "reader")
+SHARED = ("detail", "identity", "landmarks", "parser", "reader")
 # Parts that were made for the codes of one autoencoder, and what they are called in messages. Their facts
 # name that code space as `of`; the prior's file does.
 DEPENDENT = {
@@ -57,6 +57,11 @@ def upsampled(crops: Bytes) -> Bytes:
     """Crops [N, S, S, 3] smaller than the classifier's enlarged by whole factors; others as they are."""
     factor = CLASSIFIER_SIDE // crops.shape[1]
     return crops.repeat(factor, 1).repeat(factor, 2) if factor > 1 else crops
+
+
+def resampled(crops: Bytes) -> Bytes:
+    """Crops [N, S, S, 3] enlarged (`upsampled`) or shrunk by whole factors to the classifier's side."""
+    return shrunk(upsampled(crops), CLASSIFIER_SIDE)
 
 
 def _stated(bundle: Bundle) -> str:
@@ -184,6 +189,11 @@ class Model:
         return self.holder("parser").has("parser")
 
     @property
+    def has_identity(self) -> bool:
+        """Whether there is an identity network."""
+        return self.holder("identity").has("identity")
+
+    @property
     def has_detail(self) -> bool:
         """Whether there is a network that draws detail at 256 px."""
         return self.holder("detail").has("detail")
@@ -272,6 +282,10 @@ class Model:
         """Head crops uint8 [N, S, S, 3] -> probabilities of the 40 attributes [N, 40]."""
         return self.holder("reader").run("reader", upsampled(crops))
 
+    def embed_identity(self, crops: Bytes) -> Floats:
+        """Head crops uint8 [N, S, S, 3] -> unit embeddings [N, D]: high cosines mean one person."""
+        return self.holder("identity").run("identity", resampled(crops))
+
     def parse(self, crops: Bytes) -> tuple[Floats, Floats]:
         """Crops uint8 [N, 256, 256, 3] of the frame `head` or `portrait` -> classes and hair matte.
 
@@ -304,16 +318,7 @@ class Model:
 
     def check(self, code: Code) -> None:
         """Raises `CodeSpaceMismatch` for another model's code, `BadRequest` for one of another size."""
-        if code.space != self.space:
-            raise CodeSpaceMismatch(
-                f"the code belongs to {code.space}, the model to {self.space}; "
-                "encode the photo again with this model"
-            )
-        if len(code.values) != self.dimensions:
-            raise BadRequest(
-                f"a code of {self.space} has {self.dimensions} numbers, "
-                f"found {len(code.values)}; encode the photo again"
-            )
+        code.check(self.space, self.dimensions)
 
     def close(self) -> None:
         """Free the sessions; a later call opens them again."""

@@ -142,11 +142,11 @@ def composed(
     lacking = membrane(around - after, known)
     difference = after - before + loss[..., None] * (before - crop + lacking)
     if uncovers:
+        remains = parsing.person(last)
         # Loose strands around a head are parsed as background, and go with the hair.
-        was, stays = (grown(parsing.person(one), STRANDS) for one in (first, own))
-        gone = disocclusion_mask(was, parsing.person(last))
+        gone = grown(disocclusion_mask(parsing.person(first), remains), STRANDS) * (1 - remains)
         gone = gone * np.max([parsing.uncovered(one, own) for one in regions], axis=0)
-        background = _background(portrait, stays)
+        background = _background(portrait, grown(parsing.person(own), STRANDS))
         difference += gone[..., None] * (background - crop - difference)
         loss, noise = np.maximum(loss, gone), 1 - gone
         mask = np.maximum(mask, gone)

@@ -88,6 +88,25 @@ def auc(values: ArrayLike, truth: ArrayLike) -> float:
     return float(wins / (positives * negatives))
 
 
+def rate_at_false_rate(
+    values: ArrayLike, truth: ArrayLike, false_rate: float
+) -> tuple[float, float]:
+    """Share of positives above the value that `false_rate` of the negatives exceed, and that value.
+
+    `values`: [N], higher = more likely; `truth`: bool [N]. For pairs of photos, the true accept rate at
+    a false accept rate, and its threshold. Raises `ValueError` if one class is missing.
+
+    >>> rate_at_false_rate([0.1, 0.2, 0.3, 0.9, 0.25, 0.8], [0, 0, 0, 0, 1, 1], 0.25)
+    (0.5, 0.3)
+    """
+    values, truth = np.asarray(values, np.float64), np.asarray(truth, bool)
+    if truth.all() or not truth.any():
+        raise ValueError("a rate at a false rate needs both classes")
+    negatives = np.sort(values[~truth])[::-1]
+    threshold = negatives[min(int(false_rate * len(negatives)), len(negatives) - 1)]
+    return float((values[truth] > threshold).mean()), float(threshold)
+
+
 def calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> float:
     """Expected calibration error, 0..1: mean absolute gap between probability and frequency.
 

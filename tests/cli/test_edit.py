@@ -12,7 +12,7 @@ from facedial import parsing
 from facedial.changes import recolours_hair
 from facedial.faces.crop import align
 
-from .conftest import Facedial, read, told
+from .conftest import NARROW, Facedial, read, told
 
 
 @pytest.mark.usefixtures("few_steps")
@@ -269,3 +269,42 @@ def test_a_batch_reports_failures_as_json(facedial: Facedial, head: Path) -> Non
     assert (done.code, done.lines) == (1, ["codes.npz"])
     done = facedial("demo", head, "bad.png", "--no-show")
     assert (done.code, done.lines) == (1, ["demo.png"])
+
+
+def test_identity_is_reported_explained_and_kept(
+    facedial: Facedial, head: Path, with_identity: Path
+) -> None:
+    words = ("edit", head, "--set", "Smiling=0", "--method", "direction", "--model", with_identity)
+
+    def reported(*more: str) -> dict[str, float]:
+        done = facedial(*words, *more, "--json", "--overwrite", "-o", "out.png")
+        assert done.code == 0, done.err
+        (row,) = json.loads(done.out)["results"]
+        assert row["input"] == str(head) and row["output"] == "out.png"
+        return row
+
+    whole, tenth = reported(), reported("--strength", "0.1")
+    assert (whole["strength"], tenth["strength"]) == (1, 0.1)
+    assert whole["identity"] < tenth["identity"] < 1
+    explained = facedial(*words, "--explain", "-o", "explained.png")
+    assert f"head.png: identity {whole['identity']:.2f}" in explained.err
+    least = (whole["identity"] + tenth["identity"]) / 2
+    kept = reported("--min-identity", str(least))
+    assert kept["identity"] >= least and 0.1 < kept["strength"] < 1
+    Path("preset.json").write_text(json.dumps({"min_identity": least}))
+    assert reported("--preset", "preset.json") == kept
+    lowered = facedial(*words, "--min-identity", str(least), "-o", "lowered.png")
+    assert (lowered.code, lowered.out) == (0, "lowered.png\n")
+    assert f"head.png: strength lowered from 1 to {kept['strength']:.2g}" in lowered.err
+    told(facedial(*words, "--min-identity", "1", "-o", "no.png"), "even a tenth", "head.png")
+    assert not Path("no.png").exists()
+
+
+def test_a_report_and_a_picture_do_not_both_go_to_standard_output(
+    facedial: Facedial, head: Path
+) -> None:
+    words = ("edit", head, *NARROW)
+    told(facedial(*words, "--json", "-o", "-"), "--json and -o -", code=2)
+    (row,) = json.loads(facedial(*words, "--json").out)["results"]
+    with library.Editor.open() as editor:
+        assert (row["identity"] is not None) is editor.model.has_identity

@@ -84,6 +84,8 @@ def test_names_are_spelt_as_celeba_spells_them() -> None:
         ({"hair_amount": 2}, "hair amount must lie in 0..1.5, found 2"),
         ({"lens_darkness": 1.5}, "lens darkness must lie in 0..1, found 1.5"),
         ({"lens_darkness": "dark"}, "lens darkness must be a number, found 'dark'"),
+        ({"min_identity": 1.2}, "min_identity must lie in 0..1, found 1.2"),
+        ({"min_identity": "0.6"}, "min_identity must be a number"),
     ],
 )
 def test_requests_out_of_range_or_contradictory_are_refused(

@@ -1,6 +1,7 @@
 """The API: what it answers, that it agrees with the library, and how it refuses."""
 
 import base64
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 import facedial as library
 from facedial.codes.attributes import NAMES
 from facedial.editing.request import Edit
-from facedial.editing.table import BEST, FAST
+from facedial.editing.table import BEST, DIRECTION, FAST
 from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.faces.mark import EDITED, GENERATED
@@ -319,3 +320,56 @@ def test_metrics_name_routes_and_no_photo(client: httpx.Client, photo: bytes) ->
     assert "facedial_open_photos" in text
     assert '{method="POST",route="/portraits",status="201"}' in text
     assert key not in text
+
+
+def test_the_whole_photo_says_how_much_of_each_face_is_kept(
+    with_identity: Path, photo: bytes
+) -> None:
+    with Editor.open(with_identity) as editor:
+        open_photo = photos.open_photo(editor, Limits(), photo)
+
+        def rendered(edit: Edit) -> photos.RenderedPicture:
+            method = (DIRECTION, FAST)
+            return photos.render_photo(
+                editor, open_photo, [(1, edit)], ending=".png", method=method
+            )
+
+        smile = Edit({"Smiling": 0})
+        whole, tenth = (
+            rendered(edit).identity[1] for edit in (smile, Edit({"Smiling": 0}, strength=0.1))
+        )
+        assert whole < tenth < 1
+        least = (whole + tenth) / 2
+        limited = dataclasses.replace(smile, min_identity=least)
+        assert least <= rendered(limited).identity[1] < tenth
+        closes = [
+            photos.render_close_up(
+                editor, open_photo, [(1, one)], size=128, ending=".png", method=(DIRECTION, FAST)
+            )
+            for one in (smile, limited)
+        ]
+        assert [one.identity for one in closes] == [{}, {}]
+        first, last = (pixels(one.data).astype(int) for one in closes)
+        assert (first != last).any()
+
+
+def test_identity_is_a_header_and_a_limit_needs_the_network(
+    client: httpx.Client, photo: bytes
+) -> None:
+    key = opened(client, photo)["id"]
+    edit = {"set": {"Narrow_Eyes": 1}, "min_identity": 0.5}
+    body = {"edits": [edit], "view": "photo", "method": "direction"}
+    answer = client.post(f"portraits/{key}/render", json=body)
+    with Editor.open() as editor:
+        if not editor.model.has_identity:
+            problem(answer, 422, "no identity network")
+            del edit["min_identity"]
+            answer = client.post(f"portraits/{key}/render", json=body)
+        kept = json.loads(answer.headers["facedial-identity"])
+        assert set(kept) == ({"1"} if editor.model.has_identity else set())
+    problem(
+        client.post(
+            f"portraits/{key}/render", json={"edits": [{"set": {}, "min_identity": 2}]}
+        ),
+        422, "min_identity must lie in 0..1",
+    )  # fmt: skip

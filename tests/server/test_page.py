@@ -182,6 +182,36 @@ def test_the_page_shows_that_it_renders(page: Page, astronaut: Path) -> None:
     expect(page.locator("#frame")).to_have_class("frame")
 
 
+def test_the_identity_that_a_face_keeps_is_shown_of_the_whole_photo_alone(
+    page: Page, two_faces: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "two.png"
+    path.write_bytes(two_faces)
+    views: list[str] = []
+
+    def measured(route: Route) -> None:
+        views.append(route.request.post_data_json["view"])
+        answer = route.fetch()
+        kept = {"2": 0.834} if views[-1] == "photo" else {}
+        route.fulfill(
+            response=answer, headers={**answer.headers, "facedial-identity": json.dumps(kept)}
+        )
+
+    page.route("**/render", measured)
+    choose_photo(page, path)
+    page.get_by_role("button", name="Face 2").click()
+    expect(page.locator("#identity")).to_have_text("")
+    slide(page, "Narrow_Eyes", 3)
+    expect(page.locator("#identity")).to_have_text("Identity kept: 0.83")
+    assert views[-1] == "photo"
+    page.get_by_role("button", name="Face 1").click()
+    expect(page.locator("#identity")).to_have_text("")
+    page.get_by_role("button", name="Face 2").click()
+    expect(page.locator("#identity")).to_have_text("Identity kept: 0.83")
+    page.click("#reset")
+    expect(page.locator("#identity")).to_have_text("")
+
+
 def test_double_click_puts_back_protect_holds_and_implied_attributes_are_named(
     page: Page, astronaut: Path
 ) -> None:

@@ -177,7 +177,7 @@ def amounts(pairs: Iterable[Amount], known: Iterable[str] = NAMES) -> dict[str, 
 @dataclass(frozen=True, slots=True)
 class EditOptions:
     """An edit as options give it: `--set`, `--add`, `--keep`, `--strength`, `--exactly`, `--preset`,
-    `--hair-colour`, `--lens-darkness`.
+    `--hair-colour`, `--lens-darkness`, `--min-identity`.
     """
 
     targets: tuple[Amount, ...] = ()
@@ -188,6 +188,7 @@ class EditOptions:
     preset: Path | None = None
     hair_colour: str | None = None
     lens_darkness: float | None = None
+    min_identity: float | None = None
 
     def edit(self, known: Iterable[str] = NAMES) -> Edit:
         """The edit; options win over the preset. `known`: names that may occur.
@@ -205,6 +206,7 @@ class EditOptions:
             self.exactly,
             self.hair_colour,
             lens_darkness=self.lens_darkness,
+            min_identity=self.min_identity,
         )
         if self.preset is None:
             return own
@@ -236,6 +238,7 @@ def _over(own: Edit, preset: Edit) -> Edit:
         hair_colour=hair.hair_colour,
         hair_amount=hair.hair_amount,
         lens_darkness=preset.lens_darkness if own.lens_darkness is None else own.lens_darkness,
+        min_identity=preset.min_identity if own.min_identity is None else own.min_identity,
     )
 
 

@@ -62,6 +62,19 @@ class Code:
             )
         return Code(np.frombuffer(data, "<f4"), space)
 
+    def check(self, space: str, size: int) -> None:
+        """Raise `CodeSpaceMismatch` for a code of another model, `BadRequest` for one of another size."""
+        if self.space != space:
+            raise CodeSpaceMismatch(
+                f"the code belongs to {self.space}, the model to {space}; "
+                "encode the photo again with this model"
+            )
+        if len(self.values) != size:
+            raise BadRequest(
+                f"a code of {space} has {size} numbers, found {len(self.values)}; "
+                "encode the photo again"
+            )
+
     def moved(self, step: Floats) -> "Code":
         """This code plus `step`, float32 [D]."""
         return Code(self.values + step, self.space)

@@ -16,8 +16,10 @@ SHIFT_RANGE = (-5.0, 5.0)  # standard deviations of the reading over training pe
 STRENGTH_RANGE = (0.0, 3.0)
 HAIR_RANGE = (0.0, 1.5)  # 1: hair has the colour that is asked for
 DARKNESS_RANGE = (0.0, 1.0)  # of lenses: 0 clear, 1 sunglasses
+IDENTITY_RANGE = (0.0, 1.0)  # cosine of embeddings; 1: the same picture
 KEYS = {
     "set", "add", "keep", "strength", "exactly", "hair_colour", "hair_amount", "lens_darkness",
+    "min_identity",
 }  # fmt: skip
 COLOUR = re.compile(r"#[0-9a-f]{6}")
 
@@ -32,8 +34,10 @@ class Edit:
     whether implied attributes stay as they are (see `editing.implied`). `hair_colour`: `#rrggbb` that
     hair is to have, None: unchanged; `hair_amount`: share of the way there, 0..1.5. `lens_darkness`: of
     the lenses of glasses, added or worn, 0 clear..1 dark; None: as they are, and clear where glasses are
-    added. CelebA's names may be spelt in any case; other names are learned directions', left as they
-    are. Raises `BadRequest` for amounts out of range and for one attribute asked for twice.
+    added. `min_identity`: the least cosine, 0..1, between the face before and after, for which the
+    strength is lowered (`facedial.identity`), None: whatever it is. CelebA's names may be spelt in any
+    case; other names are learned directions', left as they are. Raises `BadRequest` for amounts out of
+    range and for one attribute asked for twice.
 
     >>> Edit({"smiling": 1}).targets
     {'Smiling': 1.0}
@@ -47,6 +51,7 @@ class Edit:
     hair_colour: str | None = None
     hair_amount: float = 1.0
     lens_darkness: float | None = None
+    min_identity: float | None = None
 
     def __post_init__(self) -> None:
         targets = _amounts(self.targets, TARGET_RANGE, "target")
@@ -65,6 +70,9 @@ class Edit:
         if self.lens_darkness is not None:
             darkness = _number(self.lens_darkness, DARKNESS_RANGE, "lens darkness")
             object.__setattr__(self, "lens_darkness", darkness)
+        if self.min_identity is not None:
+            least = _number(self.min_identity, IDENTITY_RANGE, "min_identity")
+            object.__setattr__(self, "min_identity", least)
         object.__setattr__(self, "strength", _number(self.strength, STRENGTH_RANGE, "strength"))
 
     @property
@@ -101,6 +109,8 @@ class Edit:
             facts |= {"hair_colour": self.hair_colour, "hair_amount": self.hair_amount}
         if self.lens_darkness is not None:
             facts["lens_darkness"] = self.lens_darkness
+        if self.min_identity is not None:
+            facts["min_identity"] = self.min_identity
         return json.dumps(facts, sort_keys=True)
 
     @staticmethod
@@ -116,7 +126,8 @@ class Edit:
         if not isinstance(facts, dict) or facts.keys() - KEYS:
             raise BadRequest(
                 'an edit is {"set": {...}, "add": {...}, "keep": [...], "strength": 1, '
-                '"exactly": false, "hair_colour": "#rrggbb", "hair_amount": 1, "lens_darkness": 0}'
+                '"exactly": false, "hair_colour": "#rrggbb", "hair_amount": 1, "lens_darkness": 0, '
+                '"min_identity": 0.6}'
             )
         set_, added, kept = facts.get("set", {}), facts.get("add", {}), facts.get("keep", [])
         if not isinstance(set_, dict) or not isinstance(added, dict):
@@ -132,6 +143,7 @@ class Edit:
             facts.get("hair_colour"),
             facts.get("hair_amount", 1.0),
             facts.get("lens_darkness"),
+            facts.get("min_identity"),
         )
 
 

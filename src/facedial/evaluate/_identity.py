@@ -1,10 +1,11 @@
-"""Embeddings of faces by a network that was trained elsewhere, to compare people by."""
+"""Embeddings of faces, to compare people by: of a network trained elsewhere, and of the model's own."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facedial.faces.crop import head_template
 from facedial.faces.geometry import fit_similarity, warp
+from facedial.model import Model
 from facedial.runtime.session import Session
 
 SIDE = 112
@@ -19,6 +20,19 @@ LANDMARKS = np.array(
         [70.7299, 92.2041],
     ]
 )
+
+
+def kept_identity(
+    model: Model, before: NDArray[np.uint8], after: NDArray[np.uint8]
+) -> NDArray[np.float64] | None:
+    """Cosine [N] of head crops [N, S, S, 3] before and after by the model's own identity network.
+
+    It is what edits report and are limited by, so it is no independent judge. None where there is none.
+    """
+    if not model.has_identity:
+        return None
+    one, two = (model.embed_identity(pictures).astype(np.float64) for pictures in (before, after))
+    return np.asarray((one * two).sum(1))
 
 
 def embedded(session: Session, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:

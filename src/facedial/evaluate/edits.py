@@ -18,7 +18,7 @@ from facedial.editing.request import Edit
 from facedial.editing.table import BEST, DIRECTION, FAST, FLOW, FULL
 from facedial.editor import Editor
 from facedial.evaluate._context import SEEN, EvaluationContext, evenly
-from facedial.evaluate._identity import SAME_PERSON, embedded
+from facedial.evaluate._identity import SAME_PERSON, embedded, kept_identity
 from facedial.evaluate._judge import Judge
 from facedial.evaluate._rows import Goal, Picture, Row
 from facedial.faces import sheet
@@ -134,7 +134,8 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     `edit_success`: share of edited photos in which the judge finds the target. `collateral`: mean
     absolute change of the judge's other probabilities, in s.d. over photos, of successful edits;
     implied attributes (`editing.implied`) are left out. `identity_kept`: share whose embeddings before
-    and after count as one person's, if `context.identity` is given. `edit_sharpness`: Laplacian
+    and after count as one person's, if `context.identity` is given. `kept_identity`: mean cosine before
+    and after by the model's own identity network, where it has one. `edit_sharpness`: Laplacian
     variance of edited photos over that of photos, where much has changed. `outside_mask_changed`:
     share of squared change outside the attribute's part of the face. `edit_frechet_ratio`: Frechet
     distance of edited photos to training people with the target, over that between two sets of those.
@@ -203,6 +204,9 @@ def _edit_rows(
         one, two = (embedded(test_set.embedding, pictures) for pictures in (before, after))
         kept = (one * two).sum(1) > SAME_PERSON
         yield Row.of("identity_kept", model.name, "", kept, "share", people)
+    own = kept_identity(editor.model, before, after) if name != "Male" else None
+    if own is not None:
+        yield Row.of("kept_identity", model.name, "", own, "cosine", people)
     masks = np.stack(
         [changed_mask(b.astype(np.float32) - a) for a, b in zip(before, after, strict=True)]
     )

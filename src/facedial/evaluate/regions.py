@@ -13,7 +13,7 @@ from facedial.editing.regions import FACE
 from facedial.editing.request import Edit
 from facedial.editor import Editor
 from facedial.evaluate._context import UNSEEN, EvaluationContext, evenly
-from facedial.evaluate._identity import embedded
+from facedial.evaluate._identity import embedded, kept_identity
 from facedial.evaluate._rows import Goal, Picture, Row
 from facedial.faces import sheet
 from facedial.faces.face import Face
@@ -88,7 +88,8 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     the edit may change, in either picture's parse; changes too small to be seen are left out.
     `skin_change`, `background_change`: mean absolute change, in levels, where both parses show skin
     (edits of hair and glasses) and background (edits that keep the outline). `identity_cosine`: mean
-    cosine of the embeddings before and after, with the context's `identity`.
+    cosine of the embeddings before and after, with the context's `identity`; `kept_identity`: the same
+    by the model's own identity network, where it has one.
     """
     if context.parse_teachers is None:
         return
@@ -113,8 +114,11 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
                 yield _levels("skin_change", data, skin, people)
             if kind.keeps_outline:
                 yield _levels("background_change", data, background, people)
+            before = store.pixels[rows[chosen]]
+            kept = kept_identity(context.editor.model, before, np.stack(edited))
+            if kept is not None:
+                yield Row.of("kept_identity", "facedial", data, kept, "cosine", people)
             if embedding is not None:
-                before = store.pixels[rows[chosen]]
                 one, two = (embedded(embedding, part) for part in (before, np.stack(edited)))
                 cosine = (one * two).sum(1)
                 yield Row.of("identity_cosine", "facedial", data, cosine, "cosine", people)

@@ -8,12 +8,20 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from facedial.errors import BadPhoto, BadRequest, CodeSpaceMismatch, FacedialError, NoFaceFound
+from facedial.errors import (
+    BadPhoto,
+    BadRequest,
+    CodeSpaceMismatch,
+    FacedialError,
+    IdentityLost,
+    NoFaceFound,
+)
 
 MEDIA_TYPE = "application/problem+json"
 STATUS: dict[type[FacedialError], int] = {
     BadRequest: 422,
     NoFaceFound: 422,
+    IdentityLost: 422,
     BadPhoto: 415,
     CodeSpaceMismatch: 409,
 }

@@ -42,6 +42,11 @@ class EditBody(_Body):
         None,
         description="of lenses, 0 clear..1 dark; none: clear in new glasses, own ones unchanged",
     )
+    min_identity: Amount | None = Field(
+        None,
+        description="least cosine, 0..1, between the face before and after: the strength is lowered "
+        "until it is kept",
+    )
 
 
 class FaceEdit(EditBody):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from facedial.editing.request import Edit
     from facedial.editor import Editor
     from facedial.faces.photo import Photo
+    from facedial.identity import Edited
     from facedial.portrait import Portrait
 
 NOTHING = "nothing to change; give --set NAME=0..1, --add NAME=±x or --hair-colour #RRGGBB"
@@ -33,15 +34,25 @@ class Work:
     quality: str
     explain: bool
     strip: bool
+    as_json: bool = False
 
-    def edited(self, photo: Photo, portraits: list[Portrait], name: str) -> Photo:
-        """The photo with each portrait's face changed; `name` is for what is said on stderr."""
+    def edited(
+        self, photo: Photo, portraits: list[Portrait], name: str
+    ) -> tuple[Photo, list[dict[str, Any]]]:
+        """The photo with each portrait's face changed, and a row of the report for each.
+
+        `name` is for what is said on stderr.
+        """
         from facedial import strips
 
-        result = photo
+        result, rows = photo, []
         for portrait in portraits:
-            change = self.editor.change(portrait, self.edit, self.method, self.quality)
-            before_it, result = result, self.editor.paste(portrait, change, onto=result)
+            before_it = result
+            made = self.editor.edited(
+                portrait, self.edit, onto=result, method=self.method, quality=self.quality
+            )
+            result, change = made.photo, made.change
+            rows.append(self._reported(made, name))
             if change.implied:
                 streams.warn(asking.also_set(change.implied, name))
             values = self.editor.readings(change)
@@ -55,7 +66,27 @@ class Work:
                     else f"{name} has the target values already ({', '.join(values)}) and is left "
                     "unchanged; --add goes further"
                 )
-        return strips.edit_strip(self.editor, portraits, result) if self.strip else result
+        shown = strips.edit_strip(self.editor, portraits, result) if self.strip else result
+        return shown, rows
+
+    def _reported(self, made: Edited, name: str) -> dict[str, Any]:
+        """Implied attributes, strength and identity of one face; says what was lowered, or explained."""
+        strength, asked = made.change.edit.strength, self.edit.strength
+        # Computed only where somebody reads it.
+        read = self.explain or self.as_json or self.edit.min_identity is not None
+        identity = made.identity if read else None
+        if strength != asked:
+            streams.warn(
+                f"{name}: strength lowered from {asked:.2g} to {strength:.2g}, which keeps an identity "
+                f"of {identity:.2f}"
+            )
+        elif self.explain and identity is not None:
+            streams.tell(f"{name}: identity {identity:.2f}")
+        return {
+            "implied": dict(made.change.implied),
+            "strength": strength,
+            "identity": identity,
+        }
 
 
 @click.command()
@@ -105,6 +136,13 @@ class Work:
     "--strength", default=1.0, show_default=True, help="Factor on the whole change, 0..3."
 )
 @click.option(
+    "--min-identity",
+    type=float,
+    metavar="0..1",
+    help="Least cosine of identity between face and result: the strength is lowered until it is kept. 1 "
+    "is the same picture; --explain prints it.",
+)
+@click.option(
     "--preset", type=options.path, help="An edit saved as JSON; other options win over it."
 )
 @click.option(
@@ -132,7 +170,7 @@ class Work:
 @click.option(
     "--explain",
     is_flag=True,
-    help="Print on stderr each attribute's predicted value before and after.",
+    help="Print on stderr each attribute's predicted value before and after, and the identity kept.",
 )
 @click.option(
     "--strip", is_flag=True, help="Save crop, reconstruction and edited crop side by side instead."
@@ -154,6 +192,7 @@ class Work:
 @options.RECURSIVE
 @options.OVERWRITE
 @options.SKIP_EXISTING
+@options.AS_JSON
 @options.MODEL
 @options.THREADS
 def command(
@@ -166,6 +205,7 @@ def command(
     ask: bool,
     exactly: bool,
     strength: float,
+    min_identity: float | None,
     preset: Path | None,
     learned: tuple[Path, ...],
     method: str,
@@ -179,6 +219,7 @@ def command(
     recursive: bool,
     overwrite: bool,
     skip_existing: bool,
+    as_json: bool,
     model: str | None,
     threads: int | None,
 ) -> int:
@@ -193,7 +234,7 @@ def command(
     if ask and (len(inputs.photos) > 1 or face == "all" or DASH in inputs.paths):
         raise click.UsageError("--ask is for one face of one photo, which cannot be -")
     asked = EditOptions(
-        targets, shifts, keep, strength, exactly, preset, hair_colour, lens_darkness
+        targets, shifts, keep, strength, exactly, preset, hair_colour, lens_darkness, min_identity
     )
     with Editor.open(model, threads=threads) as opened_editor:
         editor = opened_editor.with_learned([Learned.load(path) for path in learned])
@@ -204,8 +245,10 @@ def command(
         plan = outputs.plan(inputs, out, "edited", overwrite=overwrite, skip_existing=skip_existing)
         if ending is not None and DASH not in plan.targets:
             raise click.UsageError("--format is for -o -; a file's format is its ending's")
+        if as_json and DASH in plan.targets:
+            raise click.UsageError("--json and -o - both write to standard output; give one")
         tally.skip(plan.skipped)
-        work, ready = Work(editor, edit, method, quality, explain, strip), []
+        work, ready = Work(editor, edit, method, quality, explain, strip, as_json), []
         if ask and plan.photos:
             ready = editor.portraits(opened(plan.photos[0]), face, eyes)
             work = dataclasses.replace(work, edit=_with_answers(work, ready[0], asked))
@@ -214,14 +257,16 @@ def command(
                 data = streams.read_picture() if path == DASH else None
                 photo = ready[0].photo if ready else opened(path, data)
                 portraits = ready or editor.portraits(photo, face, eyes)
-                result = work.edited(photo, portraits, photo.name)
+                result, rows = work.edited(photo, portraits, photo.name)
                 if target == DASH:
                     streams.write_picture(result.encoded(_ending(path, data, ending)))
                 else:
                     for note in result.save(target, overwrite=overwrite):
                         streams.warn(note)
-                    streams.say(str(target))
-    return tally.finish()
+                    if not as_json:
+                        streams.say(str(target))
+                tally.rows += [{"input": str(path), "output": str(target), **row} for row in rows]
+    return tally.finish(as_json=as_json)
 
 
 def _with_answers(work: Work, portrait: Portrait, asked: EditOptions) -> Edit:

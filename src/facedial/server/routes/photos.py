@@ -57,7 +57,9 @@ def router(state: AppState) -> APIRouter:
         """The photo, or one of its faces at the size of a screen, after edits.
 
         The header Facedial-Box is the picture's box in the photo (x0, y0, x1, y1);
-        Facedial-Implied, in JSON, the implied attributes that were set besides those asked for.
+        Facedial-Implied, in JSON, the implied attributes that were set besides those asked for; and
+        Facedial-Identity, of whole photos, face -> cosine between the face before and after (1: the
+        same picture).
         """
         opened = state.photos.get(key)
         extended = state.editor_with(body.directions)
@@ -78,7 +80,10 @@ def router(state: AppState) -> APIRouter:
             picture = await state.run(
                 request, photos.render_photo, extended, opened, edits, ending=ending, method=method
             )
-        headers = box_header(picture.box) | {"Facedial-Implied": json.dumps(picture.implied)}
+        headers = box_header(picture.box) | {
+            "Facedial-Implied": json.dumps(picture.implied),
+            "Facedial-Identity": json.dumps(picture.identity),
+        }
         return Response(picture.data, media_type=MEDIA_TYPES[body.format], headers=headers)
 
     @api.post("/presets", responses=errors(422))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from facedial import identity
 from facedial.changes import Change
 from facedial.closeup import CloseUp, surroundings
 from facedial.editing.request import Edit
@@ -44,11 +45,15 @@ class OpenPhoto:
 
 @dataclass(frozen=True, slots=True)
 class RenderedPicture:
-    """A picture's file, its box in the photo (x0, y0, x1, y1), and the implied attributes set."""
+    """A picture's file, its box in the photo (x0, y0, x1, y1), and the implied attributes set.
+
+    `identity`: face -> the cosine that its edit keeps, where it was measured: of whole photos.
+    """
 
     data: bytes
     box: tuple[int, int, int, int]
     implied: dict[str, float]
+    identity: dict[int, float] = field(default_factory=dict)
 
 
 def load_photo(data: bytes, limits: Limits) -> Photo:
@@ -136,13 +141,16 @@ def render_photo(
     """The whole photo after edits of (face, edit); `method`: method and quality of `Editor.change`."""
     picture = opened.photo
     implied: dict[str, float] = {}
+    kept: dict[int, float] = {}
     for number, edit in edits:
         portrait = opened.portrait(number)
-        change = editor.change(portrait, edit, *method)
-        implied |= change.implied
-        picture = editor.paste(portrait, change, onto=picture)
+        made = editor.edited(portrait, edit, onto=picture, method=method[0], quality=method[1])
+        implied |= made.change.implied
+        picture = made.photo
+        if made.identity is not None:
+            kept[number] = made.identity
     width, height = picture.size
-    return RenderedPicture(picture.encoded(ending), (0, 0, width, height), implied)
+    return RenderedPicture(picture.encoded(ending), (0, 0, width, height), implied, kept)
 
 
 def changed_close_up(
@@ -159,7 +167,16 @@ def changed_close_up(
         raise BadRequest(f"{what} one edit, found {len(edits)}")
     number, edit = edits[0]
     near = close_up(editor, opened, number, size)
-    return near, editor.change(near.portrait, edit, *method)
+    if edit.min_identity is None:
+        return near, editor.change(near.portrait, edit, *method)
+    made = identity.edited(
+        editor.model,
+        near.portrait,
+        edit,
+        lambda asked: editor.change(near.portrait, asked, *method),
+        lambda change: near.render(editor.model, change),
+    )
+    return near, made.change
 
 
 def close_up(editor: Editor, opened: OpenPhoto, number: int, size: int) -> CloseUp:

@@ -56,6 +56,7 @@ export async function picture(path, json, signal) {
     blob: await response.blob(),
     box: (response.headers.get("Facedial-Box") || "").split(",").map(Number),
     implied: JSON.parse(response.headers.get("Facedial-Implied") || "{}"),
+    identity: JSON.parse(response.headers.get("Facedial-Identity") || "{}"),
   };
 }
 

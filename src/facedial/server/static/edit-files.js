@@ -35,8 +35,8 @@ export async function loadPreset(file) {
     } catch {
       throw new Error(`${file.name} is not a preset.`);
     }
-    const { set, add, keep, hair_colour, hair_amount, lens_darkness, exactly } = await post("presets", facts);
-    change(() => state.edits.set(state.face, { set, add, keep, hair_colour, hair_amount, lens_darkness }));
+    const { exactly, strength: _, ...edit } = await post("presets", facts);
+    change(() => state.edits.set(state.face, edit));
     $("exactly").checked = exactly;
     tell("Preset loaded.");
   });

@@ -26,6 +26,7 @@ export function start({ expired }) {
 // Forget what belongs to the photo that was open.
 export function cancel() {
   revision += 1;
+  showIdentity();
   prefetched = new Set();
   clearTimeout(fullTimer);
   clearTimeout(prefetchTimer);
@@ -37,6 +38,8 @@ export function requestRender(at, all = false) {
   if (!state.photo) return;
   revision += 1;
   state.full = null;
+  state.identity = {};
+  showIdentity();
   clearTimeout(fullTimer);
   const others = all ? state.photo.faces.map((one) => one.number).filter((face) => face !== state.face) : [];
   for (const face of others) if (!isEdited(face)) state.closeUps.delete(face);
@@ -96,14 +99,23 @@ async function renderFull(of) {
   if (!photo || revision !== of || !allRequests().length) return;
   try {
     const json = { edits: allRequests(), view: "photo", format: "jpg", directions: directionIds() };
-    const { blob } = await picture(`portraits/${photo.id}/render`, json);
+    const { blob, identity } = await picture(`portraits/${photo.id}/render`, json);
     const bitmap = await createImageBitmap(blob);
     if (state.photo !== photo || revision !== of) return;
     state.full = bitmap;
+    state.identity = identity;
     paint();
+    showIdentity();
   } catch (error) {
     warn(error);
   }
+}
+
+// The cosine between the shown face before and after, of the whole photo alone: a slider step would pay
+// for it.
+export function showIdentity() {
+  const cosine = state.identity[state.face];
+  $("identity").textContent = cosine === undefined ? "" : `Identity kept: ${cosine.toFixed(2)}`;
 }
 
 // The server computes an attribute's edit of a face by the flow once and caches it; until then the

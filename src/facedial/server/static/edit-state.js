@@ -11,13 +11,14 @@ export const state = {
   redo: [],
   closeUps: new Map(), // face -> {bitmap, box}, rendered after the edits
   full: null, // bitmap of the whole photo after all edits; null until rendered
+  identity: {}, // face -> cosine between it before and after, of that rendering
   zoomed: false,
   looks: [], // of the face that is shown, as /api/portraits/ID/looks has them
   region: null, // {bitmap, box} of the region that the edit may change, where it is shown
 };
 
 export function clear() {
-  Object.assign(state, { photo: null, face: 1, undo: [], redo: [], full: null, zoomed: false, looks: [], region: null });
+  Object.assign(state, { photo: null, face: 1, undo: [], redo: [], full: null, identity: {}, zoomed: false, looks: [], region: null });
   state.edits = new Map();
   state.closeUps = new Map();
   enableHistory();

@@ -146,6 +146,7 @@ function choose(face) {
   layOut();
   loadLooks();
   scheduleRegion();
+  render.showIdentity();
 }
 
 // The face that is open, for the other tabs.
