@@ -1,5 +1,6 @@
 """Whether edited photos can be told from real ones by the statistics of their pixels."""
 
+import dataclasses
 from collections.abc import Hashable, Iterator, Mapping
 
 import numpy as np
@@ -33,6 +34,7 @@ EDITS: Mapping[tuple[str, float], str] = {
     ("Young", 0.0): "Young-",
 }
 SIZES = (128, 256)
+COARSE = "facedial 128"  # edits without the detail that is drawn at 256 px
 PEOPLE = 64  # on each side of an edit
 LEAST = 12  # fewer say nothing
 AT_ONCE = 64
@@ -53,7 +55,8 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     the mean AUC of both, 0.5 where edits cannot be told, with a bootstrap interval over people.
     Both sides have as many photos of each sex and of each source (column `source` of the store).
     `detectability_unedited`: the same for the photos before the edit. They lack the attribute, so they
-    differ too: where it is as high, it may be the people who are told apart, not the edits.
+    differ too: where it is as high, it may be the people who are told apart, not the edits. Where
+    detail is drawn at 256 px, also of edits without it (`facedial 128`).
 
     It sees what the camera leaves everywhere and an edit may remove or repeat: noise, sharpness, JPEG's
     grid, colour noise, where in the crop they change. It does not see what a face cannot look like, and
@@ -67,7 +70,8 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
         if store.frame != FRAME or store.size not in SIZES:
             continue
         test, count = store.where(UNSEEN), min(PEOPLE, context.most)
-        data, found = context.data(store, "unseen"), []
+        data = context.data(store, "unseen")
+        found: dict[str, list[float]] = {}
         if len(test):
             present = has_attributes(editor, store, test)
             male = present[:, NAMES.index("Male")].astype(str)
@@ -85,22 +89,23 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
             without, real = matched(without, real, kinds, count)
             if len(real) < LEAST:
                 continue
-            edited = np.stack(
-                [_edited(editor, store, row, Edit({name: target})) for row in without]
-            )
+            pairs = [_edited(editor, store, row, Edit({name: target})) for row in without]
+            fine, coarse = (np.stack(side) for side in zip(*pairs, strict=True))
+            sides = [("detectability", "facedial", fine)]
+            if not np.array_equal(fine, coarse):
+                sides.append(("detectability", COARSE, coarse))
+            sides.append(("detectability_unedited", "facedial", store.pixels[without]))
             reals = features(store.pixels[real])
-            for metric, fakes in (
-                ("detectability", features(edited)),
-                ("detectability_unedited", features(store.pixels[without])),
-            ):
+            for metric, model, pictures in sides:
+                fakes = features(pictures)
                 auc, low, high = told_apart(fakes, reals, seed=context.seed)
                 n = len(fakes) + len(reals)
-                yield Row(metric, "facedial", f"{data}/{edit}", auc, "AUC", n, low, high)
+                yield Row(metric, model, f"{data}/{edit}", auc, "AUC", n, low, high)
                 if metric == "detectability":
-                    found.append(auc)
-        if found:
-            unit = f"mean AUC over {len(found)} edits"
-            yield Row("detectability", "facedial", data, float(np.mean(found)), unit, len(found))
+                    found.setdefault(model, []).append(auc)
+        for model, aucs in found.items():
+            unit = f"mean AUC over {len(aucs)} edits"
+            yield Row("detectability", model, data, float(np.mean(aucs)), unit, len(aucs))
 
 
 def has_attributes(editor: Editor, store: Store, rows: Rows) -> Doubles:
@@ -140,12 +145,15 @@ def matched(one: Rows, other: Rows, kinds: Mapping[int, Hashable], count: int) -
     return first[chosen], second[chosen]
 
 
-def _edited(editor: Editor, store: Store, row: int, edit: Edit) -> Bytes:
-    """A crop after an edit, rendered as a photo that is nothing but the crop."""
+def _edited(editor: Editor, store: Store, row: int, edit: Edit) -> tuple[Bytes, Bytes]:
+    """A crop after an edit, with fine detail and without, rendered as a photo of nothing but the crop."""
     box = np.array([0.0, 0.0, store.size, store.size])
     face = Face(box, head_template(store.size), 1.0)  # the crop is on the frame already
     (portrait,) = editor.read(Photo(store.pixels[row]), [face])
-    return editor.render(portrait, edit).pixels
+    change = editor.change(portrait, edit)
+    both = (dataclasses.replace(change, fine=fine) for fine in (True, False))
+    fine, coarse = (editor.paste(portrait, one).pixels for one in both)
+    return fine, coarse
 
 
 def told_apart(
