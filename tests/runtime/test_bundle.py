@@ -39,6 +39,7 @@ def test_golden_numbers_agree(opened: Bundle) -> None:
         "flow-code",
         "flow-planes",
         "guide",
+        "identity",
         "landmarks",
         "parser",
         "reader",
