@@ -15,6 +15,7 @@ from facedial.evaluate._context import SEEN, UNSEEN, EvaluationContext, evenly
 from facedial.evaluate._judge import Judge
 from facedial.evaluate._rows import Goal, Picture, Row
 from facedial.faces import sheet
+from facedial.faces.crop import head_template
 from facedial.faces.face import Face
 from facedial.faces.photo import Photo
 from facedial.model import FRAME
@@ -108,7 +109,7 @@ def _edited(
 
 def _portrait(context: EvaluationContext, store: Store, row: int) -> Portrait:
     box = np.array([0.0, 0.0, detail.SIDE, detail.SIDE])
-    face = Face(box, store.landmarks[row].astype(np.float64), 1.0)
+    face = Face(box, head_template(detail.SIDE), 1.0)  # the crop is on the frame already
     (portrait,) = context.editor.read(Photo(store.pixels[row]), [face])
     return portrait
 
