@@ -19,8 +19,9 @@ def face(x: float, y: float, side: float) -> Face:
     return Face(np.array([x, y, x + side, y + side]), face_points((x, y), side / 2.4), 1.0)
 
 
-WHOLE = st.integers(-50, 500)
-SIDES = st.integers(5, 300)
+# Of few pixels, so that boxes often overlap, and points often lie at their edges.
+WHOLE = st.integers(-5, 15)
+SIDES = st.integers(3, 15)
 FACES = st.lists(st.builds(face, WHOLE, WHOLE, SIDES), min_size=1, max_size=12).map(
     lambda faces: sorted(faces, key=lambda one: -(one.box[2] - one.box[0]))
 )
@@ -80,12 +81,23 @@ def test_a_point_means_the_smallest_face_that_holds_it(faces: list[Face], x: int
 
 
 def test_a_point_between_pixels_belongs_to_the_nearer_one() -> None:
-    left, right = face(0, 0, 10), face(10, 0, 10)
+    left, right = face(0, 0, 10), face(10, 0, 9)
+    assert the([left, right], "9,0") is left
+    assert the([left, right], "10,0") is right
+    for beside in ("10,0", "9.5,0", "0,9.5"):
+        with pytest.raises(BadRequest):
+            choose([left], beside)
     assert the([left, right], "9.4,5") is left
     assert the([left, right], "9.6,5") is right
     assert the([left], " -0.5 , 0 ") is left
     with pytest.raises(BadRequest):
         choose([left], "-0.6,0")
+
+
+def test_of_a_face_in_a_face_the_smaller_is_meant() -> None:
+    large, small = face(0, 0, 100), face(20, 20, 10)
+    assert the([large, small], "25,25") is the([small, large], "25,25") is small
+    assert the([large, small], "35,25") is large
 
 
 def test_a_point_beside_all_faces_says_where_they_are() -> None:
