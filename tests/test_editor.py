@@ -103,9 +103,11 @@ def test_a_face_that_is_not_there_is_refused(editor: Editor, photo: Photo) -> No
     for number in (2, 0, -1):
         with pytest.raises(BadRequest, match=f"has 1 face, so there is no face {number}"):
             editor.portraits(photo, number)
-    for wrong in ("x", "", "1", True, 1.5, None):
-        with pytest.raises(BadRequest, match="a face is a number from 1 on, or 'all', found"):
+    for wrong in ("x", "", "1.5", True, 1.5, None):
+        with pytest.raises(BadRequest, match=f"a face is a number from 1 on, .*, found {wrong!r}"):
             editor.portraits(photo, wrong)  # type: ignore[arg-type]
+    with pytest.raises(BadRequest, match="has 1 face, none at 2,3: 1 at "):
+        editor.portraits(photo, "2,3")
     with pytest.raises(NoFaceFound):
         editor.portraits(Photo(np.full((200, 200, 3), 128, np.uint8), "wall"))
 
@@ -113,10 +115,11 @@ def test_a_face_that_is_not_there_is_refused(editor: Editor, photo: Photo) -> No
 def test_a_face_is_chosen_by_its_number_by_all_or_by_its_eyes(
     editor: Editor, photo: Photo, portrait: Portrait
 ) -> None:
-    for face in (1, np.int64(1), "all"):
+    assert portrait.face is not None
+    x, y = portrait.face.landmarks[2]
+    for face in (1, np.int64(1), "1", "all", "largest", "leftmost", "rightmost", f"{x},{y}"):
         (found,) = editor.portraits(photo, face)  # type: ignore[arg-type]
         assert np.array_equal(found.code.values, portrait.code.values)
-    assert portrait.face is not None
     eyes = portrait.face.landmarks[:2]
     (found,) = editor.portraits(photo, eyes=eyes)
     assert found.face is not None

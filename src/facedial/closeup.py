@@ -66,6 +66,7 @@ class CloseUp:
             portrait.code,
             portrait.others,
             portrait.cache,
+            portrait.number,
         )
         (before,) = model.decode(portrait.code.values[None])
         return CloseUp(near, (x0, y0, x1, y1), before, Cache(2))

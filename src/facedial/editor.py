@@ -68,8 +68,10 @@ class Editor:
     def portraits(
         self, photo: Photo, face: int | str = 1, eyes: Sequence[float] | None = None
     ) -> list[Portrait]:
-        """Portraits of one face, counted from 1, largest first, or of `"all"`.
+        """Portraits of the face that is meant, or of `"all"`.
 
+        `face`: a number from 1 on, largest first; `"largest"`, `"leftmost"`, `"rightmost"`; or a
+        point `"X,Y"` in photo pixels, which means the smallest face whose box holds it.
         `eyes`: x, y, x, y of the left and right eye in the picture, in photo pixels, instead of
         looking for faces. Raises `BadRequest` for a face that is not there, `NoFaceFound`.
         """

@@ -1,6 +1,5 @@
 """Portraits: the faces of a photo, found, aligned and encoded once, to be edited often."""
 
-import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +11,7 @@ from facedial.codes.attributes import ATTRIBUTES
 from facedial.codes.code import Code
 from facedial.detail import decode
 from facedial.errors import BadRequest
+from facedial.faces.choose import choose, parsed
 from facedial.faces.crop import Crop, align, head_template
 from facedial.faces.face import Detector, Face
 from facedial.faces.find import face_from_eyes, find
@@ -20,7 +20,6 @@ from facedial.faces.mark import GENERATED
 from facedial.faces.photo import Photo
 from facedial.model import CLASSIFIER_SIDE, FRAME, Model
 
-ALL = "all"
 WHOLE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # crop pixels are the photo's
 
 
@@ -30,7 +29,8 @@ class Portrait:
 
     `face` is None for models whose crops are cut without looking for one. `others`: the photo's other
     faces, [K, 3] of x and y between the eyes, and eye distance, in crop pixels. `cache`: what was
-    computed for this face; it is freed with the portrait.
+    computed for this face; it is freed with the portrait. `number`: of the face among the photo's,
+    largest first, from 1.
     """
 
     photo: Photo
@@ -39,6 +39,7 @@ class Portrait:
     code: Code
     others: Doubles = field(default_factory=lambda: np.empty((0, 3)))
     cache: Cache = field(default_factory=Cache)
+    number: int = 1
 
 
 @dataclass(slots=True)
@@ -65,17 +66,11 @@ class PortraitReader:
             if points.size != 4:
                 raise BadRequest(f"two eyes are four numbers x, y, x, y, found {eyes!r}")
             return self.read(photo, [face_from_eyes(photo, points.reshape(2, 2))])
-        integer = isinstance(face, numbers.Integral) and not isinstance(face, bool)
-        number = int(face) if integer else None
-        if number is None and face != ALL:
-            raise BadRequest(f"a face is a number from 1 on, or {ALL!r}, found {face!r}")
-        if not self.model.needs_face or number is None:
+        parsed(face)  # also where no face is looked for
+        if not self.model.needs_face:
             return self.read(photo)
         found = self.faces(photo)
-        if not 1 <= number <= len(found):
-            faces = "1 face" if len(found) == 1 else f"{len(found)} faces"
-            raise BadRequest(f"{photo.name} has {faces}, so there is no face {number}")
-        return self.read(photo, [found[number - 1]], found)
+        return self.read(photo, choose(found, face, photo.name), found)
 
     def read(
         self,
@@ -86,7 +81,7 @@ class PortraitReader:
         """Portraits of a photo's faces (all that are found, or those given), largest first.
 
         One portrait for a model whose frame needs no face: its crop is a set part of the picture.
-        `everybody`: all faces of the photo, where only some are read.
+        `everybody`: all faces of the photo, these among them, where only some are read.
         """
         model = self.model
         if not model.needs_face:
@@ -100,7 +95,14 @@ class PortraitReader:
         codes = self.encode(np.stack([crop.pixels for crop in crops]))
         among = found if everybody is None else everybody
         return [
-            Portrait(photo, face, crop, code, _others(face, crop, among))
+            Portrait(
+                photo,
+                face,
+                crop,
+                code,
+                _others(face, crop, among),
+                number=1 + next(i for i, one in enumerate(among) if one is face),
+            )
             for face, crop, code in zip(found, crops, codes, strict=True)
         ]
 

@@ -67,10 +67,13 @@ def test_bad_photos(facedial: Facedial, kind: str) -> None:
     told(facedial("edit", name, *NARROW), name, sentence)
     told(facedial("encode", name, "-o", "codes.npz"), name, sentence)
     told(facedial("attributes", name), name, sentence)
+    told(facedial("faces", name), name, sentence)
     assert sorted(Path().iterdir()) == before
 
 
-@pytest.mark.parametrize("verb", ["edit", "reconstruct", "align", "encode", "attributes", "demo"])
+@pytest.mark.parametrize(
+    "verb", ["edit", "reconstruct", "align", "encode", "attributes", "demo", "faces"]
+)
 def test_every_verb_names_the_bad_file(facedial: Facedial, verb: str) -> None:
     Path("bad.png").write_text("no picture")
     more = {"edit": NARROW, "encode": ("-o", "x.npz"), "demo": ("--no-show",)}
@@ -170,6 +173,7 @@ WRITERS = {
     "edit": (*NARROW, "-o", "out.png"),
     "reconstruct": ("-o", "out.png"),
     "align": ("-o", "out.png"),
+    "faces": ("-o", "out.png"),
     "encode": ("-o", "out.npz"),
     "morph": ("-o", "out.webp", "--linear", "--steps", "3"),
 }

@@ -247,6 +247,8 @@ DASHES = [
     (["edit", "folder", *NARROW, "-o", "-"], "takes one photo alone"),
     (["edit", "-", "--ask"], "which cannot be -"),
     (["edit", "HEAD", *NARROW, "--format", "png"], "--format is for -o -"),
+    (["faces", "-"], "supported by `facedial edit` alone"),
+    (["faces", "HEAD", "-o", "-"], "supported by `facedial edit` alone"),
     (["align", "-"], "supported by `facedial edit` alone"),
     (["align", "HEAD", "-o", "-"], "supported by `facedial edit` alone"),
     (["reconstruct", "HEAD", "-o", "-"], "supported by `facedial edit` alone"),

@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from facedial.editing.request import Edit
 
 Amount = tuple[str, float]
-Face = int | Literal["all"]
+Face = int | str
 Eyes = tuple[float, ...]
 
 DASH = Path("-")  # standard input or output; a file of that name is kept as an absolute path
@@ -82,15 +82,13 @@ def amount(value: str | Amount) -> Amount:
         raise BadRequest(f"{text!r} in {value!r} is not a number") from error
 
 
-def face(value: str | int) -> Face:
-    """`all`, or which face, counted from the largest; raises `BadRequest` for anything else."""
-    if isinstance(value, int):
-        return value
-    if value == "all":
-        return "all"
-    if not (value.isascii() and value.isdecimal()):
-        raise BadRequest(f"--face wants a number or 'all', got {value!r}")
-    return int(value)
+def face(value: Face) -> Face:
+    """A choice of a face as `Editor.portraits` takes it; raises `BadRequest` for anything else."""
+    if isinstance(value, str):
+        from facedial.faces.choose import parsed
+
+        parsed(value)
+    return value
 
 
 def eyes(value: str | Eyes) -> Eyes:
@@ -136,11 +134,12 @@ RECURSIVE_INPUT = click.option("-r", "--recursive", is_flag=True, help="Include 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
 FACE = click.option(
     "--face",
-    default="1",
+    default=1,
     show_default=True,
-    metavar="N|all",
+    metavar="N|all|largest|leftmost|rightmost|X,Y",
     type=face,
-    help="Which face, counted from the largest.",
+    help="Which face: counted from the largest, by its place, or by a point in photo pixels that its "
+    "box holds (`facedial faces` lists them).",
 )
 EYES = click.option(
     "--eyes",

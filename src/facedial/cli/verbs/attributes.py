@@ -43,9 +43,8 @@ def command(
             _say_row(["file", "face", *aucs])
         for path, attempt in tally.each(inputs.paths):
             with attempt:
-                portraits = editor.portraits(opened(path), face)
-                for number, portrait in enumerate(portraits, 1 if face == "all" else face):
-                    found = editor.predict_attributes(portrait)
+                for portrait in editor.portraits(opened(path), face):
+                    number, found = portrait.number, editor.predict_attributes(portrait)
                     row = {"input": str(path), "face": number, "attributes": found}
                     tally.rows.append({**row, "auc": aucs})
                     if as_csv:
