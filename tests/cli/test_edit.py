@@ -126,7 +126,7 @@ def test_strip(facedial: Facedial, two: Path) -> None:
     assert done.code == 0
     strip = read(Path("two-edited.png"))
     assert strip.shape == (2 * 128 + 2, 3 * 128 + 4, 3)
-    facedial("reconstruct", two, "--face", "all", "-o", "pairs.png")
+    facedial("reconstruct", two, "--face", "all", "--size", 128, "-o", "pairs.png")
     assert np.array_equal(strip[:, :258], read(Path("pairs.png")))
     assert not np.array_equal(strip[:, :128], strip[:, 260:])
 

@@ -14,7 +14,7 @@ from facedial.codes.code import load_codes
 from facedial.editor import Editor
 from facedial.faces.photo import Photo
 
-from .conftest import QUICK, Facedial, read
+from .conftest import QUICK, Facedial, read, told
 
 ALL = folder.names(VERBS)
 
@@ -45,7 +45,7 @@ def test_reconstruct(facedial: Facedial, two: Path) -> None:
     assert done.code == 0
     assert [line.split(":")[0] for line in done.lines] == ["pairs.png", "pairs.png"]
     assert "4096 bytes" in done.lines[0]
-    assert read(Path("pairs.png")).shape == (2 * 128 + 2, 2 * 128 + 2, 3)
+    assert read(Path("pairs.png")).shape == (2 * 256 + 2, 2 * 256 + 2, 3)
 
 
 def test_reconstruct_in_bytes_as_json(facedial: Facedial, head: Path) -> None:
@@ -127,11 +127,11 @@ def test_encode_then_decode(facedial: Facedial, two: Path) -> None:
     assert done.lines == [str(Path("decoded", name)) for name in ("two.png", "two-2.png")]
     facedial("decode", "codes.npz")
     sheet = read(Path("decoded.png"))
-    for x, line in zip((0, 130), done.lines, strict=True):
-        assert np.array_equal(sheet[:, x : x + 128], read(Path(line)))
+    for x, line in zip((0, 258), done.lines, strict=True):
+        assert np.array_equal(sheet[:, x : x + 256], read(Path(line)))
     with Editor.open() as editor:
         (portrait, _) = editor.read(Photo.open(two))
-        drawn = editor.decode([portrait.code])[0]
+        drawn = editor.decode([portrait.code], size=256)[0]
     # batches of one and of two may round differently
     assert np.abs(read(Path(done.lines[0])).astype(int) - drawn).max() <= 1
 
@@ -148,7 +148,16 @@ def test_parquet_keeps_codes_exactly(facedial: Facedial, head: Path) -> None:
 def test_a_single_code_may_become_a_single_file(facedial: Facedial, head: Path) -> None:
     facedial("encode", head, "-o", "code.npz")
     assert facedial("decode", "code.npz", "--single", "-o", "face.png").lines == ["face.png"]
-    assert read(Path("face.png")).shape == (128, 128, 3)
+    assert read(Path("face.png")).shape == (256, 256, 3)
+    small = facedial("decode", "code.npz", "--size", 128, "--single", "-o", "small.png")
+    assert small.lines == ["small.png"]
+    assert read(Path("small.png")).shape == (128, 128, 3)
+    told(
+        facedial("decode", "code.npz", "--size", 200, "-o", "odd.png"),
+        "draws faces of 128 or 256 px, found 200",
+        code=2,
+    )
+    assert not Path("odd.png").exists()
 
 
 @pytest.mark.usefixtures("few_steps")
@@ -159,7 +168,7 @@ def test_generate_same_seed_same_picture(facedial: Facedial) -> None:
     facedial(*words, "--seed", 8, "-o", "c.png")
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
     assert Path("a.png").read_bytes() != Path("c.png").read_bytes()
-    assert read(Path("a.png")).shape == (258, 258, 3)
+    assert read(Path("a.png")).shape == (514, 514, 3)
 
 
 @pytest.mark.usefixtures("few_steps")
@@ -227,7 +236,7 @@ def test_morph(facedial: Facedial, head: Path, sets: tuple[Path, Path], name: st
     done = facedial("morph", head, sets[0] / "warm-0.png", "--linear", "--steps", 3, "-o", name)
     assert (done.code, done.lines) == (0, [name])
     with Image.open(name) as walk:
-        assert (walk.n_frames, walk.size) == (3, (128, 128))
+        assert (walk.n_frames, walk.size) == (3, (256, 256))
 
 
 def test_a_morph_draws_faces_between_and_fades_only_if_told(
@@ -235,8 +244,9 @@ def test_a_morph_draws_faces_between_and_fades_only_if_told(
 ) -> None:
     """Halfway a straight line has averaged the fine detail of two faces away."""
     last = sets[0] / "warm-0.png"
-    assert facedial("morph", head, last, "--steps", 3, "-o", "faces").code == 0
-    assert facedial("morph", head, last, "--steps", 3, "--linear", "-o", "faded").code == 0
+    words = ("morph", head, last, "--steps", 3, "--size", 128)  # at 256 px detail is drawn in both
+    assert facedial(*words, "-o", "faces").code == 0
+    assert facedial(*words, "--linear", "-o", "faded").code == 0
     drawn, faded = (
         np.stack([read(Path(name, f"frame-{i:04d}.png")) for i in range(3)])
         for name in ("faces", "faded")
@@ -253,7 +263,7 @@ def test_morph_to_a_film(facedial: Facedial, head: Path) -> None:
 
     assert facedial("morph", head, head, "--linear", "--steps", 4, "-o", "walk.mp4").code == 0
     reader = imageio_ffmpeg.read_frames("walk.mp4")
-    assert next(reader)["size"] == (128, 128)
+    assert next(reader)["size"] == (256, 256)
     assert len(list(reader)) == 4
     assert sorted(p.name for p in Path().glob("*.mp4")) == ["walk.mp4"]
 
@@ -277,13 +287,13 @@ def test_demo(facedial: Facedial, head: Path, monkeypatch: pytest.MonkeyPatch) -
     done = facedial("demo", "--no-show")
     assert (done.code, done.lines) == (0, ["demo.png"])
     new = read(Path("demo.png"))
-    assert new.shape[1] == 8 * 130
+    assert new.shape[1] == 8 * 258
     done = facedial("demo", head, "--no-show", "-o", "mine.png")
     assert done.lines == ["mine.png"]
     mine = read(Path("mine.png"))
-    above = 2 * 130  # the same new faces, and a row of one photo's edits for four of theirs
+    above = 2 * 258  # the same new faces, and a row of one photo's edits for four of theirs
     assert np.array_equal(mine[:above], new[:above])
-    assert 3 * 130 <= len(new) - len(mine) < 3 * 140
+    assert 3 * 258 <= len(new) - len(mine) < 3 * 268
 
 
 def test_models(facedial: Facedial) -> None:
@@ -292,7 +302,7 @@ def test_models(facedial: Facedial) -> None:
     assert done.lines[0].startswith("facedial  ")
     rows = json.loads(facedial("models", "list", "--json").out)
     assert [row["name"] for row in rows] == ["facedial", "cvae"]
-    assert 0 < rows[0]["mb"] < 28
+    assert 0 < rows[0]["mb"] < 32
     assert 0 < rows[1]["mb"] <= 6
     done = facedial("models", "check")
     assert done.code == 0

@@ -40,6 +40,7 @@ def test_golden_numbers_agree(opened: Bundle) -> None:
         "flow-planes",
         "guide",
         "identity",
+        "detail",
         "landmarks",
         "parser",
         "reader",

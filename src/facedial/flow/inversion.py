@@ -13,7 +13,7 @@ from facedial.flow import ToCodes, ToLatents, Velocity
 from facedial.flow.guidance import cfg
 from facedial.flow.solver import check_solver, integrate
 
-EDIT_GUIDANCE, EDIT_STEPS, T_START = 4.0, 3, 0.1
+EDIT_GUIDANCE, EDIT_STEPS, T_START = 4.0, 4, 0.1
 MIN_DISTANCE = 0.5  # of a target from the source, on the scale -1..1 of conditions
 
 
