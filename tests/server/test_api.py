@@ -164,12 +164,12 @@ def test_new_faces_are_the_librarys_and_open_like_photos(client: httpx.Client) -
     assert answer["implied"] == {"Black_Hair": 0, "Blond_Hair": 0, "Brown_Hair": 0}
     data = [base64.b64decode(face["picture"].partition(",")[2]) for face in answer["faces"]]
     with Editor.open() as editor:
-        drawn = editor.decode(editor.generate(3, seed=7, targets={"Gray_Hair": 1}))
+        drawn = editor.decode(editor.generate(3, seed=7, targets={"Gray_Hair": 1}), size=256)
     for picture, own in zip(data, drawn, strict=True):
         assert np.array_equal(pixels(picture), own)
         assert library.Photo.from_bytes(picture, "face").mark == GENERATED
     facts = client.post("portraits/new", json={**sampling, "number": 2}).json()
-    assert (facts["width"], facts["height"]) == (128, 128)
+    assert (facts["width"], facts["height"]) == (256, 256)
     where = f"portraits/{facts['id']}/render"
     still = client.post(where, json={"edits": [], "view": "photo", "format": "png"})
     assert np.array_equal(pixels(still.content), drawn[2])
