@@ -179,7 +179,8 @@ def finer(model: Model, coarse: Crop, fine: Crop, composite: Composite) -> Compo
     difference = enlarged(composite.difference, size) + lost
     difference *= (mask > 0)[..., None]
     if loss.any():
-        difference += detail.added(model, fine.pixels + difference, loss)
+        # None where background is uncovered: a smooth continuation has none, and would get a grid.
+        difference += detail.added(model, fine.pixels + difference, loss * noise)
     return Composite(difference, loss, noise, mask)
 
 
