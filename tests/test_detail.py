@@ -66,7 +66,9 @@ def test_nothing_is_added_outside_the_region(editor: Editor) -> None:
 
 
 def test_small_heads_are_not_enlarged(editor: Editor, astronaut: Path, large: Portrait) -> None:
-    (small,) = editor.portraits(Photo.open(astronaut))
+    with Image.open(astronaut) as image:
+        small_photo = Photo.of(image.resize((image.width * 2 // 3, image.height * 2 // 3)))
+    (small,) = editor.portraits(small_photo)
     assert composes_finely(editor.model, large) and not composes_finely(editor.model, small)
     close = CloseUp.of(editor.model, large, 128)
     assert composes_finely(editor.model, close.portrait)

@@ -34,7 +34,7 @@ from facedial.model import FRAME, Model
 from facedial.portrait import Portrait
 
 SKIN = ("skin", "brows", "ears")
-LEAST_FILLED = 0.75  # of 256 px that a head has in its photo to be composed at 256 px
+LEAST_FILLED = 0.7  # of 256 px that a head has in its photo to be composed at 256 px
 STRANDS = 0.03  # of the side, around hair
 FACE_SKIN = ("skin", "brows", "eyes")  # before which arms of glasses are seen
 SEEN_SKIN = 0.35, 0.75  # their share up to which arms are hidden, and from which on they are seen
