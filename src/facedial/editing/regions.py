@@ -4,7 +4,7 @@ One table for compositing, for the overlay that shows a region, and for the figu
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from facedial.codes.attributes import NAMES
 from facedial.faces.parse import CLASSES
@@ -117,7 +117,9 @@ _OUTLINE = Region(
 REGIONS: Mapping[str, Region] = {
     **dict.fromkeys(("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"), _both("hair")),
     **dict.fromkeys(("Smiling", "Mouth_Slightly_Open", "Big_Lips", "High_Cheekbones"), _MOUTH),
-    **dict.fromkeys(("Mustache", "Goatee", "No_Beard", "5_o_Clock_Shadow", "Double_Chin"), _BEARD),
+    **dict.fromkeys(("Goatee", "No_Beard", "5_o_Clock_Shadow", "Double_Chin"), _BEARD),
+    # No chin beard, and no stains at the eyes, which a face that is drawn with one gets too.
+    "Mustache": replace(_BEARD, rows=(0.62, 0.8)),
     "Sideburns": _both("skin", "ears", "hair", rows=(ABOVE_BROWS, 0.85)),
     "Wearing_Lipstick": Region(
         classes=frozenset({"lips"}),
