@@ -87,17 +87,17 @@ def test_what_goes_with_a_wish_is_said_and_exactly_leaves_it_out(
     facedial: Facedial, head: Path
 ) -> None:
     along = ("--method", "direction")  # the flow edits a target and what it implies in one step
-    done = facedial("edit", head, *along, "--set", "Mustache=1", "-o", "whole.png")
+    done = facedial("edit", head, *along, "--set", "Goatee=1", "-o", "whole.png")
     assert (done.code, done.out) == (0, "whole.png\n")
     assert "also set, as implied: No_Beard=0 (--exactly" in done.err
-    exact = facedial("edit", head, *along, "--set", "Mustache=1", "--exactly", "-o", "exact.png")
+    exact = facedial("edit", head, *along, "--set", "Goatee=1", "--exactly", "-o", "exact.png")
     assert (exact.code, exact.err) == (0, "")
     both = facedial(
         "edit",
         head,
         *along,
         "--set",
-        "Mustache=1",
+        "Goatee=1",
         "--set",
         "No_Beard=0",
         "--exactly",
