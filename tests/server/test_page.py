@@ -393,13 +393,15 @@ def test_new_faces_are_generated_opened_and_linked(page: Page, address: str) -> 
     expect(page.locator("#faces button")).to_have_count(6)
     page.locator("#faces button").nth(2).click()
     page.wait_for_selector("#panel:not([hidden])")
-    slide(page, "Smiling", 10)
-    page.wait_for_timeout(600)
+    with page.expect_response(lambda r: '"view":"photo"' in (r.request.post_data or "")):
+        slide(page, "Smiling", 10)
+    page.wait_for_timeout(600)  # until the whole picture is painted in place of the preview
     page.click("#link")
     link = page.evaluate("location.href")
     first = shown(page)
     page.goto("about:blank")
-    page.goto(link)
+    with page.expect_response(lambda r: '"view":"photo"' in (r.request.post_data or "")):
+        page.goto(link)
     page.wait_for_selector("#panel:not([hidden])")
     unchanged(page, first)
 
