@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-from PIL import Image
 
 from facedial.arrays import Bytes, Floats
 from facedial.codes.code import Code
 from facedial.errors import BadRequest
+from facedial.faces import sheet
 from facedial.faces.sheet import as_bytes
 from facedial.model import FRAME, Model
 
@@ -56,7 +56,7 @@ def enlarged(model: Model, pictures: Bytes) -> Bytes:
     """Decoded faces uint8 [N, 128, 128, 3] at twice the size, with the detail that they lack."""
     drawn = np.empty((len(pictures), SIDE, SIDE, 3), np.uint8)
     for start in range(0, len(pictures), AT_ONCE):
-        part = np.stack([_twice(one) for one in pictures[start : start + AT_ONCE]])
+        part = np.stack([sheet.enlarged(one, SIDE) for one in pictures[start : start + AT_ONCE]])
         restored = model.detail(part, np.ones(part.shape[:3], np.float32), _noise(len(part)))
         drawn[start : start + AT_ONCE] = as_bytes(restored)
     return drawn
@@ -70,11 +70,6 @@ def added(model: Model, composite: Floats, region: Floats) -> Floats:
     pixels = as_bytes(composite)
     (restored,) = model.detail(pixels[None], region[None], _noise(1))
     return np.asarray(restored - pixels, np.float32)
-
-
-def _twice(picture: Bytes) -> Bytes:
-    """A picture at twice its size by the kernel that the network was trained with."""
-    return np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
 
 @cache

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from PIL import Image
 
 from facedial.arrays import Bytes, Doubles, Floats
 from facedial.compose.inpaint import fill
@@ -22,7 +21,7 @@ from facedial.faces.geometry import (
 )
 from facedial.faces.parse import BACKGROUND, CLASSES, SIDE, head_distance
 from facedial.faces.photo import Photo
-from facedial.faces.sheet import as_bytes
+from facedial.faces.sheet import as_bytes, enlarged
 from facedial.model import FRAME, Model
 from facedial.portrait import Portrait
 
@@ -62,11 +61,7 @@ def classes_of(model: Model, portrait: Portrait) -> Floats:
 
 def classes_drawn(model: Model, pictures: Floats) -> Floats:
     """Probabilities of the classes in decoded faces [N, S, S, 3]: [N, 12, S, S]."""
-    size = (SIDE, SIDE)
-    enlarged = [
-        Image.fromarray(one).resize(size, Image.Resampling.BICUBIC) for one in as_bytes(pictures)
-    ]
-    logits, _ = model.parse(np.stack([np.asarray(one) for one in enlarged]))
+    logits, _ = model.parse(np.stack([enlarged(one, SIDE) for one in as_bytes(pictures)]))
     return np.stack([_probabilities(one, pictures.shape[1]) for one in logits])
 
 
@@ -80,10 +75,9 @@ def head_crop(portrait: Portrait) -> Crop:
 
 def glasses_drawn(model: Model, picture: Floats) -> tuple[Bytes, Floats]:
     """A decoded face [S, S, 3] at the parser's size, and its probability of glasses: [256, 256]."""
-    small = Image.fromarray(as_bytes(picture[None])[0])
-    enlarged = np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-    logits, _ = model.parse(enlarged[None])
-    return enlarged, share(_probabilities(logits[0], SIDE), {"glasses"})
+    large = enlarged(as_bytes(picture), SIDE)
+    logits, _ = model.parse(large[None])
+    return large, share(_probabilities(logits[0], SIDE), {"glasses"})
 
 
 def glasses_seen(model: Model, portrait: Portrait) -> tuple[Bytes, Floats]:

@@ -11,7 +11,11 @@ from facedial.codes.pca import BLOCK, Pca, fit_pca
 from facedial.data.store import Store
 from facedial.editor import Editor
 from facedial.errors import BadStore
+from facedial.faces.crop import head_template
+from facedial.faces.face import Face
+from facedial.faces.photo import Photo
 from facedial.model import FRAME
+from facedial.portrait import Portrait
 
 Bytes = NDArray[np.uint8]
 UNSEEN, SEEN = "test", "train"
@@ -83,6 +87,14 @@ def evenly(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     if len(rows) <= count:
         return rows
     return np.asarray(rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)])
+
+
+def portrait_of(editor: Editor, store: Store, row: int) -> Portrait:
+    """A head crop of a store as a photo that is nothing but the crop, on the frame already."""
+    box = np.array([0.0, 0.0, store.size, store.size])
+    face = Face(box, head_template(store.size), 1.0)
+    (portrait,) = editor.read(Photo(store.pixels[row]), [face])
+    return portrait
 
 
 def training_blocks(stores: Sequence[Store]) -> Iterator[Bytes]:

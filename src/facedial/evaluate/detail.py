@@ -11,15 +11,11 @@ from facedial import detail, scores
 from facedial.compose.masks import changed_mask
 from facedial.data.store import Store
 from facedial.editing.request import Edit
-from facedial.evaluate._context import SEEN, UNSEEN, EvaluationContext, evenly
+from facedial.evaluate._context import SEEN, UNSEEN, EvaluationContext, evenly, portrait_of
 from facedial.evaluate._judge import Judge
 from facedial.evaluate._rows import Goal, Picture, Row
 from facedial.faces import sheet
-from facedial.faces.crop import head_template
-from facedial.faces.face import Face
-from facedial.faces.photo import Photo
 from facedial.model import FRAME
-from facedial.portrait import Portrait
 from facedial.render import paste
 
 Bytes = NDArray[np.uint8]
@@ -89,7 +85,11 @@ def _edited(
     context: EvaluationContext, store: Store, row: int
 ) -> dict[str, tuple[Bytes, Bytes, Bytes]]:
     """Edit -> photo, edit without detail, and with it, of a person who does not show its target."""
-    editor, pixels, portrait = context.editor, store.pixels[row], _portrait(context, store, row)
+    editor, pixels, portrait = (
+        context.editor,
+        store.pixels[row],
+        portrait_of(context.editor, store, row),
+    )
     own, found = editor.predict_attributes(portrait), {}
     for name, target in EDITS.items():
         has = own[name] > 0.5
@@ -101,13 +101,6 @@ def _edited(
         coarse, fine = (paste(editor.model, portrait, one).pixels for one in both)
         found[name] = (pixels, coarse, fine)
     return found
-
-
-def _portrait(context: EvaluationContext, store: Store, row: int) -> Portrait:
-    box = np.array([0.0, 0.0, detail.SIDE, detail.SIDE])
-    face = Face(box, head_template(detail.SIDE), 1.0)  # the crop is on the frame already
-    (portrait,) = context.editor.read(Photo(store.pixels[row]), [face])
-    return portrait
 
 
 def _restored(context: EvaluationContext, store: Store) -> Iterator[Row]:
@@ -165,8 +158,7 @@ def _quarters(pictures: Bytes) -> Bytes:
 
 
 def _enlarged(pictures: Bytes) -> Bytes:
-    size, kernel = (detail.SIDE, detail.SIDE), Image.Resampling.BICUBIC
-    return np.stack([np.asarray(Image.fromarray(one).resize(size, kernel)) for one in pictures])
+    return np.stack([sheet.enlarged(one, detail.SIDE) for one in pictures])
 
 
 def show(context: EvaluationContext) -> Iterator[Picture]:
@@ -192,7 +184,11 @@ def show(context: EvaluationContext) -> Iterator[Picture]:
 
 def _pair(context: EvaluationContext, store: Store, row: int) -> list[Bytes]:
     """A row of edits without detail, then one with it."""
-    editor, pixels, portrait = context.editor, store.pixels[row], _portrait(context, store, row)
+    editor, pixels, portrait = (
+        context.editor,
+        store.pixels[row],
+        portrait_of(context.editor, store, row),
+    )
     changes = [editor.change(portrait, Edit(dict(one))) for one in SHOWN_EDITS]
     tiles: list[Bytes] = []
     for fine in (False, True):

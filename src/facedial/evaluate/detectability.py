@@ -11,11 +11,8 @@ from facedial.codes.attributes import NAMES
 from facedial.data.store import Store
 from facedial.editing.request import Edit
 from facedial.editor import Editor
-from facedial.evaluate._context import UNSEEN, EvaluationContext, evenly
+from facedial.evaluate._context import UNSEEN, EvaluationContext, evenly, portrait_of
 from facedial.evaluate._rows import Row
-from facedial.faces.crop import head_template
-from facedial.faces.face import Face
-from facedial.faces.photo import Photo
 from facedial.model import FRAME, resampled
 
 Bytes = NDArray[np.uint8]
@@ -147,9 +144,7 @@ def matched(one: Rows, other: Rows, kinds: Mapping[int, Hashable], count: int) -
 
 def _edited(editor: Editor, store: Store, row: int, edit: Edit) -> tuple[Bytes, Bytes]:
     """A crop after an edit, with fine detail and without, rendered as a photo of nothing but the crop."""
-    box = np.array([0.0, 0.0, store.size, store.size])
-    face = Face(box, head_template(store.size), 1.0)  # the crop is on the frame already
-    (portrait,) = editor.read(Photo(store.pixels[row]), [face])
+    portrait = portrait_of(editor, store, row)
     change = editor.change(portrait, edit)
     both = (dataclasses.replace(change, fine=fine) for fine in (True, False))
     fine, coarse = (editor.paste(portrait, one).pixels for one in both)

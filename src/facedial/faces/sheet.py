@@ -50,6 +50,11 @@ def caption(text: str, width: int, *, height: int = 22) -> Pixels:
     return np.asarray(image)
 
 
+def enlarged(picture: Pixels, side: int) -> Pixels:
+    """A picture uint8 [S, S, 3] at a larger side, bicubic by Pillow: as the networks of 256 px expect."""
+    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
+
+
 def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Picture of (width, height) by Lanczos."""
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
