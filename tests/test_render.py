@@ -54,6 +54,18 @@ def test_a_hair_colour_changes_the_hair_alone(
     assert not apart[inner].any()
 
 
+def test_a_photo_without_colour_stays_without(editor: Editor, astronaut: Path) -> None:
+    with Image.open(astronaut) as picture:
+        grey = np.asarray(picture.convert("L").convert("RGB"))
+    portrait = editor.read(Photo(grey, "grey", None))[0]
+    edit = Edit({"Young": 0, "Blond_Hair": 1, "Eyeglasses": 1})
+    result = editor.render(portrait, edit, quality=FAST)
+    assert changed(portrait.photo, result).max() > 40
+    assert np.ptp(result.pixels.astype(int), axis=2).max() == 0
+    tinted = editor.render(portrait, Edit(hair_colour="#2f6fd0"), quality=FAST)
+    assert np.ptp(tinted.pixels.astype(int), axis=2).max() > 20
+
+
 def test_nobody_elses_hair_is_recoloured(editor: Editor, portrait: Portrait) -> None:
     whole = Image.new("RGB", (512, 256))
     own = Image.fromarray(portrait.photo.pixels).crop((96, 0, 352, 256))

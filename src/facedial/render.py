@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facedial import detail, parsing
+from facedial import detail, glasses, parsing
 from facedial.arrays import Floats
 from facedial.cache import Cache
-from facedial.changes import Change, GlassesChange
+from facedial.changes import Change
 from facedial.compose.blend import DetailLoss, high_frequency, noise_level, paste_change
-from facedial.compose.glasses import LUMA, Glasses, worn
 from facedial.compose.inpaint import inpaint_background, membrane
 from facedial.compose.masks import (
     changed_mask,
@@ -19,15 +18,14 @@ from facedial.compose.masks import (
     enlarged,
     grown,
     resize_mask,
-    smoothstep,
     soft_mask,
 )
+from facedial.compose.monochrome import Tone
 from facedial.compose.recolour import NATURAL, HairColour, Transfer, mixed, recoloured, shading
 from facedial.editing.regions import EVERYTHING, Region, region_of
-from facedial.faces.crop import Crop, head_template
-from facedial.faces.geometry import apply, compose, invert, warp, warp_float
+from facedial.faces.crop import Crop
+from facedial.faces.geometry import invert, warp, warp_float
 from facedial.faces.mark import EDITED
-from facedial.faces.parse import SIDE
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import as_bytes
 from facedial.model import FRAME, Model
@@ -36,11 +34,6 @@ from facedial.portrait import Portrait
 SKIN = ("skin", "brows", "ears")
 LEAST_FILLED = 0.7  # of 256 px that a head has in its photo to be composed at 256 px
 STRANDS = 0.03  # of the side, around hair
-FACE_SKIN = ("skin", "brows", "eyes")  # before which arms of glasses are seen
-SEEN_SKIN = 0.35, 0.75  # their share up to which arms are hidden, and from which on they are seen
-OWN_GLASSES = 0.004  # share of the crop that the parser must see as glasses for a face to wear some
-SKIN_LUMA = 150.0  # where a photo shows no skin
-LARGEST_LAYER = 6_000_000  # numbers of a layer of glasses that a portrait keeps
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +90,13 @@ def paste(
     if any(change.recolour.values()):
         changed = _recoloured(model, portrait, change, changed)
     if change.glasses is not None:
-        changed = _with_glasses(model, portrait, change.glasses, changed)
-    return changed if changed is photo else dataclasses.replace(changed, mark=EDITED)
+        changed = glasses.put_on(model, portrait, change.glasses, changed)
+    if changed is photo:
+        return photo
+    # A hair colour by its number is asked for whatever colours the photo has.
+    if change.edit.hair_colour is None and (tone := Tone.of(portrait.crop.pixels)) is not None:
+        changed = photo.with_pixels(tone.kept(photo.pixels, changed.pixels))
+    return dataclasses.replace(changed, mark=EDITED)
 
 
 def composed(
@@ -202,7 +200,7 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
         matte, _, _ = parsing.hair_layer(model, portrait, box, np.zeros_like(soft_mask(model.side)))
         x0, y0, x1, y1 = box
         mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], matte)
-    layer = None if change.glasses is None else _glasses(model, portrait, change.glasses)
+    layer = None if change.glasses is None else glasses.layer_of(model, portrait, change.glasses)
     if layer is not None:
         x0, y0, x1, y1 = layer.box
         covered = layer.covered > 0
@@ -242,93 +240,6 @@ def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) 
     pixels[y0:y1, x0:x1] = recoloured(pixels[y0:y1, x0:x1], matte, hair, transfer, shade)
     pixels.flags.writeable = False  # not copied again
     return photo.with_pixels(pixels)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class _GlassesLayer:
-    """Glasses in a rectangle x0, y0, x1, y1 of the photo; `own`: those that it shows already."""
-
-    glasses: Glasses
-    box: parsing.Box
-    planes: Floats
-    own: bool
-
-    @property
-    def covered(self) -> Floats:
-        """Share of each pixel that they may change."""
-        covering = self.planes[..., 1:2] if self.own else self.planes[..., [0, 1, 3]]
-        return np.asarray(covering.max(2), np.float32)
-
-
-def _with_glasses(model: Model, portrait: Portrait, asked: GlassesChange, photo: Photo) -> Photo:
-    """`photo` with glasses, or with other lenses in those that the portrait's photo shows."""
-    layer = _glasses(model, portrait, asked)
-    if layer is None:
-        return photo
-    x0, y0, x1, y1 = layer.box
-    pixels = photo.pixels.copy()
-    pixels[y0:y1, x0:x1] = worn(
-        pixels[y0:y1, x0:x1],
-        layer.glasses,
-        layer.planes,
-        darkness=asked.darkness or 0.0,
-        share=1.0 if layer.own else asked.share,
-        own=layer.own,
-    )
-    pixels.flags.writeable = False  # not copied again
-    return photo.with_pixels(pixels)
-
-
-def _glasses(model: Model, portrait: Portrait, asked: GlassesChange) -> _GlassesLayer | None:
-    """The glasses that are put on, or those of the photo where it shows some; None for no change."""
-    classes = parsing.classes_of(model, portrait)
-    seen = parsing.share(classes, {"glasses"})
-    own = bool(seen.mean() > OWN_GLASSES)
-    if not (asked.darkness if own else asked.share and asked.drawn):
-        return None
-    head = parsing.head_to_photo(portrait)
-
-    def shape() -> Floats:
-        eyes = head_template(SIDE)[:2]
-        if portrait.face is not None:
-            eyes = apply(invert(head), portrait.face.landmarks[:2])
-        if own or asked.drawn is None:
-            picture, mask = parsing.glasses_seen(model, portrait)
-        else:
-            (drawing,) = model.decode(asked.drawn.values[None])
-            picture, mask = parsing.glasses_drawn(model, drawing)
-        light = _skin_luma(portrait, classes)
-        return Glasses.of(picture, mask, eyes, light, drawn=not own).packed()
-
-    source = b"own" if own or asked.drawn is None else asked.drawn.values.tobytes()
-    # A close-up shares the portrait's cache, and shows the face at another size.
-    values = portrait.cache.get(("glasses", source), shape)
-    glasses = Glasses.unpacked(values)
-    box = glasses.box(head, portrait.photo.size)
-    if box is None or (own and not glasses.fitted[0]):
-        return None
-    key = ("glasses layer", source, head.tobytes(), box)
-    planes = portrait.cache.peek(key)
-    if planes is None:
-        planes = glasses.layer(head, box, _seen_skin(portrait, classes, box))
-        if planes.size < LARGEST_LAYER:
-            found = planes
-            portrait.cache.get(key, lambda: found)
-    return _GlassesLayer(glasses, box, planes, own)
-
-
-def _seen_skin(portrait: Portrait, classes: Floats, box: parsing.Box) -> Floats:
-    """Where a rectangle of the photo shows the face's skin within the crop, 0..1 [H, W]."""
-    x0, y0, x1, y1 = box
-    skin = smoothstep(parsing.share(classes, FACE_SKIN), SEEN_SKIN) * soft_mask(classes.shape[1])
-    to_crop = compose(invert(portrait.crop.to_photo), np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]]))
-    return np.clip(warp_float(skin[..., None], to_crop, (x1 - x0, y1 - y0))[..., 0], 0, 1)
-
-
-def _skin_luma(portrait: Portrait, classes: Floats) -> float:
-    skin = parsing.share(classes, {"skin"}) > 0.5
-    pixels = portrait.crop.pixels[skin]
-    return float(np.median(pixels @ LUMA)) if len(pixels) else SKIN_LUMA
 
 
 def _colour(name: str, skin: HairColour | None) -> HairColour:

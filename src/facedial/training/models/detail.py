@@ -32,6 +32,8 @@ NOISE = 8  # planes, at a quarter of the side
 # In use the residual's high frequencies are amplified: the absolute error makes training draw too little
 # of them.
 SHARPENING = 1.3
+# Cameras and JPEG keep colour at half the resolution; finer colour tells a drawing from a photo.
+LUMA = (0.299, 0.587, 0.114)
 RESIDUAL_SCALE = 0.3  # of the last layer's output: residuals are small beside 1
 
 
@@ -70,8 +72,8 @@ class DetailNetwork(nn.Module):
         return composites + regions * self.residual(composites, regions, noise)
 
     def restored(self, composites: Tensor, regions: Tensor, noise: Tensor) -> Tensor:
-        """As `forward`, as in use: with the residual `sharpened`."""
-        return composites + regions * sharpened(self.residual(composites, regions, noise))
+        """As `forward`, as in use: with the residual `finished`."""
+        return composites + regions * finished(self.residual(composites, regions, noise))
 
     def residual(self, composites: Tensor, regions: Tensor, noise: Tensor) -> Tensor:
         """What is added inside the region, [N, 3, S, S] in float32."""
@@ -88,12 +90,23 @@ class DetailNetwork(nn.Module):
         return F.pixel_shuffle(self.leave(F.silu(x)).float(), FACTOR) * RESIDUAL_SCALE
 
 
-def sharpened(residual: Tensor) -> Tensor:
-    """A residual [N, 3, S, S] with `SHARPENING` times what its 3x3 binomial mean lacks of it."""
+def finished(residual: Tensor) -> Tensor:
+    """A residual [N, 3, S, S] as in use: luma sharpened, colour smoothed.
+
+    Luma has `SHARPENING` times what its 3x3 binomial mean lacks of it; what differs from luma is its 5x5
+    binomial mean.
+    """
+    luma = torch.einsum("nchw,c->nhw", residual, residual.new_tensor(LUMA))[:, None]
+    colour = _blurred(_blurred(residual - luma))
+    return luma + (SHARPENING - 1) * (luma - _blurred(luma)) + colour
+
+
+def _blurred(planes: Tensor) -> Tensor:
+    """The 3x3 binomial mean of every plane [N, C, S, S]."""
     one = torch.tensor([0.25, 0.5, 0.25])
-    kernel = torch.outer(one, one).expand(3, 1, 3, 3).to(residual)
-    mean = F.conv2d(F.pad(residual, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
-    return residual + (SHARPENING - 1) * (residual - mean)
+    count = planes.shape[1]
+    kernel = torch.outer(one, one).expand(count, 1, 3, 3).to(planes)
+    return F.conv2d(F.pad(planes, (1, 1, 1, 1), mode="replicate"), kernel, groups=count)
 
 
 class Restore(nn.Module):
@@ -110,7 +123,7 @@ class Restore(nn.Module):
         """Pixels; those outside the region are the composite's whole numbers."""
         pixels = composites.permute(0, 3, 1, 2).float()
         inside = regions[:, None]
-        residual = sharpened(self.network.residual(pixels / 255, inside, noise))
+        residual = finished(self.network.residual(pixels / 255, inside, noise))
         drawn = pixels + 255 * inside * residual
         return drawn.clamp(0, 255).permute(0, 2, 3, 1)
 

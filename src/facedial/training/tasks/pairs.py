@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 16  # people whose latents are inverted together
 TARGETS = 3  # edits of each of them
+WITHOUT = 0.5  # probability up to which a face is taken to lack an attribute
 PAIRS = "pairs"  # beginning of the names of files
 COLUMNS = ("faces", "wishes", "changes", "masks")  # names of the tensors in files
 
@@ -64,34 +65,47 @@ class PairMaker:
 
     def made(self, rng: np.random.Generator) -> Iterator[tuple[Floats, Floats, Floats, Floats]]:
         """Faces, conditions, changes and masks of one round, with every setting of the edit table."""
-        editor = self.editor
-        settings: dict[tuple[float, float], list[str]] = {}
-        for name in editor.model.directions.names:
-            if name in NAMES:
-                method = editor.model.edit_table.of_attribute(name)
-                settings.setdefault((method.t_start, method.guidance), []).append(name)
-        for names in settings.values():
-            method = editor.model.edit_table.of_attribute(names[0])
+        table = self.editor.model.edit_table
+        settings: dict[tuple[float, float], list[tuple[str, bool]]] = {}
+        for name in self.editor.model.directions.names:
+            if name not in NAMES:
+                continue
+            for adds in (True, False):
+                method = table.of_attribute(name)
+                if not adds:
+                    method = table.lowering.get(name, method)
+                settings.setdefault((method.t_start, method.guidance), []).append((name, adds))
+        for (t_start, guidance), edits in settings.items():
             flow = dataclasses.replace(
-                flow_edit(editor.model, method), velocity=self.velocity, steps=self.steps
-            )
+                flow_edit(self.editor.model, table.of_attribute(edits[0][0])),
+                velocity=self.velocity, steps=self.steps, t_start=t_start, guidance=guidance,
+            )  # fmt: skip
             # People in proportion to the attributes of a setting: each attribute gets as many pairs.
-            for _ in range(max(1, round(len(names) * TARGETS / AT_ONCE))):
-                yield from self._of_people(flow, names, rng)
+            for _ in range(max(1, round(len(edits) * TARGETS / AT_ONCE / 2))):
+                yield from self._of_people(flow, edits, rng)
 
     def _of_people(
-        self, flow: FlowEdit, names: Sequence[str], rng: np.random.Generator
+        self, flow: FlowEdit, edits: Sequence[tuple[str, bool]], rng: np.random.Generator
     ) -> Iterator[tuple[Floats, Floats, Floats, Floats]]:
         model = self.editor.model
         pixels = self.crops.read(rng.integers(0, len(self.crops), AT_ONCE))
         latents = model.to_latents(model.encode(pixels))
         predicted = model.predict_attributes(pixels)
         source = (2 * predicted - 1).astype(np.float32)
+        # Attributes that a person lacks can be added, the others taken away.
+        open_to = [
+            [name for name, adds in edits if (row[NAMES.index(name)] <= WITHOUT) == adds]
+            for row in predicted
+        ]
+        some = [i for i, names in enumerate(open_to) if names]
+        if not some:
+            return
+        latents, source = latents[some], source[some]
         inverted = flow.invert(latents, source)
         reconstructed = flow.reconstruct(inverted, source)
         for _ in range(TARGETS):
-            chosen = [names[i] for i in rng.integers(0, len(names), AT_ONCE)]
-            rows = zip(chosen, predicted, strict=True)
+            chosen = [open_to[i][rng.integers(0, len(open_to[i]))] for i in some]
+            rows = zip(chosen, predicted[some], strict=True)
             target = np.stack([opposite(flow, name, row)[0] for name, row in rows])
             change = flow.edit(inverted, target, source) - reconstructed
             masks = np.stack([attribute_mask(self.editor, name) for name in chosen])
@@ -135,7 +149,7 @@ def attribute_mask(editor: Editor, name: str) -> Floats:
 def opposite(flow: FlowEdit, name: str, predicted: Floats) -> tuple[Floats, bool]:
     """Target attributes [K] in which `name` is inverted, with those it implies; whether it is added."""
     own = dict(zip(NAMES, map(float, predicted), strict=True))
-    added = own[name] <= 0.5
+    added = own[name] <= WITHOUT
     return target_condition(flow, own, name, added)[0], added
 
 
