@@ -5,7 +5,7 @@ import numpy as np
 from facedial.arrays import Floats
 from facedial.editing.regions import region_of
 from facedial.faces.parse import CLASSES
-from facedial.parsing import broad_tone, replaced
+from facedial.parsing import broad_tone, region_mask, replaced
 
 SIDE = 128
 MOUTH = region_of("Smiling")
@@ -56,3 +56,21 @@ def test_edits_that_are_of_tone_keep_it() -> None:
     difference = np.full((SIDE, SIDE, 3), 12.0, np.float32)
     assert broad_tone([region_of("Goatee")], difference, first, last) == 0
     assert broad_tone([MOUTH, region_of("Pale_Skin")], difference, first, last) == 0
+
+
+def test_an_older_face_gets_no_fringe_that_the_photo_lacks() -> None:
+    photo = face(90, 96)
+    drawing = photo.copy()
+    drawing[:, 20:40, 30:98] = 0
+    drawing[CLASSES.index("hair"), 20:40, 30:98] = 1
+    mask = region_mask(region_of("Young"), photo, drawing)
+    assert not mask[22:38, 32:96].any()
+    assert (mask[52:80, 30:98] > 0.95).all()
+    # Hair that is there may change.
+    assert (region_mask(region_of("Young"), drawing, drawing)[26:34, 36:92] > 0.9).all()
+
+
+def test_a_moustache_is_drawn_between_nose_and_mouth() -> None:
+    photo = face(90, 96)
+    mask = region_mask(region_of("Mustache"), photo, photo)
+    assert mask[84, 64] > 0.9 and mask[84, 36] == 0 and mask[84, 92] == 0

@@ -36,6 +36,10 @@ OTHER = 0.4, 0.8  # total variation up to which two parses agree, and from which
 # Change of the shape of classes over their size, up to which they keep their detail, and from which on
 # they keep none.
 RESHAPED = 0.15, 0.6
+# Probability of a class that is new in a drawing, up to which it is not seen, and from which on entirely;
+# and share of the side around it.
+SPREAD, STRAY = (0.05, 0.3), 0.015
+COLOURED = ({"skin", "brows", "ears", "neck"}, {"hair"})  # classes that keep their hue
 LEAST_SKIN = 1e-4  # so that tones far from any skin have a mean
 AROUND_WHOLE = 0.03  # of the side, around classes that are replaced as a whole
 COARSE = 64  # pixels along the side at which hair that belongs together is found
@@ -114,6 +118,11 @@ def other_classes(one: Floats, other: Floats) -> Floats:
     return np.asarray(np.minimum(1, 2 * box_mean(apart, 1)), np.float32)
 
 
+def unchanged(one: Floats, other: Floats) -> Floats:
+    """Where two parses [12, S, S] both show skin, or both show hair: 0..1, [S, S]."""
+    return np.asarray(sum(share(one, own) * share(other, own) for own in COLOURED), np.float32)
+
+
 def replaced(region: Region, photo: Floats, first: Floats, last: Floats) -> Floats:
     """Where the drawing replaces a region's `whole` classes, 0..1 [S, S]: around them in any parse.
 
@@ -158,10 +167,14 @@ def region_mask(region: Region, photo: Floats, drawing: Floats) -> Floats:
     one, other = share(photo, region.classes), share(drawing, region.drawn)
     mask = np.maximum(one, other) if region.where == EITHER else np.minimum(one, other)
     mask = grown(mask, region.grown)
+    if region.unspread:
+        new = share(drawing, region.unspread) * (1 - share(photo, region.unspread))
+        mask = np.minimum(mask, 1 - box_mean(grown(smoothstep(new, SPREAD), STRAY), 2))
     # The rim of what may not change lies inside the region, so that nothing beyond it is touched.
     mask = np.minimum(mask, share(photo, region.within))
     soft = np.clip(2 * box_mean(mask, max(1, size // 64)) - 1, 0, 1) * mask
-    return np.asarray(soft * rows_mask(size, region.rows), np.float32)
+    down, across = rows_mask(size, region.rows), rows_mask(size, region.columns).T
+    return np.asarray(soft * down * across, np.float32)
 
 
 def uncovered(region: Region, photo: Floats) -> Floats:

@@ -9,6 +9,7 @@ from facedial import detail, glasses, parsing
 from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.changes import Change
+from facedial.compose import facial_hair, hue
 from facedial.compose.blend import DetailLoss, high_frequency, noise_level, paste_change
 from facedial.compose.inpaint import inpaint_background, membrane
 from facedial.compose.masks import (
@@ -33,6 +34,10 @@ from facedial.portrait import Portrait
 
 SKIN = ("skin", "brows", "ears")
 LEAST_FILLED = 0.7  # of 256 px that a head has in its photo to be composed at 256 px
+SURELY, MIN_HAIR = (
+    0.9,
+    40,
+)  # share of hair, and such pixels, from which on the crop shows its colour
 STRANDS = 0.03  # of the side, around hair
 
 
@@ -123,6 +128,13 @@ def composed(
     key = ("drawn", change.before.values.tobytes())
     first = portrait.cache.get(key, lambda: parsing.classes_drawn(model, before[None])[0])
     after = after - parsing.broad_tone(regions, after - before, first, last)
+    if not any(one.recolours for one in regions):
+        after = hue.kept(before, after, parsing.unchanged(first, last))
+    if all(one.adds_hair for one in regions):
+        grown_on = _mask(regions, own, last, np.ones_like(loss))
+        on_head = crop[parsing.share(own, {"hair"}) > SURELY]
+        hair = np.median(on_head, 0) if len(on_head) > MIN_HAIR else None
+        after = facial_hair.over_skin(before, after, grown_on, hair)
     # A rim or a fringe that goes takes its detail with it, however the drawing shows what it hid.
     other = np.minimum(parsing.other_classes(own, last), parsing.other_classes(first, last))
     whole = [parsing.replaced(one, own, first, last) for one in regions]

@@ -20,11 +20,13 @@ class Region:
     """`classes`: what may change where the photo shows it; `drawn`: where the edited drawing does.
 
     `where`: `BOTH` or `EITHER`. `within`: classes of the photo outside which nothing changes. `grown`:
-    share of the side by which the region is dilated. `rows`: the first and the last that may change, as
-    shares of the side. `changed`: whether only what the drawing changes much counts. `uncovers`:
-    whether background may appear where the person was. `whole`: classes that the drawing replaces as a
-    whole once their shape changes. `tone`: share of the side; changes of the skin's tone that are
-    broader stay the photo's (0: none).
+    share of the side by which the region is dilated. `rows`, `columns`: the first and the last that may
+    change, as shares of the side. `changed`: whether only what the drawing changes much counts.
+    `uncovers`: whether background may appear where the person was. `whole`: classes that the drawing
+    replaces as a whole once their shape changes. `unspread`: classes that the drawing does not show
+    where the photo has none. `tone`: share of the side; changes of the skin's tone that are broader stay
+    the photo's (0: none). `adds_hair`: whether what darkens the face is hair over its skin.
+    `recolours`: whether skin and hair may take another hue.
     """
 
     classes: frozenset[str]
@@ -33,10 +35,14 @@ class Region:
     within: frozenset[str] = frozenset(CLASSES)
     grown: float = 0.0
     rows: tuple[float, float] = (0.0, 1.0)
+    columns: tuple[float, float] = (0.0, 1.0)
     changed: bool = False
     uncovers: bool = False
     whole: frozenset[str] = frozenset()
+    unspread: frozenset[str] = frozenset()
     tone: float = 0.0
+    adds_hair: bool = False
+    recolours: bool = False
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -69,14 +75,15 @@ _HEAD = ("skin", "brows", "eyes", "mouth", "lips", "ears", "neck", "hair")
 _LIPS = ("mouth", "lips")
 _MOUTH = _both("skin", *_LIPS, rows=(ON_NOSE, 1.0), whole=_LIPS, tone=0.05)
 # The drawing's mouth may have another shape, and a beard is to change none.
-_BEARD = _both(
+_JAW = _both(
     "skin",
     "neck",
     drawn=("skin", "neck", "hair"),
     rows=(BELOW_EYES, 1.0),
 )
+_BEARD = replace(_JAW, adds_hair=True)
 _EYES = _both("skin", "brows", "eyes", "glasses", rows=(ABOVE_BROWS, 0.65))
-_TONE = _both("skin", "ears", "neck", "lips", "glasses")
+_TONE = replace(_both("skin", "ears", "neck", "lips", "glasses"), recolours=True)
 # A drawing's thin rims are seldom parsed as glasses everywhere, so all that changes much near glasses,
 # eyes and brows may change.
 _GLASSES = Region(
@@ -115,11 +122,15 @@ _OUTLINE = Region(
 )
 
 REGIONS: Mapping[str, Region] = {
-    **dict.fromkeys(("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"), _both("hair")),
+    **dict.fromkeys(
+        ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"),
+        replace(_both("hair"), recolours=True),
+    ),
     **dict.fromkeys(("Smiling", "Mouth_Slightly_Open", "Big_Lips", "High_Cheekbones"), _MOUTH),
-    **dict.fromkeys(("Goatee", "No_Beard", "5_o_Clock_Shadow", "Double_Chin"), _BEARD),
+    **dict.fromkeys(("Goatee", "No_Beard", "5_o_Clock_Shadow"), _BEARD),
+    "Double_Chin": _JAW,
     # No chin beard, and no stains at the eyes, which a face that is drawn with one gets too.
-    "Mustache": replace(_BEARD, rows=(0.62, 0.8)),
+    "Mustache": replace(_BEARD, rows=(0.62, 0.8), columns=(0.33, 0.67)),
     "Sideburns": _both("skin", "ears", "hair", rows=(ABOVE_BROWS, 0.85)),
     "Wearing_Lipstick": Region(
         classes=frozenset({"lips"}),
@@ -132,9 +143,12 @@ REGIONS: Mapping[str, Region] = {
     **dict.fromkeys(("Arched_Eyebrows", "Bushy_Eyebrows", "Narrow_Eyes", "Bags_Under_Eyes"), _EYES),
     **dict.fromkeys(("Pale_Skin", "Rosy_Cheeks"), _TONE),
     **dict.fromkeys(("Big_Nose", "Pointy_Nose"), _both("skin", "glasses", rows=(ABOVE_BROWS, 0.8))),
-    **dict.fromkeys(("Heavy_Makeup", "Oval_Face"), _both(*FACE)),
-    # Age is in folds and hair; a drawing's broad change of the skin is another complexion.
-    **dict.fromkeys(("Attractive", "Young"), _both(*_HEAD, tone=0.1)),
+    "Heavy_Makeup": replace(_both(*FACE), recolours=True),
+    "Oval_Face": _both(*FACE),
+    # Age is in folds and hair; a drawing's broad change of the skin is another complexion, and a fringe
+    # another haircut.
+    "Attractive": _both(*_HEAD, tone=0.1),
+    "Young": replace(_both(*_HEAD, tone=0.1), unspread=frozenset({"hair"})),
     **dict.fromkeys(("Bald", "Receding_Hairline", "Straight_Hair", "Wavy_Hair"), _HAIRCUT),
     "Wearing_Hat": _HAIRCUT,
     "Bangs": _FRINGE,
@@ -144,7 +158,11 @@ REGIONS: Mapping[str, Region] = {
 }
 # Of a blurry picture, and of a learned direction, of which nothing is known.
 EVERYTHING = Region(
-    classes=frozenset(CLASSES), drawn=frozenset(CLASSES), where=EITHER, uncovers=True
+    classes=frozenset(CLASSES),
+    drawn=frozenset(CLASSES),
+    where=EITHER,
+    uncovers=True,
+    recolours=True,
 )
 assert REGIONS.keys() <= set(NAMES)
 

@@ -1,0 +1,23 @@
+"""The hue of what stays what it is: skin and hair may become lighter, darker or greyer, not blue."""
+
+import numpy as np
+
+from facedial.arrays import Floats
+from facedial.compose.masks import box_mean
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+MOST = 1.1  # of the saturation before
+REACH = 2  # pixels to each side over which hues are averaged
+
+
+def kept(before: Floats, after: Floats, weight: Floats) -> Floats:
+    """`after` [S, S, 3] with the hue of `before` as far as a weight [S, S], 0..1, says.
+
+    Its luma stays. Its colour is that of `before` times the saturation that `after` has in that hue
+    over that of `before`, at least 0 and at most `MOST`.
+    """
+    luma = (after @ LUMA)[..., None]
+    own, drawn = before - (before @ LUMA)[..., None], after - luma
+    along, square = box_mean((own * drawn).sum(2), REACH), box_mean((own * own).sum(2), REACH)
+    share = np.clip(along / np.maximum(square, 1.0), 0, MOST)[..., None]
+    return np.asarray(after + weight[..., None] * (share * own - drawn), np.float32)
