@@ -99,7 +99,7 @@ def paste(
     if changed is photo:
         return photo
     # A hair colour by its number is asked for whatever colours the photo has.
-    if change.edit.hair_colour is None and (tone := Tone.of(portrait.crop.pixels)) is not None:
+    if change.edit.hair_colour is None and (tone := _tone(portrait)) is not None:
         changed = photo.with_pixels(tone.kept(photo.pixels, changed.pixels))
     return dataclasses.replace(changed, mark=EDITED)
 
@@ -276,6 +276,17 @@ def _noise_level(portrait: Portrait, crop: Crop) -> float:
         lambda: np.array([noise_level(photo, crop)], np.float32),
     )
     return float(found)
+
+
+def _tone(portrait: Portrait) -> Tone | None:
+    """The one tone of a portrait's crop, None for colours; computed once."""
+
+    def coefficients() -> Floats:
+        tone = Tone.of(portrait.crop.pixels)
+        return np.zeros(0, np.float32) if tone is None else tone.coefficients
+
+    found = portrait.cache.get("tone", coefficients)
+    return Tone(found) if found.size else None
 
 
 def _background(portrait: Portrait, person: Floats) -> Floats:

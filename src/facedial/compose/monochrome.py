@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
-Doubles = NDArray[np.float64]
+from facedial.arrays import Bytes, Doubles, Floats
 
 LUMA = np.array([0.299, 0.587, 0.114])
 DEGREE = 2  # of the polynomial that gives a colour for each luma
@@ -22,7 +20,7 @@ class Tone:
     luma, in levels.
     """
 
-    coefficients: Doubles
+    coefficients: Floats
 
     @staticmethod
     def of(pixels: Bytes) -> "Tone | None":
@@ -34,7 +32,7 @@ class Tone:
         residual = values - luma[:, None] - powers @ coefficients
         if np.sqrt(np.square(residual).mean()) > LARGEST_RESIDUAL:
             return None
-        return Tone(coefficients)
+        return Tone(coefficients.astype(np.float32))
 
     def kept(self, before: Bytes, after: Bytes) -> Bytes:
         """`after` [H, W, 3] with every pixel that differs from `before` in this tone, by its luma."""
