@@ -145,6 +145,32 @@ def test_parquet_keeps_codes_exactly(facedial: Facedial, head: Path) -> None:
     assert (one.names, one.space) == (other.names, other.space)
 
 
+def test_a_coded_face_has_some_hundred_bytes(facedial: Facedial, head: Path, two: Path) -> None:
+    assert facedial("encode", head, "-o", "face.fd", "--bytes", 160).lines == ["face.fd"]
+    assert 140 < Path("face.fd").stat().st_size <= 160
+    facedial("encode", head, "-o", "fine.fd", "--quality", 100)
+    facedial("encode", head, "-o", "code.npz")
+    for name in ("face.fd", "fine.fd", "code.npz"):
+        facedial("decode", name, "--size", 128, "-o", f"{name}.png")
+    whole = read(Path("code.npz.png")).astype(int)
+    coarse, fine = (np.abs(read(Path(f"{n}.fd.png")) - whole).mean() for n in ("face", "fine"))
+    assert fine < 6 and fine < 0.6 * coarse < 12
+    Path("cut.fd").write_bytes(Path("face.fd").read_bytes()[:100])
+    told(facedial("decode", "cut.fd", "-o", "cut.png"), "damaged: its checksum differs", code=2)
+    assert not Path("cut.png").exists()
+    done = facedial("decode", "cut.fd", "--partial", "-o", "cut.png")
+    assert done.lines == ["cut.png"] and "decoded as far as it goes" in done.err
+    told(
+        facedial("encode", two, "--face", "all", "-o", "two.fd"), "holds one face, found 2", code=2
+    )
+    told(facedial("encode", head, "-o", "x.npz", "--bytes", 99), "are for .fd files", code=2)
+    told(
+        facedial("encode", head, "-o", "x.fd", "--bytes", 99, "--quality", 5),
+        "give one of them",
+        code=2,
+    )
+
+
 def test_a_single_code_may_become_a_single_file(facedial: Facedial, head: Path) -> None:
     facedial("encode", head, "-o", "code.npz")
     assert facedial("decode", "code.npz", "--single", "-o", "face.png").lines == ["face.png"]

@@ -14,6 +14,7 @@ from facedial.cli.options import DASH, Output
 from facedial.errors import BadRequest
 from facedial.files import READABLE, WRITABLE
 
+FD = ".fd"  # a coded face
 NAME_BYTES = 255  # the longest file name of most file systems
 NUMBER_BYTES = 8  # of it for numbers: of files of one name, of faces in one photo
 
@@ -172,10 +173,18 @@ def picture(path: Path, *, overwrite: bool) -> Path:
     return fresh(path, overwrite=overwrite)
 
 
-def codes_file(path: Path, *, overwrite: bool) -> Path:
-    """As `fresh`, for a file of codes: refused when its ending or what writes it is missing."""
-    if path.suffix not in (".npz", ".parquet"):
-        raise BadRequest(f"codes are written as .npz or .parquet, not {path.name!r}")
+def codes_file(path: Path, *, overwrite: bool, coded: bool = False) -> Path:
+    """As `fresh`, for a file of codes: refused when its ending or what writes it is missing.
+
+    `coded`: whether it may be a coded face (.fd).
+    """
+    if path.suffix not in (".npz", ".parquet", *([FD] if coded else [])):
+        known = f".npz, .parquet or {FD}" if coded else ".npz or .parquet"
+        raise BadRequest(f"codes are written as {known}, not {path.name!r}")
+    if path.suffix == FD and importlib.util.find_spec("constriction") is None:
+        raise BadRequest(
+            f"coded faces ({FD}) need constriction: pip install 'facedial[fd]', or use a .npz file"
+        )
     if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise BadRequest(
             ".parquet needs pyarrow: pip install 'facedial[train]', or use a .npz file"

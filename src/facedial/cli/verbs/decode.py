@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from facedial.cli import options, streams
-from facedial.cli.outputs import picture
+from facedial.cli.outputs import FD, picture
 
 
 @click.command()
@@ -23,6 +23,7 @@ from facedial.cli.outputs import picture
     type=options.path,
     help="Default: decoded.png, or the folder decoded with --single.",
 )
+@click.option("--partial", is_flag=True, help="A .fd file that was cut: decode what is there.")
 @options.OVERWRITE
 @options.SIZE
 @options.MODEL
@@ -31,23 +32,29 @@ def command(
     codes: Path,
     as_grid: bool,
     out: Path | None,
+    partial: bool,
     overwrite: bool,
     size: int | None,
     model: str | None,
     threads: int | None,
 ) -> None:
-    """Decode a file of CODES to pictures; codes of another code space are refused."""
-    from facedial import strips
-    from facedial.codes.code import load_codes
+    """Decode a file of CODES (.npz, .parquet, .fd) to pictures; those of another model are refused."""
+    from facedial import coded, strips
+    from facedial.codes.code import CodeTable, load_codes
     from facedial.editor import Editor
 
     target = out or Path("decoded.png" if as_grid else "decoded")
     if as_grid:
         picture(target, overwrite=overwrite)
-    table = load_codes(codes)
-    loaded = [table.code(row) for row in range(len(table.names))]
+    table = None if codes.suffix == FD else load_codes(codes)
     with Editor.open(model, threads=threads) as editor:
         editor.size(size)
+        if table is None:
+            face = coded.load(editor.model, codes, partial=partial)
+            if not face.complete:
+                streams.warn(f"{codes}: cut or damaged; decoded as far as it goes")
+            table = CodeTable.of([face.code], [codes.stem])
+        loaded = [table.code(row) for row in range(len(table.names))]
         written = strips.save_faces(
             editor,
             loaded,

@@ -7,13 +7,26 @@ import click
 from facedial.cli import options, streams
 from facedial.cli.batch import Tally, opened
 from facedial.cli.options import Face
-from facedial.cli.outputs import codes_file
+from facedial.cli.outputs import FD, codes_file
+from facedial.errors import BadRequest
 
 
 @click.command()
 @options.PHOTOS
 @options.FACE
-@click.option("-o", "--out", required=True, type=options.path, help="Codes: .npz or .parquet.")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=options.path,
+    help="Codes: .npz or .parquet; or .fd, one face in some hundred bytes.",
+)
+@click.option(
+    "--quality", type=click.FloatRange(0, 100), help=".fd: how finely it is coded (default 90)."
+)
+@click.option(
+    "--bytes", "size", type=click.IntRange(1), help=".fd: as finely as so many bytes allow."
+)
 @options.RECURSIVE_INPUT
 @options.OVERWRITE
 @options.MODEL
@@ -22,25 +35,57 @@ def command(
     paths: tuple[Path, ...],
     face: Face,
     out: Path,
+    quality: float | None,
+    size: int | None,
     recursive: bool,
     overwrite: bool,
     model: str | None,
     threads: int | None,
 ) -> int:
-    """Encode the faces in PHOTOs as codes of 1,024 numbers, in a file with the id of their code space."""
+    """Encode the faces in PHOTOs as codes of 1,024 numbers, in a file with the id of their code space.
+
+    A .fd file holds one face, quantised and entropy-coded, and where its crop lies in the photo.
+    """
+    from facedial import coded
     from facedial.codes.code import CodeTable, save_codes
     from facedial.editor import Editor
 
-    codes_file(out, overwrite=overwrite)
-    tally, codes, names = Tally(), [], []
+    _check(out, quality, size)
+    codes_file(out, overwrite=overwrite, coded=True)
+    tally, codes, names, places = Tally(), [], [], []
     inputs = tally.expand(paths, recursive=recursive)
     with Editor.open(model, threads=threads) as editor:
         for path, attempt in tally.each(inputs.paths):
             with attempt:
                 for number, portrait in enumerate(editor.portraits(opened(path), face), 1):
+                    places.append(portrait.crop.to_photo)
                     codes.append(portrait.code)
                     names.append(path.name if number == 1 else f"{path.name}#{number}")
+        if codes and out.suffix == FD:
+            if len(codes) > 1:
+                raise BadRequest(
+                    f"a {FD} file holds one face, found {len(codes)}; give one photo and one face, or a "
+                    ".npz file"
+                )
+            fine = coded.QUALITY if quality is None else quality
+            packed = coded.packed(
+                editor.model, codes[0], quality=fine, size=size, to_photo=places[0]
+            )
+            coded.save(out, packed)
     if codes:
-        save_codes(out, CodeTable.of(codes, names))
+        if out.suffix != FD:
+            save_codes(out, CodeTable.of(codes, names))
         streams.say(str(out))
     return tally.finish()
+
+
+def _check(out: Path, quality: float | None, size: int | None) -> None:
+    """Raise `BadRequest` for options that do not go together."""
+    if out.suffix != FD and (quality is not None or size is not None):
+        raise BadRequest(
+            f"--quality and --bytes are for {FD} files, found {out.name!r}; leave them out"
+        )
+    if quality is not None and size is not None:
+        raise BadRequest(
+            "--quality and --bytes both say how finely a face is coded; give one of them"
+        )

@@ -1,0 +1,124 @@
+"""Bytes of coded faces (`.fd`) at equal PSNR, beside the smallest files of image formats."""
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, features
+
+from facedial import scores
+from facedial.coded import CODER, coder_of
+from facedial.codes.code import Code
+from facedial.codes.entropy import STEPS
+from facedial.evaluate._context import EvaluationContext, evenly
+from facedial.evaluate._rows import Picture, Row
+from facedial.faces import sheet
+
+Bytes = NDArray[np.uint8]
+TARGETS = 24.0, 26.0  # dB
+FACES = 200
+SHOWN = 8
+# Format of Pillow -> options beside the quality; each gives its smallest files.
+FORMATS: Mapping[str, Mapping[str, object]] = {
+    "JPEG": {"optimize": True, "progressive": True},
+    "WEBP": {"method": 6},
+    "AVIF": {"speed": 2, "subsampling": "4:2:0"},
+}
+# Written at a level 0..100, the finer the higher: the file's bytes, and what it decodes to.
+Coded = Callable[[int], tuple[int, Bytes]]
+
+
+def measure(context: EvaluationContext) -> Iterator[Row]:
+    """`coded_bytes` on unseen people: mean bytes of the smallest file of at least 24 or 26 dB.
+
+    PSNR of each face, decoded and rounded, by the MSE decoder. Means are over the faces that `.fd` brings
+    to that PSNR, whose share is `coded_reached`; formats reach it for all of them, or have no row.
+    """
+    if not context.editor.model.bundle.has_file(CODER):
+        return
+    for store in context.head:
+        rows = evenly(context.rows(store, "unseen"), FACES)
+        if not len(rows):
+            continue
+        sizes: dict[tuple[str, float], list[float]] = {}
+        for row in rows:
+            for name, level in _ways(context, store.pixels[row]).items():
+                for target in TARGETS:
+                    found = smallest(level, store.pixels[row], target)
+                    sizes.setdefault((name, target), []).append(np.nan if found is None else found)
+        for target in TARGETS:
+            data = f"{context.data(store, 'unseen')}/{target:g} dB"
+            reached = ~np.isnan(sizes["facedial", target])
+            people = store.person[rows]
+            yield Row.of("coded_reached", "facedial", data, reached, "share", people)
+            for name in ("facedial", *FORMATS):
+                own = np.array(sizes.get((name, target), [np.nan]))
+                if len(own) == len(reached) and reached.any() and not np.isnan(own[reached]).any():
+                    label = name if name == "facedial" else name.lower()
+                    yield Row.of("coded_bytes", label, data, own[reached], "bytes", people[reached])
+
+
+def _ways(context: EvaluationContext, crop: Bytes) -> dict[str, Coded]:
+    model = context.editor.model
+    coder, (values,) = coder_of(model), model.encode(crop[None])
+    code = Code(values, model.space)
+
+    def face(level: int) -> tuple[int, Bytes]:
+        step = round(STEPS[1] - level / 100 * (STEPS[1] - STEPS[0]))
+        data = coder.write(code, step=step)
+        (drawn,) = sheet.as_bytes(model.decode_mse(coder.read(data).code.values[None]))
+        return len(data), drawn
+
+    def picture(kind: str) -> Coded:
+        def written(level: int) -> tuple[int, Bytes]:
+            file = io.BytesIO()
+            Image.fromarray(crop).save(file, kind, quality=max(1, level), **FORMATS[kind])
+            with Image.open(file) as opened:
+                return len(file.getvalue()), np.asarray(opened.convert("RGB"))
+
+        return written
+
+    usable = [kind for kind in FORMATS if kind == "JPEG" or features.check(kind.lower())]
+    return {"facedial": face, **{kind: picture(kind) for kind in usable}}
+
+
+def smallest(coded: Coded, crop: Bytes, target: float) -> int | None:
+    """Bytes of the smallest file of at least `target` dB; None where even the finest has less.
+
+    By bisection: a finer level has a larger file and hardly ever a lower PSNR.
+    """
+    low, high, found = -1, 100, None
+    while high - low > 1 or found is None:
+        middle = high if found is None else (low + high) // 2
+        size, drawn = coded(middle)
+        if float(scores.psnr(crop[None], drawn[None])[0]) >= target:
+            high, found = middle, size
+        elif found is None:
+            return None
+        else:
+            low = middle
+    return found
+
+
+def show(context: EvaluationContext) -> Iterator[Picture]:
+    """Crops of unseen people; coded in 60, 120 and 240 bytes; the coarsest WebP, which has more."""
+    if not context.editor.model.bundle.has_file(CODER):
+        return
+    model = context.editor.model
+    coder = coder_of(model)
+    for store in context.head:
+        rows = evenly(context.rows(store, "unseen"), SHOWN)
+        if not len(rows):
+            continue
+        crops = store.pixels[rows]
+        codes = [Code(values, model.space) for values in model.encode(crops)]
+        lines = [*crops]
+        for most in (60, 120, 240):
+            read = [coder.read(coder.best(code, most)).code for code in codes]
+            lines += [*model.decode_bytes(read)]
+        lines += [_ways(context, crop)["WEBP"](1)[1] for crop in crops]
+        title = (
+            f"{context.data(store, 'unseen')}: crop; 60, 120, 240 bytes; WebP of the lowest quality"
+        )
+        yield Picture(title, sheet.grid(lines, len(crops)))
