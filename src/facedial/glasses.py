@@ -45,17 +45,15 @@ def put_on(model: Model, portrait: Portrait, asked: GlassesChange, photo: Photo)
     if layer is None:
         return photo
     x0, y0, x1, y1 = layer.box
-    pixels = photo.pixels.copy()
-    pixels[y0:y1, x0:x1] = worn(
-        pixels[y0:y1, x0:x1],
+    pixels = worn(
+        photo.pixels[y0:y1, x0:x1],
         layer.glasses,
         layer.planes,
         darkness=asked.darkness or 0.0,
         share=1.0 if layer.own else asked.share,
         own=layer.own,
     )
-    pixels.flags.writeable = False  # not copied again
-    return photo.with_pixels(pixels)
+    return photo.with_part(pixels, (x0, y0))
 
 
 def layer_of(model: Model, portrait: Portrait, asked: GlassesChange) -> Layer | None:

@@ -10,7 +10,13 @@ from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.changes import Change
 from facedial.compose import facial_hair, hue
-from facedial.compose.blend import DetailLoss, high_frequency, noise_level, paste_change
+from facedial.compose.blend import (
+    DetailLoss,
+    Part,
+    changed_part,
+    high_frequency,
+    noise_level,
+)
 from facedial.compose.inpaint import inpaint_background, membrane
 from facedial.compose.masks import (
     changed_mask,
@@ -30,6 +36,7 @@ from facedial.faces.mark import EDITED
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import as_bytes
 from facedial.model import FRAME, Model
+from facedial.near import Near
 from facedial.portrait import Portrait
 
 SKIN = ("skin", "brows", "ears")
@@ -63,17 +70,46 @@ def paste(
     onto: Photo | None = None,
     before: Floats | None = None,
     residuals: Cache | None = None,
+    in_place: bool = False,
 ) -> Photo:
     """The photo (or `onto`) with a change, at full size.
 
     What is drawn is confined to the regions of the attributes (`editing.regions`); hair colours are
     transferred to the photo's own hair; glasses are put on at the photo's resolution. `before`
     [S, S, 3]: the decoded code before the change, where it is known. `residuals`: keeps the photo's
-    residuals (`compose.blend.high_frequency`), for photos that are rendered often. A change of nothing
-    gives the same pixels; anything else is marked as edited (`faces.mark`).
+    residuals (`compose.blend.high_frequency`), for photos that are rendered often. `in_place`: as for
+    `Photo.with_part`, which saves a copy of the photo. A change of nothing gives the same photo; anything
+    else is marked as edited (`faces.mark`).
     """
     photo = portrait.photo if onto is None else onto
-    changed = photo
+    corner = (0, 0)
+    if residuals is None:  # else a close-up, which is no larger than it must be
+        near = Near.of(portrait)
+        part, portrait, corner = near.of_photo(photo), near.portrait, near.box[:2]
+    else:
+        part = photo
+    found = _changed(model, portrait, change, part, before, residuals)
+    if found is None:
+        return photo
+    pixels, (x, y) = found
+    # A hair colour by its number is asked for whatever colours the photo has.
+    if change.edit.hair_colour is None and (tone := _tone(portrait)) is not None:
+        own = part.pixels[y : y + pixels.shape[0], x : x + pixels.shape[1]]
+        pixels = tone.kept(own, pixels)
+    changed = photo.with_part(pixels, (x + corner[0], y + corner[1]), in_place=in_place)
+    return dataclasses.replace(changed, mark=EDITED)
+
+
+def _changed(
+    model: Model,
+    portrait: Portrait,
+    change: Change,
+    photo: Photo,
+    before: Floats | None,
+    residuals: Cache | None,
+) -> Part | None:
+    """The pixels of `photo` that a change touches, changed, and where they lie; None for nothing."""
+    first = None
     if not np.array_equal(change.pasted.values, change.before.values):
         composite, crop = composed(model, portrait, change, before), portrait.crop
         if change.fine and composes_finely(model, portrait):
@@ -84,7 +120,7 @@ def paste(
             size = crop.pixels.shape[0]
             residual = residuals.get(size, lambda: high_frequency(portrait.photo, crop))
         noise = composite.kept_noise * _noise_level(portrait, crop)
-        changed = paste_change(
+        first = changed_part(
             photo,
             crop,
             composite.difference,
@@ -92,16 +128,14 @@ def paste(
             loss=DetailLoss(composite.detail_loss, noise, residual),
             source=portrait.photo,
         )
+    if not any(change.recolour.values()) and change.glasses is None:
+        return first
+    changed = photo if first is None else photo.with_part(*first)
     if any(change.recolour.values()):
         changed = _recoloured(model, portrait, change, changed)
     if change.glasses is not None:
         changed = glasses.put_on(model, portrait, change.glasses, changed)
-    if changed is photo:
-        return photo
-    # A hair colour by its number is asked for whatever colours the photo has.
-    if change.edit.hair_colour is None and (tone := _tone(portrait)) is not None:
-        changed = photo.with_pixels(tone.kept(photo.pixels, changed.pixels))
-    return dataclasses.replace(changed, mark=EDITED)
+    return None if changed is photo else (changed.pixels, (0, 0))
 
 
 def composed(
@@ -248,10 +282,8 @@ def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) 
     shade = shading(portrait.crop.pixels, own, as_bytes(drawing[0]), drawn, transfer)
     matte, hair, shade = parsing.hair_layer(model, portrait, box, shade)
     x0, y0, x1, y1 = box
-    pixels = photo.pixels.copy()
-    pixels[y0:y1, x0:x1] = recoloured(pixels[y0:y1, x0:x1], matte, hair, transfer, shade)
-    pixels.flags.writeable = False  # not copied again
-    return photo.with_pixels(pixels)
+    own_pixels = photo.pixels[y0:y1, x0:x1]
+    return photo.with_part(recoloured(own_pixels, matte, hair, transfer, shade), (x0, y0))
 
 
 def _colour(name: str, skin: HairColour | None) -> HairColour:

@@ -86,10 +86,10 @@ class Photo:
         return self.pixels if self.alpha is None else on_white(self.pixels, self.alpha)
 
     def part(self, box: Box) -> "Photo":
-        """The rectangle x0, y0, x1, y1 (half-open) of the photo, in sRGB alone, without its metadata."""
+        """The rectangle x0, y0, x1, y1 (half-open) of the photo in sRGB, without metadata; no copy."""
         x0, y0, x1, y1 = box
-        alpha = None if self.alpha is None else self.alpha[y0:y1, x0:x1].copy()
-        return Photo(self.pixels[y0:y1, x0:x1].copy(), self.name, mark=self.mark, alpha=alpha)
+        alpha = None if self.alpha is None else self.alpha[y0:y1, x0:x1]
+        return Photo(self.pixels[y0:y1, x0:x1], self.name, mark=self.mark, alpha=alpha)
 
     def with_part(self, part: UInt8, corner: tuple[int, int], *, in_place: bool = False) -> "Photo":
         """The photo with pixels [h, w, 3] whose upper left one is `corner` (x, y) of the photo.
