@@ -9,12 +9,14 @@ again, in a process with 10 s and 2 GB, replaced when it dies. Right is a photo 
 import argparse
 import io
 import json
+import os
 import resource
 import select
 import struct
 import subprocess
 import sys
 import threading
+import time
 import traceback
 import zlib
 from collections import Counter
@@ -43,6 +45,9 @@ FORMATS = {
 }
 HEIC = "HEIF"  # besides, where the extra is installed
 LIMIT_S, LIMIT_BYTES = 10.0, 2 << 30
+WRITTEN = (
+    4e6  # pixels up to which it is written again; encoders of sound large pictures take their time
+)
 SIDES = (96, 64)  # width and height of the sound pictures
 EXTREMES = (0, 1, 2, 0x7F, 0xFF, 0x100, 0x3FFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0xFFFFFFFE)
 PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -278,8 +283,11 @@ class Worker:
                 struct.pack("<II", FORMATS_BY_NAME[one.kind], len(one.data)) + one.data
             )
             process.stdin.flush()
-            if not select.select([process.stdout], [], [], LIMIT_S)[0]:
-                return self._ended("hang", f"more than {LIMIT_S:.0f} s")
+            begun = _cpu_s(process.pid)
+            while not select.select([process.stdout], [], [], LIMIT_S)[0]:
+                # On a machine that has other work, too, only its own time counts.
+                if _cpu_s(process.pid) - begun > LIMIT_S:
+                    return self._ended("hang", f"more than {LIMIT_S:.0f} s")
             line = process.stdout.readline()
         except BrokenPipeError:
             line = b""
@@ -308,6 +316,15 @@ class Worker:
         return outcome, said or f"exit code {code}"
 
 
+def _cpu_s(process: int) -> float:
+    """Seconds that a process has computed; those on the clock where the system does not say."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return time.monotonic()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 FORMATS_BY_NAME = {kind: number for number, kind in enumerate([*FORMATS, HEIC])}
 
 
@@ -328,6 +345,8 @@ def _tried(data: bytes, ending: str) -> tuple[str, str]:
 
     try:
         photo = Photo.from_bytes(data, "damaged")
+        if photo.size[0] * photo.size[1] > WRITTEN:
+            return "read", ""
         edited = photo.pixels.copy()
         edited[:8, :8] = 255 - edited[:8, :8]
         Photo.from_bytes(photo.with_pixels(edited).encoded(ending), "again")

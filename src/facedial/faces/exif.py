@@ -81,11 +81,14 @@ def turn_of(exif: Image.Exif) -> Image.Transpose | None:
 
 def turned(pixels: npt.NDArray[Number], turn: Image.Transpose | None) -> npt.NDArray[Number]:
     """An array [H, W, ...] with a picture's turn made, C-contiguous; itself where there is none."""
-    if turn is None:
-        return pixels
+    return pixels if turn is None else np.ascontiguousarray(flipped(pixels, turn))
+
+
+def flipped(pixels: npt.NDArray[Number], turn: Image.Transpose) -> npt.NDArray[Number]:
+    """A view of an array [H, W, ...] with a picture's turn made."""
     made = pixels.swapaxes(0, 1) if turn in QUARTER_TURNS else pixels
     down, across = FLIPS[turn]
-    return np.ascontiguousarray(made[:: -1 if down else 1, :: -1 if across else 1])
+    return made[:: -1 if down else 1, :: -1 if across else 1]
 
 
 def kept(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image
 
-from facedial.faces.exif import turned
+from facedial.faces.exif import flipped, turned
 from facedial.faces.geometry import UInt8
 
 LARGE = 16e6  # pixels from which on it is worth an array whose pixels are four bytes apart
@@ -52,8 +52,20 @@ def upright(pixels: UInt8, turn: Image.Transpose | None) -> UInt8:
     whole = _whole(pixels)
     if whole is None or turn is None:
         return turned(pixels, turn)
-    one_number = turned(whole.view(np.uint32)[..., 0], turn)  # four bytes at once
-    return one_number.view(np.uint8).reshape(*one_number.shape, 4)[..., :3]
+    numbers = flipped(whole.view(np.uint32)[..., 0], turn)  # four bytes at once
+    made = np.empty((*numbers.shape, 4), np.uint8)
+    made.view(np.uint32)[..., 0] = numbers
+    return made[..., :3]
+
+
+def frozen(pixels: UInt8) -> UInt8:
+    """The same array, which nobody can write any more, so that a photo need not copy it."""
+    owner: Any = pixels
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    owner.flags.writeable = False
+    pixels.flags.writeable = False
+    return pixels
 
 
 def picture(pixels: UInt8, kind: str) -> Image.Image:

@@ -18,7 +18,7 @@ from facedial.faces import mark as marks
 from facedial.faces.colour import pixels_of
 from facedial.faces.content import Content
 from facedial.faces.exif import DAMAGE
-from facedial.faces.memory import Memory, upright
+from facedial.faces.memory import Memory, frozen, upright
 
 log = logging.getLogger(__name__)
 
@@ -101,8 +101,8 @@ def content_of(
     turn, data, dpi = _exif(image, exif.TURNS.get(in_tiff), name, converted=converted, notes=notes)
     mark, packet = _xmp(image, turn, name, converted=converted, notes=notes)
     return Content(
-        pixels=upright(found.pixels, turn),
-        alpha=None if found.alpha is None else exif.turned(found.alpha, turn),
+        pixels=frozen(upright(found.pixels, turn)),
+        alpha=None if found.alpha is None else frozen(exif.turned(found.alpha, turn)),
         exif=data,
         xmp=packet,
         mark=mark,

@@ -44,12 +44,20 @@ class Work:
         `name` is for what is said on stderr.
         """
         from facedial import strips
+        from facedial.faces.memory import LARGE
 
         result, rows = photo, []
+        # A large photo is not copied, unless faces are read from it after the first edit.
+        large = photo.size[0] * photo.size[1] >= LARGE
         for portrait in portraits:
             before_it = result
             made = self.editor.edited(
-                portrait, self.edit, onto=result, method=self.method, quality=self.quality
+                portrait,
+                self.edit,
+                onto=result,
+                method=self.method,
+                quality=self.quality,
+                in_place=large and (len(portraits) == 1 or result is not photo),
             )
             result, change = made.photo, made.change
             rows.append(self._reported(made, name))
