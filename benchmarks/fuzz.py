@@ -20,7 +20,7 @@ import time
 import traceback
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -271,7 +271,8 @@ def _checked(data: bytearray) -> bytearray:
 class Worker:
     """A process that reads one file after another; started anew when it died."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: Sequence[str] = (sys.executable, __file__, "--worker")) -> None:
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
     def outcome(self, one: Case) -> tuple[str, str]:
@@ -302,9 +303,8 @@ class Worker:
             self._ended("", "")
 
     def _started(self) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, __file__, "--worker"]
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
 
     def _ended(self, outcome: str, said: str) -> tuple[str, str]:
