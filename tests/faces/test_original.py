@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import ExifTags, Image
 
-from facedial.faces import Photo
+from facedial.faces import Photo, extras
 from facedial.faces.exif import TURNS
 
 from .wide_photos import (
@@ -235,6 +235,15 @@ def test_what_a_phone_adds_to_a_photo_is_left_out_and_said(packet: bytes, says: 
     packet = again.info.get("xmp", b"")
     assert b"hdrgm:Version" not in packet and b"MotionPhoto=" not in packet
     assert read(photo.encoded(".jpg")).notes == ()
+
+
+def test_what_a_phone_adds_to_a_heic_photo_is_said() -> None:
+    aux = {"urn:com:apple:photo:2020:aux:hdrgainmap": [3]}
+    notes = extras.left_out_of_heic({"aux": aux, "depth_images": [1], "bit_depth": 10}, "me")
+    assert [
+        words in note for note, words in zip(notes, ("gain map", "depth", "10 bits"), strict=True)
+    ] == [True] * 3
+    assert extras.left_out_of_heic({"aux": {}, "depth_images": [], "bit_depth": 8}, "me") == []
 
 
 def test_both_pictures_of_a_stereo_photo_are_counted() -> None:

@@ -158,6 +158,7 @@ def _header(
     check_size(heif.size, name, max_pixels)
     if len(heif) > 1:
         notes.append(f"{name} holds {len(heif)} pictures; one is used, {len(heif) - 1} left out")
+    notes += extras.left_out_of_heic(heif.info, name)
     image: Image.Image = heif.to_pillow()
     return image
 
