@@ -7,12 +7,13 @@ import numpy as np
 from facedial import parsing
 from facedial.arrays import Floats
 from facedial.changes import GlassesChange
+from facedial.compose.blend import Part
 from facedial.compose.glasses import LUMA, Glasses, worn
 from facedial.compose.masks import smoothstep, soft_mask
 from facedial.faces.crop import head_template
 from facedial.faces.geometry import apply, compose, invert, warp_float
 from facedial.faces.parse import SIDE
-from facedial.faces.photo import Photo
+from facedial.faces.photo import Box, Photo
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -28,7 +29,7 @@ class Layer:
     """Glasses in a rectangle x0, y0, x1, y1 of the photo; `own`: those that it shows already."""
 
     glasses: Glasses
-    box: parsing.Box
+    box: Box
     planes: Floats
     own: bool
 
@@ -39,11 +40,11 @@ class Layer:
         return np.asarray(covering.max(2), np.float32)
 
 
-def put_on(model: Model, portrait: Portrait, asked: GlassesChange, photo: Photo) -> Photo:
-    """`photo` with glasses, or with other lenses in those that the portrait's photo shows."""
+def put_on(model: Model, portrait: Portrait, asked: GlassesChange, photo: Photo) -> Part | None:
+    """A part of `photo` with glasses, or with other lenses in its own, and where it lies; or None."""
     layer = layer_of(model, portrait, asked)
     if layer is None:
-        return photo
+        return None
     x0, y0, x1, y1 = layer.box
     pixels = worn(
         photo.pixels[y0:y1, x0:x1],
@@ -53,7 +54,7 @@ def put_on(model: Model, portrait: Portrait, asked: GlassesChange, photo: Photo)
         share=1.0 if layer.own else asked.share,
         own=layer.own,
     )
-    return photo.with_part(pixels, (x0, y0))
+    return pixels, (x0, y0)
 
 
 def layer_of(model: Model, portrait: Portrait, asked: GlassesChange) -> Layer | None:
@@ -94,7 +95,7 @@ def layer_of(model: Model, portrait: Portrait, asked: GlassesChange) -> Layer | 
     return Layer(glasses, box, planes, own)
 
 
-def _seen_skin(portrait: Portrait, classes: Floats, box: parsing.Box) -> Floats:
+def _seen_skin(portrait: Portrait, classes: Floats, box: Box) -> Floats:
     """Where a rectangle of the photo shows the face's skin within the crop, 0..1 [H, W]."""
     x0, y0, x1, y1 = box
     skin = smoothstep(parsing.share(classes, FACE_SKIN), SEEN_SKIN) * soft_mask(classes.shape[1])

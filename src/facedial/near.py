@@ -12,9 +12,9 @@ import numpy as np
 from facedial.faces.crop import Crop
 from facedial.faces.face import Face
 from facedial.faces.geometry import Affine, apply, compose
-from facedial.faces.photo import Photo
+from facedial.faces.photo import Box, Photo
 from facedial.model import FRAME, Model
-from facedial.parsing import Box, hair_box
+from facedial.parsing import hair_box
 from facedial.portrait import Portrait
 
 # Of a crop's side, around the crop: half a side is what the parser sees of hair and shoulders (the frame

@@ -1,6 +1,6 @@
 """Parses of portraits and of decoded faces: class probabilities, regions of edits, the hair matte."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from facedial.faces.geometry import (
     warp_float,
 )
 from facedial.faces.parse import BACKGROUND, CLASSES, SIDE, head_distance
-from facedial.faces.photo import Photo
+from facedial.faces.photo import Box, Photo
 from facedial.faces.sheet import as_bytes, enlarged
 from facedial.model import FRAME, Model
 from facedial.portrait import Portrait
@@ -45,10 +45,7 @@ AROUND_WHOLE = 0.03  # of the side, around classes that are replaced as a whole
 COARSE = 64  # pixels along the side at which hair that belongs together is found
 AROUND = GUIDE_RADIUS + 2  # pixels around hair that the guided filter may see
 OWN_HAIR = 0.25  # matte from which on hair belongs together
-
 LARGEST_KEPT = 6_000_000  # numbers of a hair layer that a portrait keeps
-
-Box = tuple[int, int, int, int]
 
 
 def classes_of(model: Model, portrait: Portrait) -> Floats:
@@ -201,35 +198,38 @@ def hair_box(model: Model, portrait: Portrait) -> Box | None:
 
 
 def hair_layer(
-    model: Model, portrait: Portrait, box: Box, shade: Floats
+    model: Model, portrait: Portrait, box: Box, shade: Floats, *, keep: bool = True
 ) -> tuple[Floats, Floats, Floats]:
     """A person's hair in a rectangle of the photo: its share at each pixel, its colour, `shade` there.
 
     The share [H, W], 0..1, is the parser's mattes of the head and of its surroundings, at the photo's
     resolution by a guided filter: strands are as sharp as the photo shows them. The colour [H, W, 3]
     is that of the hair around where a pixel shows other things too. `shade` [S, S], a plane of the
-    crop, is returned as [H, W].
+    crop, is returned as [H, W]. `keep`: the layer is kept for the next time, where it is not too large.
     """
     x0, y0, x1, y1 = box
-    size = (x1 - x0, y1 - y0)
-    from_box = np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]])
-
-    def seen(planes: Floats, to_photo: Affine) -> Floats:
-        return warp_float(planes, compose(invert(to_photo), from_box), size)
-
     key = ("hair", portrait.crop.to_photo.tobytes(), box)
     layer = portrait.cache.peek(key)
     if layer is None:
-        layer = _layer(model, portrait, portrait.photo.flattened[y0:y1, x0:x1], seen)
-        if layer.size < LARGEST_KEPT:
+        # What is averaged around each pixel is seen beyond the rectangle's edges, too.
+        above, below = max(0, y0 - NEAR), min(portrait.photo.size[1], y1 + NEAR)
+        around = portrait.photo.flattened[above:below, x0:x1]
+        layer = _layer(model, portrait, around, (x0, above))[y0 - above : y1 - above]
+        if keep and layer.size < LARGEST_KEPT:
             portrait.cache.get(key, lambda: layer)
-    return layer[..., 0], layer[..., 1:], seen(shade[..., None], portrait.crop.to_photo)[..., 0]
+    from_box = np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]])
+    to_crop = compose(invert(portrait.crop.to_photo), from_box)
+    shaded = warp_float(shade[..., None], to_crop, (x1 - x0, y1 - y0))[..., 0]
+    return layer[..., 0], layer[..., 1:], shaded
 
 
-def _layer(
-    model: Model, portrait: Portrait, pixels: Bytes, seen: Callable[[Floats, Affine], Floats]
-) -> Floats:
-    """`hair_layer` without a shade: [H, W, 4]. `seen` warps planes of a crop to the pixels [H, W, 3]."""
+def _layer(model: Model, portrait: Portrait, pixels: Bytes, corner: tuple[int, int]) -> Floats:
+    """`hair_layer` without a shade, [H, W, 4], of pixels whose first one is `corner` (x, y)."""
+    from_pixels = np.array([[1.0, 0.0, corner[0]], [0.0, 1.0, corner[1]]])
+
+    def seen(planes: Floats, to_photo: Affine) -> Floats:
+        return warp_float(planes, compose(invert(to_photo), from_pixels), pixels.shape[1::-1])
+
     luma = pixels.mean(2, dtype=np.float32) / 255
     near = _head_hair(model, portrait)
     wide = _wide_hair(model, portrait)

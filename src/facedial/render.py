@@ -45,6 +45,7 @@ SURELY, MIN_HAIR = (
     0.9,
     40,
 )  # share of hair, and such pixels, from which on the crop shows its colour
+STRIP_PIXELS = 1_500_000  # of hair that are recoloured at a time
 STRANDS = 0.03  # of the side, around hair
 
 
@@ -128,14 +129,17 @@ def _changed(
             loss=DetailLoss(composite.detail_loss, noise, residual),
             source=portrait.photo,
         )
-    if not any(change.recolour.values()) and change.glasses is None:
-        return first
-    changed = photo if first is None else photo.with_part(*first)
+    found, changed = first, photo
     if any(change.recolour.values()):
-        changed = _recoloured(model, portrait, change, changed)
+        changed = photo if found is None else photo.with_part(*found)
+        found = _recoloured(model, portrait, change, changed) or found
     if change.glasses is not None:
-        changed = glasses.put_on(model, portrait, change.glasses, changed)
-    return None if changed is photo else (changed.pixels, (0, 0))
+        changed = changed if found is None else changed.with_part(*found)
+        found = glasses.put_on(model, portrait, change.glasses, changed) or found
+    # Of one change its own part, of several the whole with all of them.
+    return (
+        found if found is None or changed is photo else (changed.with_part(*found).pixels, (0, 0))
+    )
 
 
 def composed(
@@ -260,8 +264,8 @@ def _mask(regions: Sequence[Region], own: Floats, last: Floats, much: Floats) ->
     return np.asarray(np.max(masks, axis=0), np.float32)
 
 
-def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Photo:
-    """`photo` with the portrait's hair in other colours; the same where there is no hair."""
+def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
+    """The portrait's hair in `photo` in other colours, and where it lies; None where there is no hair."""
     redrawn = any("hair" in region_of(name).drawn for name in change.drawn_names)
     if redrawn and photo is not portrait.photo:
         # Hair of another shape: its matte is that of the picture with it.
@@ -273,17 +277,23 @@ def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) 
     own = parsing.share(classes, {"hair"})
     source = HairColour.of(portrait.crop.pixels, own)
     if box is None or source is None:
-        return photo
+        return None
     skin = HairColour.of(portrait.crop.pixels, parsing.share(classes, {"skin"}))
     parts = [(share, _colour(name, skin)) for name, share in change.recolour.items()]
     transfer = Transfer.of(source, mixed(source, parts), sum(change.recolour.values()))
     drawing = model.decode(change.after.values[None])
     drawn = parsing.share(parsing.classes_drawn(model, drawing)[0], {"hair"})
     shade = shading(portrait.crop.pixels, own, as_bytes(drawing[0]), drawn, transfer)
-    matte, hair, shade = parsing.hair_layer(model, portrait, box, shade)
     x0, y0, x1, y1 = box
-    own_pixels = photo.pixels[y0:y1, x0:x1]
-    return photo.with_part(recoloured(own_pixels, matte, hair, transfer, shade), (x0, y0))
+    pixels = photo.pixels[y0:y1, x0:x1].copy()
+    # In strips, so that a large photo's hair takes little memory as floats.
+    height = max(1, STRIP_PIXELS // (x1 - x0))
+    for top in range(y0, y1, height):
+        strip = (x0, top, x1, min(top + height, y1))
+        layer = parsing.hair_layer(model, portrait, strip, shade, keep=height >= y1 - y0)
+        rows = slice(strip[1] - y0, strip[3] - y0)
+        pixels[rows] = recoloured(pixels[rows], *layer[:2], transfer, layer[2])
+    return pixels, (x0, y0)
 
 
 def _colour(name: str, skin: HairColour | None) -> HairColour:
