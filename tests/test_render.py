@@ -234,3 +234,18 @@ def test_an_edit_in_place_is_the_same_edit(editor: Editor, astronaut: Path, name
     x0, y0, x1, y1 = Near.of(first).box
     outside[y0:y1, x0:x1] = False
     assert not outside.any() and (x1 - x0) * (y1 - y0) < 0.6 * outside.size
+
+
+@pytest.mark.parametrize("name", ["Blond_Hair", "Eyeglasses"])
+def test_in_strips_an_edit_is_the_same(
+    editor: Editor, portrait: Portrait, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    portrait = dataclasses.replace(portrait, cache=Cache())
+    whole = editor.render(portrait, {name: 1}, quality=FAST)
+    monkeypatch.setattr("facedial.render.STRIP_PIXELS", 8_000)
+    monkeypatch.setattr("facedial.glasses.STRIP_PIXELS", 8_000)
+    portrait = dataclasses.replace(portrait, cache=Cache())
+    strips = editor.render(portrait, {name: 1}, quality=FAST)
+    apart = changed(whole, strips)
+    assert apart.max() <= 1 and (apart > 0).mean() < 0.001  # a sum rounded in another order
+    assert changed(portrait.photo, whole).max() > 60
