@@ -1,6 +1,7 @@
 """Parses of portraits and of decoded faces: class probabilities, regions of edits, the hair matte."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -33,11 +34,9 @@ GUIDE_RADIUS, GUIDE_EPSILON = 6, 4e-4
 NEAR = 3  # photo pixels around the parser's matte to which the guided one is confined
 APART = 0.9, 1.0  # distance from another head over that from the own one: from theirs to the own
 OTHER = 0.4, 0.8  # total variation up to which two parses agree, and from which on they differ
-# Change of the shape of classes over their size, up to which they keep their detail, and from which on
-# they keep none.
+# Change of classes' shape over their size: up to it they keep their detail; from it on they keep none.
 RESHAPED = 0.15, 0.6
-# Probability of a class that is new in a drawing, up to which it is not seen, and from which on entirely;
-# and share of the side around it.
+# Probability of a class new in a drawing: not seen, entirely seen; and share of the side around it.
 SPREAD, STRAY = (0.05, 0.3), 0.015
 COLOURED = ({"skin", "brows", "ears", "neck"}, {"hair"})  # classes that keep their hue
 LEAST_SKIN = 1e-4  # so that tones far from any skin have a mean
@@ -231,14 +230,12 @@ def _layer(model: Model, portrait: Portrait, pixels: Bytes, corner: tuple[int, i
         return warp_float(planes, compose(invert(to_photo), from_pixels), pixels.shape[1::-1])
 
     luma = pixels.mean(2, dtype=np.float32) / 255
-    near = _head_hair(model, portrait)
-    wide = _wide_hair(model, portrait)
+    near, wide = _head_hair(model, portrait), _wide_hair(model, portrait)
+    mattes = ((near * _shared(wide), head_to_photo(portrait)), (wide, _wide(portrait)))
     layers = []
-    for matte, to_photo in (
-        (near * _shared(wide), head_to_photo(portrait)),
-        (wide, _wide(portrait)),
-    ):
-        planes = seen(_guide(matte, _crop(portrait.photo, to_photo)), to_photo)
+    for matte, to_photo in mattes:
+        guide = partial(_guide, matte, portrait.photo, to_photo)
+        planes = seen(portrait.cache.get(("hair guide", to_photo.tobytes()), guide), to_photo)
         guided = np.clip(planes[..., 0] * luma + planes[..., 1], 0, 1)
         around = np.clip(box_mean(planes[..., 2], NEAR) * (2 * NEAR + 1), 0, 1)
         layers.append(np.concatenate([(guided * around)[..., None], planes[..., 3:]], 2))
@@ -303,10 +300,11 @@ def _shared(wide: Floats) -> Floats:
     return np.asarray(near.repeat(2, 0).repeat(2, 1), np.float32)
 
 
-def _guide(matte: Floats, crop: Bytes) -> Floats:
+def _guide(matte: Floats, photo: Photo, to_photo: Affine) -> Floats:
     """Of a crop's hair, [S, S, 6]: slope and offset of the matte as a local linear function of luma, the
     matte, and the hair's colour around each place.
     """
+    crop = _crop(photo, to_photo)
     luma = crop.mean(2, dtype=np.float32) / 255
     levels = smoothstep(matte, MATTE)
     mean, mean_matte = box_mean(luma, GUIDE_RADIUS), box_mean(levels, GUIDE_RADIUS)

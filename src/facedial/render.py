@@ -45,7 +45,7 @@ SURELY, MIN_HAIR = (
     0.9,
     40,
 )  # share of hair, and such pixels, from which on the crop shows its colour
-STRIP_PIXELS = 1_500_000  # of hair that are recoloured at a time
+STRIP_PIXELS = 500_000  # of hair that are recoloured at a time
 STRANDS = 0.03  # of the side, around hair
 
 
