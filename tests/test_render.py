@@ -17,6 +17,7 @@ from facedial.errors import BadRequest
 from facedial.faces.geometry import invert, warp_float
 from facedial.faces.photo import Photo
 from facedial.model import Model
+from facedial.near import Near
 from facedial.portrait import Portrait
 
 
@@ -213,3 +214,38 @@ def test_what_a_full_cache_dropped_is_computed_again(editor: Editor, portrait: P
     crowded = dataclasses.replace(portrait, cache=Cache(max_entries=1))
     edit = Edit(hair_colour="#2f6fd0")
     assert np.array_equal(editor.render(crowded, edit).pixels, editor.render(portrait, edit).pixels)
+
+
+@pytest.mark.parametrize("name", ["Smiling", "Blond_Hair", "Eyeglasses"])
+def test_an_edit_in_place_is_the_same_edit(editor: Editor, astronaut: Path, name: str) -> None:
+    with Image.open(astronaut) as image:
+        whole = Image.new("RGB", (1100, 700), "grey")
+        whole.paste(image, (300, 100))
+    (first,) = editor.portraits(Photo.of(whole))
+    (second,) = editor.portraits(Photo.of(whole))
+    copied = editor.edited(first, Edit({name: 0 if name == "Smiling" else 1}), quality=FAST)
+    assert np.array_equal(first.photo.pixels, np.asarray(whole))
+    edit = copied.change.edit
+    placed = editor.edited(second, edit, quality=FAST, in_place=True)
+    assert np.array_equal(placed.photo.pixels, copied.photo.pixels)
+    assert np.shares_memory(placed.photo.pixels, second.photo.pixels)
+    assert placed.identity == copied.identity and placed.photo.mark == copied.photo.mark
+    outside = changed(Photo.of(whole), placed.photo) > 0
+    x0, y0, x1, y1 = Near.of(first).box
+    outside[y0:y1, x0:x1] = False
+    assert not outside.any() and (x1 - x0) * (y1 - y0) < 0.6 * outside.size
+
+
+@pytest.mark.parametrize("name", ["Blond_Hair", "Eyeglasses"])
+def test_in_strips_an_edit_is_the_same(
+    editor: Editor, portrait: Portrait, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    portrait = dataclasses.replace(portrait, cache=Cache())
+    whole = editor.render(portrait, {name: 1}, quality=FAST)
+    monkeypatch.setattr("facedial.render.STRIP_PIXELS", 8_000)
+    monkeypatch.setattr("facedial.glasses.STRIP_PIXELS", 8_000)
+    portrait = dataclasses.replace(portrait, cache=Cache())
+    strips = editor.render(portrait, {name: 1}, quality=FAST)
+    apart = changed(whole, strips)
+    assert apart.max() <= 1 and (apart > 0).mean() < 0.001  # a sum rounded in another order
+    assert changed(portrait.photo, whole).max() > 60

@@ -1,6 +1,5 @@
 """A close-up of a face: its part of a photo at screen size, rendered at every step of a slider."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +8,11 @@ from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.changes import Change
 from facedial.errors import BadRequest
-from facedial.faces.crop import Crop
-from facedial.faces.face import Face
-from facedial.faces.geometry import Affine, apply, compose
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import resized
-from facedial.model import FRAME, Model
-from facedial.parsing import hair_box, parse_photo
+from facedial.model import Model
+from facedial.near import moved, surroundings
+from facedial.parsing import parse_photo
 from facedial.portrait import Portrait
 from facedial.render import composes_finely, paste, region
 
@@ -56,18 +53,7 @@ class CloseUp:
         # Centres of pixels: x of the photo lies at (x - x0 + 0.5) s - 0.5 of the small picture.
         shift = [(0.5 - x0) * sx - 0.5, (0.5 - y0) * sy - 0.5]
         to_small = np.array([[sx, 0.0, shift[0]], [0.0, sy, shift[1]]])
-        crop = Crop(
-            portrait.crop.pixels, compose(to_small, portrait.crop.to_photo), portrait.crop.inside
-        )
-        near = Portrait(
-            Photo(small, photo.name, mark=photo.mark),
-            _moved(portrait.face, to_small),
-            crop,
-            portrait.code,
-            portrait.others,
-            portrait.cache,
-            portrait.number,
-        )
+        near = moved(portrait, Photo(small, photo.name, mark=photo.mark), to_small)
         (before,) = model.decode(portrait.code.values[None])
         return CloseUp(near, (x0, y0, x1, y1), before, Cache(2))
 
@@ -79,30 +65,3 @@ class CloseUp:
     def region(self, model: Model, change: Change) -> Floats:
         """Where a change of its portrait may alter the close-up: 0..1, [H, W] (`render.region`)."""
         return region(model, self.portrait, change)
-
-
-def _moved(face: Face | None, to_small: Affine) -> Face | None:
-    """A face of the photo in pixels of the close-up."""
-    if face is None:
-        return None
-    box = apply(to_small, face.box.reshape(2, 2)).ravel()
-    return Face(box, apply(to_small, face.landmarks), face.score)
-
-
-def surroundings(model: Model, portrait: Portrait) -> tuple[int, int, int, int]:
-    """`CloseUp.box` of a face, its crop and all its hair: x0, y0, x1, y1 in photo pixels, half-open."""
-    photo = portrait.photo
-    last = portrait.crop.pixels.shape[0] - 0.5
-    corners = np.array([[x, y] for x in (-0.5, last) for y in (-0.5, last)])
-    seen = apply(portrait.crop.to_photo, corners)
-    x0, y0 = (max(0, math.floor(value + 0.5)) for value in seen.min(axis=0))
-    x1, y1 = (
-        min(limit, math.ceil(value + 0.5))
-        for value, limit in zip(seen.max(axis=0), photo.size, strict=True)
-    )
-    # A face beyond the photo's edge (eyes pointed at) still has a pixel of it.
-    x0, y0 = min(x0, photo.size[0] - 1), min(y0, photo.size[1] - 1)
-    if model.frame == FRAME and model.has_parser:
-        left, top, right, bottom = hair_box(model, portrait) or (x0, y0, x1, y1)
-        x0, y0, x1, y1 = min(x0, left), min(y0, top), max(x1, right), max(y1, bottom)
-    return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)

@@ -168,17 +168,23 @@ class Editor:
         onto: Photo | None = None,
         method: str = BEST,
         quality: str = FULL,
+        in_place: bool = False,
     ) -> Edited:
         """As `render`, with the change and the identity kept; see `identity.edited`.
 
         The strength is lowered where the edit has a `min_identity`. Raises `IdentityLost`.
+        `in_place`: the result takes the memory of the photo that it is pasted into, which must not be
+        used afterwards; a large photo is then not copied (not with a `min_identity`, which compares).
         """
+        in_place &= edit.min_identity is None
+        if in_place:
+            identity.embedded_before(self.model, portrait)
         return identity.edited(
             self.model,
             portrait,
             edit,
             lambda asked: self.change(portrait, asked, method, quality),
-            lambda change: self.paste(portrait, change, onto=onto),
+            lambda change: render.paste(self.model, portrait, change, onto=onto, in_place=in_place),
         )
 
     def paste(self, portrait: Portrait, change: Change, *, onto: Photo | None = None) -> Photo:

@@ -1,18 +1,20 @@
 """Glasses of a portrait: put on at the photo's resolution, or its own with other lenses."""
 
 import dataclasses
+import math
 
 import numpy as np
 
 from facedial import parsing
 from facedial.arrays import Floats
 from facedial.changes import GlassesChange
-from facedial.compose.glasses import LUMA, Glasses, worn
+from facedial.compose.blend import Part
+from facedial.compose.glasses import LUMA, SHADOW_BELOW, SHADOW_REACH, Glasses, worn
 from facedial.compose.masks import smoothstep, soft_mask
 from facedial.faces.crop import head_template
-from facedial.faces.geometry import apply, compose, invert, warp_float
+from facedial.faces.geometry import Affine, apply, compose, invert, scale_of, warp_float
 from facedial.faces.parse import SIDE
-from facedial.faces.photo import Photo
+from facedial.faces.photo import Box, Photo
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -20,6 +22,7 @@ FACE_SKIN = ("skin", "brows", "eyes")  # before which arms of glasses are seen
 SEEN_SKIN = 0.35, 0.75  # their share up to which arms are hidden, and from which on they are seen
 OWN_GLASSES = 0.004  # share of the crop that the parser must see as glasses for a face to wear some
 SKIN_LUMA = 150.0  # where a photo shows no skin
+STRIP_PIXELS = 700_000  # of a photo on which glasses are drawn at a time
 LARGEST_LAYER = 6_000_000  # numbers of a layer of glasses that a portrait keeps
 
 
@@ -28,7 +31,7 @@ class Layer:
     """Glasses in a rectangle x0, y0, x1, y1 of the photo; `own`: those that it shows already."""
 
     glasses: Glasses
-    box: parsing.Box
+    box: Box
     planes: Floats
     own: bool
 
@@ -39,27 +42,48 @@ class Layer:
         return np.asarray(covering.max(2), np.float32)
 
 
-def put_on(model: Model, portrait: Portrait, asked: GlassesChange, photo: Photo) -> Photo:
-    """`photo` with glasses, or with other lenses in those that the portrait's photo shows."""
-    layer = layer_of(model, portrait, asked)
-    if layer is None:
-        return photo
-    x0, y0, x1, y1 = layer.box
-    pixels = photo.pixels.copy()
-    pixels[y0:y1, x0:x1] = worn(
-        pixels[y0:y1, x0:x1],
-        layer.glasses,
-        layer.planes,
-        darkness=asked.darkness or 0.0,
-        share=1.0 if layer.own else asked.share,
-        own=layer.own,
-    )
-    pixels.flags.writeable = False  # not copied again
-    return photo.with_pixels(pixels)
+def put_on(model: Model, portrait: Portrait, asked: GlassesChange, photo: Photo) -> Part | None:
+    """A part of `photo` with glasses, or with other lenses in its own, and where it lies; or None."""
+    worn_by = _worn_by(model, portrait, asked)
+    if worn_by is None:
+        return None
+    fitted, (x0, y0, x1, y1), own = worn_by
+    pixels = photo.pixels[y0:y1, x0:x1].copy()
+    # In strips, so that those of a large photo take little memory as floats.
+    height = max(1, STRIP_PIXELS // (x1 - x0))
+    halo = _halo(parsing.head_to_photo(portrait))
+    for top in range(y0, y1, height):
+        bottom = min(top + height, y1)
+        first, last = max(y0, top - halo), min(y1, bottom + halo)
+        planes = _planes(
+            portrait, fitted, parsing.classes_of(model, portrait), (x0, first, x1, last)
+        )
+        rows = slice(top - y0, bottom - y0)
+        pixels[rows] = worn(
+            pixels[rows],
+            fitted,
+            planes[top - first : bottom - first],
+            darkness=asked.darkness or 0.0,
+            share=1.0 if own else asked.share,
+            own=own,
+        )
+    return pixels, (x0, y0)
 
 
 def layer_of(model: Model, portrait: Portrait, asked: GlassesChange) -> Layer | None:
     """The glasses that are put on, or those of the photo where it shows some; None for no change."""
+    worn_by = _worn_by(model, portrait, asked)
+    if worn_by is None:
+        return None
+    fitted, box, own = worn_by
+    planes = _planes(portrait, fitted, parsing.classes_of(model, portrait), box)
+    return Layer(fitted, box, planes, own)
+
+
+def _worn_by(
+    model: Model, portrait: Portrait, asked: GlassesChange
+) -> tuple[Glasses, Box, bool] | None:
+    """Glasses, where they lie in the photo, and whether it shows them already; None for no change."""
     classes = parsing.classes_of(model, portrait)
     seen = parsing.share(classes, {"glasses"})
     own = bool(seen.mean() > OWN_GLASSES)
@@ -86,17 +110,28 @@ def layer_of(model: Model, portrait: Portrait, asked: GlassesChange) -> Layer | 
     box = glasses.box(head, portrait.photo.size)
     if box is None or (own and not glasses.fitted[0]):
         return None
-    key = ("glasses layer", source, head.tobytes(), box)
+    return glasses, box, own
+
+
+def _planes(portrait: Portrait, glasses: Glasses, classes: Floats, box: Box) -> Floats:
+    """`Glasses.layer` of a rectangle of the photo; kept where it is small."""
+    head = parsing.head_to_photo(portrait)
+    key = ("glasses layer", glasses.packed().tobytes(), head.tobytes(), box)
     planes = portrait.cache.peek(key)
     if planes is None:
         planes = glasses.layer(head, box, _seen_skin(portrait, classes, box))
         if planes.size < LARGEST_LAYER:
             found = planes
             portrait.cache.get(key, lambda: found)
-    return Layer(glasses, box, planes, own)
+    return planes
 
 
-def _seen_skin(portrait: Portrait, classes: Floats, box: parsing.Box) -> Floats:
+def _halo(to_photo: Affine) -> int:
+    """Photo pixels above and below a pixel on which what `Glasses.layer` says of it depends."""
+    return math.ceil((2 * SHADOW_REACH + SHADOW_BELOW) * scale_of(to_photo)) + 4
+
+
+def _seen_skin(portrait: Portrait, classes: Floats, box: Box) -> Floats:
     """Where a rectangle of the photo shows the face's skin within the crop, 0..1 [H, W]."""
     x0, y0, x1, y1 = box
     skin = smoothstep(parsing.share(classes, FACE_SKIN), SEEN_SKIN) * soft_mask(classes.shape[1])

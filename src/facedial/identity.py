@@ -58,16 +58,24 @@ def identity_kept(model: Model, portrait: Portrait, result: Photo) -> float | No
 
     None where identity is not measured (`is_measured`).
     """
+    before = embedded_before(model, portrait)
+    if before is None:
+        return None
+    return float(np.clip((before * _embedded(model, portrait, result)).sum(), -1, 1))
+
+
+def embedded_before(model: Model, portrait: Portrait) -> Floats | None:
+    """Embedding [1, D] of a portrait's face in its photo, kept in its cache; None where not measured."""
     if not is_measured(model):
         return None
-    place, side = portrait.crop.to_photo, model.side
-
-    def embedded(photo: Photo) -> Floats:
-        return model.embed_identity(warp(photo.flattened, place, side)[None])
-
     # A close-up shares the portrait's cache, and shows the face at another size.
-    before = portrait.cache.get(("identity", place.tobytes()), lambda: embedded(portrait.photo))
-    return float(np.clip((before * embedded(result)).sum(), -1, 1))
+    key = ("identity", portrait.crop.to_photo.tobytes())
+    return portrait.cache.get(key, lambda: _embedded(model, portrait, portrait.photo))
+
+
+def _embedded(model: Model, portrait: Portrait, photo: Photo) -> Floats:
+    pixels = warp(photo.flattened, portrait.crop.to_photo, model.side)
+    return model.embed_identity(pixels[None])
 
 
 def edited(

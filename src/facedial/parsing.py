@@ -1,6 +1,7 @@
 """Parses of portraits and of decoded faces: class probabilities, regions of edits, the hair matte."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from facedial.faces.geometry import (
     warp_float,
 )
 from facedial.faces.parse import BACKGROUND, CLASSES, SIDE, head_distance
-from facedial.faces.photo import Photo
+from facedial.faces.photo import Box, Photo
 from facedial.faces.sheet import as_bytes, enlarged
 from facedial.model import FRAME, Model
 from facedial.portrait import Portrait
@@ -33,11 +34,9 @@ GUIDE_RADIUS, GUIDE_EPSILON = 6, 4e-4
 NEAR = 3  # photo pixels around the parser's matte to which the guided one is confined
 APART = 0.9, 1.0  # distance from another head over that from the own one: from theirs to the own
 OTHER = 0.4, 0.8  # total variation up to which two parses agree, and from which on they differ
-# Change of the shape of classes over their size, up to which they keep their detail, and from which on
-# they keep none.
+# Change of classes' shape over their size: up to it they keep their detail; from it on they keep none.
 RESHAPED = 0.15, 0.6
-# Probability of a class that is new in a drawing, up to which it is not seen, and from which on entirely;
-# and share of the side around it.
+# Probability of a class new in a drawing: not seen, entirely seen; and share of the side around it.
 SPREAD, STRAY = (0.05, 0.3), 0.015
 COLOURED = ({"skin", "brows", "ears", "neck"}, {"hair"})  # classes that keep their hue
 LEAST_SKIN = 1e-4  # so that tones far from any skin have a mean
@@ -45,10 +44,7 @@ AROUND_WHOLE = 0.03  # of the side, around classes that are replaced as a whole
 COARSE = 64  # pixels along the side at which hair that belongs together is found
 AROUND = GUIDE_RADIUS + 2  # pixels around hair that the guided filter may see
 OWN_HAIR = 0.25  # matte from which on hair belongs together
-
 LARGEST_KEPT = 6_000_000  # numbers of a hair layer that a portrait keeps
-
-Box = tuple[int, int, int, int]
 
 
 def classes_of(model: Model, portrait: Portrait) -> Floats:
@@ -201,44 +197,45 @@ def hair_box(model: Model, portrait: Portrait) -> Box | None:
 
 
 def hair_layer(
-    model: Model, portrait: Portrait, box: Box, shade: Floats
+    model: Model, portrait: Portrait, box: Box, shade: Floats, *, keep: bool = True
 ) -> tuple[Floats, Floats, Floats]:
     """A person's hair in a rectangle of the photo: its share at each pixel, its colour, `shade` there.
 
     The share [H, W], 0..1, is the parser's mattes of the head and of its surroundings, at the photo's
     resolution by a guided filter: strands are as sharp as the photo shows them. The colour [H, W, 3]
     is that of the hair around where a pixel shows other things too. `shade` [S, S], a plane of the
-    crop, is returned as [H, W].
+    crop, is returned as [H, W]. `keep`: the layer is kept for the next time, where it is not too large.
     """
     x0, y0, x1, y1 = box
-    size = (x1 - x0, y1 - y0)
-    from_box = np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]])
-
-    def seen(planes: Floats, to_photo: Affine) -> Floats:
-        return warp_float(planes, compose(invert(to_photo), from_box), size)
-
     key = ("hair", portrait.crop.to_photo.tobytes(), box)
     layer = portrait.cache.peek(key)
     if layer is None:
-        layer = _layer(model, portrait, portrait.photo.flattened[y0:y1, x0:x1], seen)
-        if layer.size < LARGEST_KEPT:
+        # What is averaged around each pixel is seen beyond the rectangle's edges, too.
+        above, below = max(0, y0 - NEAR), min(portrait.photo.size[1], y1 + NEAR)
+        around = portrait.photo.flattened[above:below, x0:x1]
+        layer = _layer(model, portrait, around, (x0, above))[y0 - above : y1 - above]
+        if keep and layer.size < LARGEST_KEPT:
             portrait.cache.get(key, lambda: layer)
-    return layer[..., 0], layer[..., 1:], seen(shade[..., None], portrait.crop.to_photo)[..., 0]
+    from_box = np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]])
+    to_crop = compose(invert(portrait.crop.to_photo), from_box)
+    shaded = warp_float(shade[..., None], to_crop, (x1 - x0, y1 - y0))[..., 0]
+    return layer[..., 0], layer[..., 1:], shaded
 
 
-def _layer(
-    model: Model, portrait: Portrait, pixels: Bytes, seen: Callable[[Floats, Affine], Floats]
-) -> Floats:
-    """`hair_layer` without a shade: [H, W, 4]. `seen` warps planes of a crop to the pixels [H, W, 3]."""
+def _layer(model: Model, portrait: Portrait, pixels: Bytes, corner: tuple[int, int]) -> Floats:
+    """`hair_layer` without a shade, [H, W, 4], of pixels whose first one is `corner` (x, y)."""
+    from_pixels = np.array([[1.0, 0.0, corner[0]], [0.0, 1.0, corner[1]]])
+
+    def seen(planes: Floats, to_photo: Affine) -> Floats:
+        return warp_float(planes, compose(invert(to_photo), from_pixels), pixels.shape[1::-1])
+
     luma = pixels.mean(2, dtype=np.float32) / 255
-    near = _head_hair(model, portrait)
-    wide = _wide_hair(model, portrait)
+    near, wide = _head_hair(model, portrait), _wide_hair(model, portrait)
+    mattes = ((near * _shared(wide), head_to_photo(portrait)), (wide, _wide(portrait)))
     layers = []
-    for matte, to_photo in (
-        (near * _shared(wide), head_to_photo(portrait)),
-        (wide, _wide(portrait)),
-    ):
-        planes = seen(_guide(matte, _crop(portrait.photo, to_photo)), to_photo)
+    for matte, to_photo in mattes:
+        guide = partial(_guide, matte, portrait.photo, to_photo)
+        planes = seen(portrait.cache.get(("hair guide", to_photo.tobytes()), guide), to_photo)
         guided = np.clip(planes[..., 0] * luma + planes[..., 1], 0, 1)
         around = np.clip(box_mean(planes[..., 2], NEAR) * (2 * NEAR + 1), 0, 1)
         layers.append(np.concatenate([(guided * around)[..., None], planes[..., 3:]], 2))
@@ -303,10 +300,11 @@ def _shared(wide: Floats) -> Floats:
     return np.asarray(near.repeat(2, 0).repeat(2, 1), np.float32)
 
 
-def _guide(matte: Floats, crop: Bytes) -> Floats:
+def _guide(matte: Floats, photo: Photo, to_photo: Affine) -> Floats:
     """Of a crop's hair, [S, S, 6]: slope and offset of the matte as a local linear function of luma, the
     matte, and the hair's colour around each place.
     """
+    crop = _crop(photo, to_photo)
     luma = crop.mean(2, dtype=np.float32) / 255
     levels = smoothstep(matte, MATTE)
     mean, mean_matte = box_mean(luma, GUIDE_RADIUS), box_mean(levels, GUIDE_RADIUS)

@@ -10,7 +10,13 @@ from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.changes import Change
 from facedial.compose import facial_hair, hue
-from facedial.compose.blend import DetailLoss, high_frequency, noise_level, paste_change
+from facedial.compose.blend import (
+    DetailLoss,
+    Part,
+    changed_part,
+    high_frequency,
+    noise_level,
+)
 from facedial.compose.inpaint import inpaint_background, membrane
 from facedial.compose.masks import (
     changed_mask,
@@ -30,6 +36,7 @@ from facedial.faces.mark import EDITED
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import as_bytes
 from facedial.model import FRAME, Model
+from facedial.near import Near
 from facedial.portrait import Portrait
 
 SKIN = ("skin", "brows", "ears")
@@ -38,6 +45,7 @@ SURELY, MIN_HAIR = (
     0.9,
     40,
 )  # share of hair, and such pixels, from which on the crop shows its colour
+STRIP_PIXELS = 500_000  # of hair that are recoloured at a time
 STRANDS = 0.03  # of the side, around hair
 
 
@@ -63,17 +71,46 @@ def paste(
     onto: Photo | None = None,
     before: Floats | None = None,
     residuals: Cache | None = None,
+    in_place: bool = False,
 ) -> Photo:
     """The photo (or `onto`) with a change, at full size.
 
     What is drawn is confined to the regions of the attributes (`editing.regions`); hair colours are
     transferred to the photo's own hair; glasses are put on at the photo's resolution. `before`
     [S, S, 3]: the decoded code before the change, where it is known. `residuals`: keeps the photo's
-    residuals (`compose.blend.high_frequency`), for photos that are rendered often. A change of nothing
-    gives the same pixels; anything else is marked as edited (`faces.mark`).
+    residuals (`compose.blend.high_frequency`), for photos that are rendered often. `in_place`: as for
+    `Photo.with_part`, which saves a copy of the photo. A change of nothing gives the same photo; anything
+    else is marked as edited (`faces.mark`).
     """
     photo = portrait.photo if onto is None else onto
-    changed = photo
+    corner = (0, 0)
+    if residuals is None:  # else a close-up, which is no larger than it must be
+        near = Near.of(portrait)
+        part, portrait, corner = near.of_photo(photo), near.portrait, near.box[:2]
+    else:
+        part = photo
+    found = _changed(model, portrait, change, part, before, residuals)
+    if found is None:
+        return photo
+    pixels, (x, y) = found
+    # A hair colour by its number is asked for whatever colours the photo has.
+    if change.edit.hair_colour is None and (tone := _tone(portrait)) is not None:
+        own = part.pixels[y : y + pixels.shape[0], x : x + pixels.shape[1]]
+        pixels = tone.kept(own, pixels)
+    changed = photo.with_part(pixels, (x + corner[0], y + corner[1]), in_place=in_place)
+    return dataclasses.replace(changed, mark=EDITED)
+
+
+def _changed(
+    model: Model,
+    portrait: Portrait,
+    change: Change,
+    photo: Photo,
+    before: Floats | None,
+    residuals: Cache | None,
+) -> Part | None:
+    """The pixels of `photo` that a change touches, changed, and where they lie; None for nothing."""
+    first = None
     if not np.array_equal(change.pasted.values, change.before.values):
         composite, crop = composed(model, portrait, change, before), portrait.crop
         if change.fine and composes_finely(model, portrait):
@@ -84,7 +121,7 @@ def paste(
             size = crop.pixels.shape[0]
             residual = residuals.get(size, lambda: high_frequency(portrait.photo, crop))
         noise = composite.kept_noise * _noise_level(portrait, crop)
-        changed = paste_change(
+        first = changed_part(
             photo,
             crop,
             composite.difference,
@@ -92,16 +129,17 @@ def paste(
             loss=DetailLoss(composite.detail_loss, noise, residual),
             source=portrait.photo,
         )
+    found, changed = first, photo
     if any(change.recolour.values()):
-        changed = _recoloured(model, portrait, change, changed)
+        changed = photo if found is None else photo.with_part(*found)
+        found = _recoloured(model, portrait, change, changed) or found
     if change.glasses is not None:
-        changed = glasses.put_on(model, portrait, change.glasses, changed)
-    if changed is photo:
-        return photo
-    # A hair colour by its number is asked for whatever colours the photo has.
-    if change.edit.hair_colour is None and (tone := _tone(portrait)) is not None:
-        changed = photo.with_pixels(tone.kept(photo.pixels, changed.pixels))
-    return dataclasses.replace(changed, mark=EDITED)
+        changed = changed if found is None else changed.with_part(*found)
+        found = glasses.put_on(model, portrait, change.glasses, changed) or found
+    # Of one change its own part, of several the whole with all of them.
+    return (
+        found if found is None or changed is photo else (changed.with_part(*found).pixels, (0, 0))
+    )
 
 
 def composed(
@@ -226,8 +264,8 @@ def _mask(regions: Sequence[Region], own: Floats, last: Floats, much: Floats) ->
     return np.asarray(np.max(masks, axis=0), np.float32)
 
 
-def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Photo:
-    """`photo` with the portrait's hair in other colours; the same where there is no hair."""
+def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
+    """The portrait's hair in `photo` in other colours, and where it lies; None where there is no hair."""
     redrawn = any("hair" in region_of(name).drawn for name in change.drawn_names)
     if redrawn and photo is not portrait.photo:
         # Hair of another shape: its matte is that of the picture with it.
@@ -239,19 +277,23 @@ def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) 
     own = parsing.share(classes, {"hair"})
     source = HairColour.of(portrait.crop.pixels, own)
     if box is None or source is None:
-        return photo
+        return None
     skin = HairColour.of(portrait.crop.pixels, parsing.share(classes, {"skin"}))
     parts = [(share, _colour(name, skin)) for name, share in change.recolour.items()]
     transfer = Transfer.of(source, mixed(source, parts), sum(change.recolour.values()))
     drawing = model.decode(change.after.values[None])
     drawn = parsing.share(parsing.classes_drawn(model, drawing)[0], {"hair"})
     shade = shading(portrait.crop.pixels, own, as_bytes(drawing[0]), drawn, transfer)
-    matte, hair, shade = parsing.hair_layer(model, portrait, box, shade)
     x0, y0, x1, y1 = box
-    pixels = photo.pixels.copy()
-    pixels[y0:y1, x0:x1] = recoloured(pixels[y0:y1, x0:x1], matte, hair, transfer, shade)
-    pixels.flags.writeable = False  # not copied again
-    return photo.with_pixels(pixels)
+    pixels = photo.pixels[y0:y1, x0:x1].copy()
+    # In strips, so that a large photo's hair takes little memory as floats.
+    height = max(1, STRIP_PIXELS // (x1 - x0))
+    for top in range(y0, y1, height):
+        strip = (x0, top, x1, min(top + height, y1))
+        layer = parsing.hair_layer(model, portrait, strip, shade, keep=height >= y1 - y0)
+        rows = slice(strip[1] - y0, strip[3] - y0)
+        pixels[rows] = recoloured(pixels[rows], *layer[:2], transfer, layer[2])
+    return pixels, (x0, y0)
 
 
 def _colour(name: str, skin: HairColour | None) -> HairColour:

@@ -69,7 +69,7 @@ WRONG_USES = [
     (["faces", "HEAD", "-o", "boxes.txt"], "cannot write boxes.txt: use one of"),
     (["encode", "HEAD"], "Missing option '-o' / '--out'"),
     (["encode", "HEAD", "-o", "x.txt"], "codes are written as .npz or .parquet"),
-    (["attributes", "HEAD", "--json", "--csv"], "choose one of --json and --csv"),
+    (["attributes", "HEAD", "--json", "--csv"], "choose one of --json, --json-lines"),
     (["morph", "HEAD"], "Missing argument 'LAST'"),
     (["morph", "HEAD", "HEAD", "-o", "x.avi"], "x.avi must end in one of .gif, .webp, .png, .mp4"),
     (["morph", "HEAD", "HEAD", "--steps", "1"], "1 is not in the range"),

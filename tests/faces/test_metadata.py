@@ -104,10 +104,9 @@ def test_exif_says_the_size_and_colour_space_of_what_is_written(
     assert size == photo.size
     resolution = kept[ExifTags.Base.XResolution], kept[ExifTags.Base.YResolution]
     assert resolution == ((150, 300) if orientation > 4 else (300, 150))
-    # Without a profile nothing was converted, and what the camera said of its colours stays.
-    assert camera[ExifTags.Base.ColorSpace] == (65535 if profile is None else 1)
-    interop = kept.get_ifd(ExifTags.IFD.Interop)[1]
-    assert interop == ("R03" if profile is None else "R98")
+    # The colours are kept as the file has them, and so is what the camera said of them.
+    assert camera[ExifTags.Base.ColorSpace] == 65535
+    assert kept.get_ifd(ExifTags.IFD.Interop)[1] == "R03"
 
 
 def test_sizes_that_exif_did_not_state_are_not_added() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from facedial.faces.photo import Photo
 
 log = logging.getLogger(__name__)
+
+
+MANY = 20  # photos from which on failures are told once more, and how many
 
 
 class Input(NamedTuple):
@@ -65,12 +69,16 @@ class Found:
 
 @dataclass
 class Tally:
-    """Results, failures and skipped photos of a batch, reported at its end."""
+    """Results, failures and skipped photos of a batch, reported at its end.
+
+    `as_lines`: results and failures are printed as they come, each as a line of JSON.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     total: int = 0
+    as_lines: bool = False
 
     def expand(
         self, paths: Sequence[Path], *, recursive: bool = False, leave_out: Path | None = None
@@ -133,10 +141,21 @@ class Tally:
         if paths:
             streams.warn(f"{streams.counted(len(paths), 'photo')} skipped, as the results exist")
 
-    def fail(self, path: Path, sentence: str) -> None:
+    def add(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Rows of the report: kept for its end, or printed as lines of JSON."""
+        if self.as_lines:
+            for row in rows:
+                streams.say(json.dumps(row))
+        else:
+            self.rows += rows
+
+    def fail(self, path: Path, sentence: str, *, say: bool = True) -> None:
         """Say that an input failed, and keep it for the end."""
         self.failed.append((str(path), sentence))
-        streams.warn(sentence)
+        if say:
+            streams.warn(sentence)
+        if self.as_lines:
+            streams.say(json.dumps({"input": str(path), "error": sentence}))
 
     @property
     def failures(self) -> list[dict[str, str]]:
@@ -152,8 +171,18 @@ class Tally:
             streams.say_json(report)
         if self.failed and self.total > 1:
             done = self.total - len(self.failed)
+            self._repeat_failures()
             streams.warn(f"{done} of {self.total} done, {len(self.failed)} failed")
         return 1 if self.failed else 0
+
+    def _repeat_failures(self) -> None:
+        """After many photos, what failed is told once more, since it has scrolled away."""
+        if self.total < MANY:
+            return
+        for _, sentence in self.failed[:MANY]:
+            streams.warn(f"failed: {sentence}")
+        if len(self.failed) > MANY:
+            streams.warn(f"and {len(self.failed) - MANY} more")
 
 
 @dataclass

@@ -54,9 +54,7 @@ class Verbs(click.Group):
 @click.pass_context
 def facedial(ctx: click.Context, debug: bool) -> None:
     """Encode faces in photos as 1,024 numbers, edit, morph and generate faces. Offline, on the CPU."""
-    logging.basicConfig(
-        level=logging.INFO if debug else logging.WARNING, format="%(name)s: %(message)s"
-    )
+    streams.show_log(logging.INFO if debug else logging.WARNING)
 
 
 def main(argv: list[str] | None = None) -> None:

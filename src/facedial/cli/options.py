@@ -132,6 +132,19 @@ RECURSIVE = click.option(
 )
 RECURSIVE_INPUT = click.option("-r", "--recursive", is_flag=True, help="Include sub-folders.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
+JSON_LINES = click.option(
+    "--json-lines",
+    is_flag=True,
+    help="Report each photo as soon as it is done, as a line of JSON on stdout.",
+)
+WORKERS = click.option(
+    "--workers",
+    "processes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes that work at the same time, each with a model of its own; by default one for each "
+    "core, or one alone for few photos. Results are the same.",
+)
 FACE = click.option(
     "--face",
     default=1,

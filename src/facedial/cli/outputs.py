@@ -52,6 +52,7 @@ def plan(
     else:
         _check_folder(inputs, out)
         named = _named(inputs.photos, Path() if out is None else out.path, ending)
+        _spare_photos(inputs, named[0])
     targets, folders = named
     planned, there = Plan(), []
     for photo, target in zip(inputs.paths, targets, strict=True):
@@ -68,6 +69,16 @@ def plan(
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     return planned
+
+
+def _spare_photos(inputs: Inputs, targets: Sequence[Path]) -> None:
+    """Raise `BadRequest` where a result would replace a photo that is worked on, too."""
+    photos = {os.path.realpath(path) for path in inputs.paths}
+    for target in targets:
+        if os.path.realpath(target) in photos:
+            raise BadRequest(
+                f"{target}, where a result would go, is one of the photos itself; give another -o"
+            )
 
 
 def _streamed(inputs: Inputs, out: Output | None) -> Plan:

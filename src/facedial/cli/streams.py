@@ -3,6 +3,7 @@
 import codecs
 import io
 import json
+import logging
 import sys
 import unicodedata
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 
 from facedial.errors import BadPhoto, BadRequest, FacedialError
 
+PREFIX = "facedial: "  # of sentences about the run
 ESCAPE = "facedial.escape"  # error handler of both text streams
 # Categories of characters that move the cursor, begin a line or are no characters.
 CONTROL = {"Cc", "Cs", "Zl", "Zp"}
@@ -84,7 +86,12 @@ def show(text: str) -> None:
 
 def warn(sentence: str) -> None:
     """Print a sentence about the run on stderr, with the program's name before it."""
-    tell(f"facedial: {sentence}")
+    tell(f"{PREFIX}{sentence}")
+
+
+def show_log(level: int) -> None:
+    """Print messages of at least this level of `logging` on stderr."""
+    logging.basicConfig(level=level, format="%(name)s: %(message)s")
 
 
 def sentence(error: BaseException) -> str:

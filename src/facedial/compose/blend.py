@@ -10,6 +10,7 @@ from facedial.faces.crop import Crop
 from facedial.faces.geometry import Float32, apply, compose, invert, warp_float, warp_strips
 from facedial.faces.photo import Photo
 
+Part = tuple[npt.NDArray[np.uint8], tuple[int, int]]  # pixels [h, w, 3], and x, y of the first
 INSIDE = 0.99  # coverage of a place that lies entirely within a crop
 REACH = 3  # pixels, of the crop or the photo, around a change that resampling may touch
 
@@ -84,14 +85,31 @@ def paste_change(
     loss: DetailLoss | None = None,
     source: Photo | None = None,
 ) -> Photo:
-    """`photo` with `change` added where `crop` came from.
+    """`photo` with `change` added where `crop` came from; see `changed_part`.
+
+    A change of zero returns the same photo.
+    """
+    found = changed_part(photo, crop, change, mask, loss=loss, source=source)
+    return photo if found is None else photo.with_part(*found)
+
+
+def changed_part(
+    photo: Photo,
+    crop: Crop,
+    change: Float32,
+    mask: Float32 | None = None,
+    *,
+    loss: DetailLoss | None = None,
+    source: Photo | None = None,
+) -> Part | None:
+    """The pixels of `photo` that `change` touches, changed, and where they lie; None for no change.
 
     `change`: float32 [S, S, 3], difference of crop pixels in units of 0..255.
     `mask`: float32 [S, S], multiplied in; `soft_mask` where None.
     `loss`: which high-frequency residual of the photo is removed. `source`: the photo that the crop
     was cut from, where `photo` has been changed since.
-    Only the rectangle that the change touches is computed, and pixels to which nothing is added
-    keep their bits; a change of zero returns the same pixels.
+    Only the rectangle that the change touches is computed and copied, and pixels to which nothing is
+    added keep their bits.
     """
     size = crop.pixels.shape[0]
     if change.shape != (size, size, 3):
@@ -100,12 +118,11 @@ def paste_change(
     masked = change * soft[..., None]
     rectangle = _touched(photo, crop, masked)
     if rectangle is None:
-        return photo
+        return None
     x0, y0, x1, y1 = rectangle
     from_rectangle = np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]])
     to_crop = compose(invert(crop.to_photo), from_rectangle)
-    pixels = photo.pixels.copy()
-    region = pixels[y0:y1, x0:x1]
+    region = photo.pixels[y0:y1, x0:x1].copy()
     size_there = (x1 - x0, y1 - y0)
     gone = None
     if loss is not None and loss.share.any():
@@ -130,8 +147,7 @@ def paste_change(
         added += strip
         np.rint(added, out=added)
         strip[...] = np.clip(added, 0.0, 255.0, out=added)
-    pixels.flags.writeable = False  # not copied again
-    return photo.with_pixels(pixels)
+    return region, (x0, y0)
 
 
 def _touched(photo: Photo, crop: Crop, change: Float32) -> tuple[int, int, int, int] | None:

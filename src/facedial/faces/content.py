@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from facedial.faces.geometry import UInt8
+from facedial.faces.original import Original
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,3 +17,4 @@ class Content:
     mark: str | None = None
     dpi: tuple[float, float] | None = None
     lossless: bool = False
+    original: Original | None = None

@@ -6,9 +6,13 @@ Tags and types: CIPA DC-008 (Exif 3.0).
 import math
 import struct
 import zlib
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from PIL import ExifTags, Image
+
+Number = TypeVar("Number", bound=np.generic)
 
 # Pillow's readers raise all of these on damaged files.
 DAMAGE = (
@@ -36,6 +40,16 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 QUARTER_TURNS = {TURNS[orientation] for orientation in (5, 6, 7, 8)}  # these swap width and height
+# Turns as flips of rows and of columns, of quarter turns after rows and columns are exchanged.
+FLIPS = {
+    Image.Transpose.FLIP_LEFT_RIGHT: (False, True),
+    Image.Transpose.ROTATE_180: (True, True),
+    Image.Transpose.FLIP_TOP_BOTTOM: (True, False),
+    Image.Transpose.TRANSPOSE: (False, False),
+    Image.Transpose.ROTATE_270: (False, True),
+    Image.Transpose.TRANSVERSE: (True, True),
+    Image.Transpose.ROTATE_90: (True, False),
+}
 # Who took what, where and when; the rest of a TIFF's directory says how its pixels are stored.
 KEPT_TAGS = {
     ExifTags.Base.ImageDescription,
@@ -65,6 +79,18 @@ def turn_of(exif: Image.Exif) -> Image.Transpose | None:
     return TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
 
 
+def turned(pixels: npt.NDArray[Number], turn: Image.Transpose | None) -> npt.NDArray[Number]:
+    """An array [H, W, ...] with a picture's turn made, C-contiguous; itself where there is none."""
+    return pixels if turn is None else np.ascontiguousarray(flipped(pixels, turn))
+
+
+def flipped(pixels: npt.NDArray[Number], turn: Image.Transpose) -> npt.NDArray[Number]:
+    """A view of an array [H, W, ...] with a picture's turn made."""
+    made = pixels.swapaxes(0, 1) if turn in QUARTER_TURNS else pixels
+    down, across = FLIPS[turn]
+    return made[:: -1 if down else 1, :: -1 if across else 1]
+
+
 def kept(
     exif: Image.Exif, size: tuple[int, int], *, swapped: bool, converted: bool
 ) -> bytes | None:
@@ -82,13 +108,17 @@ def kept(
         ExifTags.Base.ExifImageWidth: size[0],
         ExifTags.Base.ExifImageHeight: size[1],
     }
-    if converted:
-        right[ExifTags.Base.ColorSpace] = SRGB
-        interop: dict[int, Any] = camera.get(ExifTags.IFD.Interop, {})
-        if interop.get(INTEROP_INDEX) == ADOBE_RGB_FILE:
-            interop[INTEROP_INDEX] = SRGB_FILE
     camera.update({tag: value for tag, value in right.items() if tag in camera})
+    if converted:
+        _say_srgb(camera)
     return own.tobytes() if len(own) else None
+
+
+def in_srgb(data: bytes) -> bytes:
+    """EXIF of pixels that have been converted to sRGB."""
+    exif = loaded(data)
+    _say_srgb(exif.get(ExifTags.IFD.Exif, {}))
+    return exif.tobytes()
 
 
 def with_resolution(data: bytes | None, dpi: tuple[float, float]) -> bytes:
@@ -137,6 +167,15 @@ def entries_at(data: bytes, order: str, offset: int) -> dict[int, bytes]:
     (count,) = struct.unpack_from(f"{order}H", data, offset)
     rows = (data[at : at + 12] for at in range(offset + 2, offset + 2 + 12 * count, 12))
     return {struct.unpack_from(f"{order}H", row)[0]: row for row in rows}
+
+
+def _say_srgb(camera: dict[int, Any]) -> None:
+    """Change what the camera's table says of the colour space, where it says anything."""
+    if ExifTags.Base.ColorSpace in camera:
+        camera[ExifTags.Base.ColorSpace] = SRGB
+    interop: dict[int, Any] = camera.get(ExifTags.IFD.Interop, {})
+    if interop.get(INTEROP_INDEX) == ADOBE_RGB_FILE:
+        interop[INTEROP_INDEX] = SRGB_FILE
 
 
 def _own(exif: Image.Exif) -> Image.Exif:

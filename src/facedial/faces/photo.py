@@ -17,8 +17,11 @@ from facedial.faces import reading, writing
 from facedial.faces.colour import on_white
 from facedial.faces.content import Content
 from facedial.faces.geometry import UInt8
+from facedial.faces.original import Original
 
 log = logging.getLogger(__name__)
+
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in photo pixels, half-open
 
 MAX_PIXELS = 200e6
 GREY_ALPHA, COLOUR, COLOUR_ALPHA = 2, 3, 4  # channels
@@ -37,6 +40,9 @@ class Photo:
     the colours as stored; `flattened` is what a viewer shows.
     `xmp`: the XMP packet that the file carried.  `dpi`: dots per inch in x and y.
     `lossless`: whether it came from a WebP or AVIF without loss, so that `save` writes one without loss.
+    `original`: the samples as the file stores them, where `pixels` cannot hold them exactly: a wide
+    gamut, 16 bits, greys, inks.  `save` writes those whose pixels are unchanged as they are, in their own
+    colour space and depth where the format can.
     `notes`: a sentence for each part of the file that was not kept, e.g. further frames of an animation.
 
     Arrays that are read-only themselves and own their numbers, or view such, are not copied.
@@ -50,6 +56,7 @@ class Photo:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     lossless: bool = False
+    original: Original | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -62,6 +69,11 @@ class Photo:
                 found = f"{self.alpha.dtype} {list(self.alpha.shape)}"
                 raise ValueError(f"alpha is uint8 {list(self.pixels.shape[:2])}, got {found}")
             object.__setattr__(self, "alpha", _read_only(self.alpha))
+        own = self.original
+        if own is not None and own.samples.shape[:2] != self.pixels.shape[:2]:
+            raise ValueError(
+                f"{list(own.samples.shape)} are no samples of {list(self.pixels.shape)}"
+            )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -72,6 +84,27 @@ class Photo:
     def flattened(self) -> UInt8:
         """Pixels uint8 [H, W, 3] as seen on white: `pixels` where there is no transparency."""
         return self.pixels if self.alpha is None else on_white(self.pixels, self.alpha)
+
+    def part(self, box: Box) -> "Photo":
+        """The rectangle x0, y0, x1, y1 (half-open) of the photo in sRGB, without metadata; no copy."""
+        x0, y0, x1, y1 = box
+        alpha = None if self.alpha is None else self.alpha[y0:y1, x0:x1]
+        return Photo(self.pixels[y0:y1, x0:x1], self.name, mark=self.mark, alpha=alpha)
+
+    def with_part(self, part: UInt8, corner: tuple[int, int], *, in_place: bool = False) -> "Photo":
+        """The photo with pixels [h, w, 3] whose upper left one is `corner` (x, y) of the photo.
+
+        `in_place`: written into this photo's own memory where it was read from a file, which saves a
+        copy; neither this photo nor anything that views its pixels may be used afterwards.
+        """
+        x, y = corner
+        pixels = _writable(self.pixels) if in_place else None
+        if pixels is None:
+            pixels = self.pixels.copy()
+        pixels[y : y + part.shape[0], x : x + part.shape[1]] = part
+        owner = pixels if pixels.base is None else pixels.base
+        owner.flags.writeable = pixels.flags.writeable = False  # not copied again
+        return self.with_pixels(pixels)
 
     def with_pixels(self, pixels: UInt8) -> "Photo":
         """The photo with other pixels of the same size, all else kept.
@@ -179,6 +212,19 @@ def _read_only(array: UInt8) -> UInt8:
             break
         owner = owner.base
     return array.view()
+
+
+def _writable(pixels: UInt8) -> UInt8 | None:
+    """A view of the same memory that can be written; None where it is not numpy's own."""
+    owner: Any = pixels
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    if owner.base is not None:
+        return None
+    owner.flags.writeable = True
+    view = pixels.view()
+    view.flags.writeable = True
+    return view
 
 
 def _channels(picture: npt.ArrayLike) -> tuple[UInt8, UInt8 | None]:

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from facedial.errors import BadPhoto
-from facedial.faces import exif, xmp
+from facedial.faces import deep, exif, extras, xmp
 from facedial.faces import mark as marks
-from facedial.faces.colour import to_srgb
+from facedial.faces.colour import pixels_of
 from facedial.faces.content import Content
 from facedial.faces.exif import DAMAGE
+from facedial.faces.memory import Memory, frozen, upright
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,6 @@ READ = (
     *("ICO", "PCX", "SGI", "QOI", "PSD", "DDS"),
 )
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-XMP_TAG = 700  # of a TIFF directory
-PNG_XMP = "XML:com.adobe.xmp"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 # Unpacked sizes of a PNG's texts and colour profile.  Pillow's own limit of 1 MB is below what
 # press profiles and the notes of some programs need.
@@ -56,37 +54,61 @@ def decode(stream: IO[bytes], name: str, max_pixels: float) -> tuple[Content, li
         lossless = _is_lossless(stream, start)
         source = _without_large_texts(stream, name, notes) if start[:8] == PNG_START else stream
         with _header(source, start, name, max_pixels, notes) as image:
-            content = content_of(image, name, max_pixels, notes, lossless=lossless)
+            check_size(image.size, name, max_pixels)
+            sixteen = None
+            if deep.is_deep(image):
+                with Image.open(io.BytesIO(_all(source)), formats=READ) as again:
+                    sixteen = deep.joined(image, again)
+            content = content_of(
+                image,
+                name,
+                max_pixels,
+                notes,
+                lossless=lossless,
+                sixteen=sixteen,
+                into_memory=sixteen is None,
+            )
     return content, notes
 
 
 def content_of(
-    image: Image.Image, name: str, max_pixels: float, notes: list[str], *, lossless: bool = False
+    image: Image.Image,
+    name: str,
+    max_pixels: float,
+    notes: list[str],
+    *,
+    lossless: bool = False,
+    sixteen: deep.UInt16 | None = None,
+    into_memory: bool = False,
 ) -> Content:
-    """Content of a picture that Pillow has opened; appends to `notes`.  Raises `BadPhoto` or `DAMAGE`."""
+    """Content of a picture that Pillow has opened; appends to `notes`.  Raises `BadPhoto` or `DAMAGE`.
+
+    `sixteen`: its samples where they have 16 bits (`faces.deep`). `into_memory`: a large one is
+    decoded into memory of our own (`faces.memory`), for which it must not have been decoded yet.
+    """
     check_size(image.size, name, max_pixels)
-    left_out = _pictures_in(image) - 1
-    if left_out > 0:
-        notes.append(
-            f"{name} holds {left_out + 1} pictures; the first is used, {left_out} left out"
-        )
+    notes += extras.left_out(image, name)
+    if sixteen is None and deep.is_narrowed(image):
+        notes.append(f"{name} has more than 8 bits a channel, of which 8 are read")
     # Of a TIFF Pillow turns the pixels upright itself, but not what is said of them.
     in_tiff = getattr(image, "tag_v2", {}).get(ExifTags.Base.Orientation, 1)
+    ours = Memory.provided(image) if into_memory else None
     image.load()
-    converted = bool(image.info.get("icc_profile"))
+    found = pixels_of(image, deep=sixteen, memory=None if ours is None else ours.filled_by(image))
+    original = found.original
+    # Pixels in sRGB are not what the file says of its colours, unless those are kept beside them.
+    converted = bool(image.info.get("icc_profile")) and original is None
     turn, data, dpi = _exif(image, exif.TURNS.get(in_tiff), name, converted=converted, notes=notes)
     mark, packet = _xmp(image, turn, name, converted=converted, notes=notes)
-    rgb, alpha = to_srgb(image)
-    if turn is not None:
-        rgb, alpha = rgb.transpose(turn), None if alpha is None else alpha.transpose(turn)
     return Content(
-        pixels=np.asarray(rgb),
-        alpha=None if alpha is None else np.asarray(alpha),
+        pixels=frozen(upright(found.pixels, turn)),
+        alpha=None if found.alpha is None else frozen(exif.turned(found.alpha, turn)),
         exif=data,
         xmp=packet,
         mark=mark,
         dpi=dpi,
         lossless=lossless,
+        original=None if original is None else original.upright(turn),
     )
 
 
@@ -136,6 +158,7 @@ def _header(
     check_size(heif.size, name, max_pixels)
     if len(heif) > 1:
         notes.append(f"{name} holds {len(heif)} pictures; one is used, {len(heif) - 1} left out")
+    notes += extras.left_out_of_heic(heif.info, name)
     image: Image.Image = heif.to_pillow()
     return image
 
@@ -149,18 +172,6 @@ def check_size(size: tuple[int, int], name: str, max_pixels: float) -> None:
     if min(size) < MIN_SIDE:
         least = f"{MIN_SIDE}x{MIN_SIDE} is the least"
         raise BadPhoto(f"{name} is too small: {width}x{height} pixels; {least}")
-
-
-def _pictures_in(image: Image.Image) -> int:
-    """How many pictures the file holds: frames of an animation, pages."""
-    if (
-        image.format == "PSD"
-    ):  # what Pillow counts there are layers, which its picture shows together
-        return 1
-    try:
-        return int(getattr(image, "n_frames", 1))
-    except DAMAGE:  # beyond the first picture, which may be sound
-        return 1
 
 
 def _exif(
@@ -203,10 +214,8 @@ def _xmp(
     notes: list[str],
 ) -> tuple[str | None, bytes | None]:
     """The mark that a file carries, and the XMP packet to write; from wherever its format keeps it."""
-    in_tiff = getattr(image, "tag_v2", {}).get(XMP_TAG)
-    found = image.info.get("xmp") or image.info.get(PNG_XMP) or in_tiff
-    packet = found.encode() if isinstance(found, str) else found
-    if not isinstance(packet, bytes) or not packet.strip(b"\0 \t\r\n"):
+    packet = extras.packet_of(image)
+    if not packet:
         return None, None
     size = (image.height, image.width) if turn in exif.QUARTER_TURNS else image.size
     try:
@@ -243,6 +252,15 @@ def _is_lossless_webp(stream: IO[bytes]) -> bool:
             return bool(name == b"VP8L")
         stream.seek(WEBP_FRAME_HEADER if name == b"ANMF" else length + length % 2, io.SEEK_CUR)
     return False
+
+
+def _all(stream: IO[bytes]) -> bytes:
+    """All of a file; leaves `stream` where it was."""
+    at = stream.tell()
+    stream.seek(0)
+    data = stream.read()
+    stream.seek(at)
+    return data
 
 
 def _without_large_texts(stream: IO[bytes], name: str, notes: list[str]) -> IO[bytes]:

@@ -1,5 +1,7 @@
 """From a photo to a picture file's bytes, with transparency and metadata where the format has a place."""
 
+import contextlib
+import dataclasses
 import io
 import logging
 import struct
@@ -8,10 +10,10 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from facedial.errors import FacedialError
-from facedial.faces import exif, xmp
+from facedial.faces import deep, exif, xmp
 from facedial.faces import mark as marks
-from facedial.faces.colour import on_white
 from facedial.faces.content import Content
+from facedial.faces.storing import Stored, stored
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +21,6 @@ QUALITY = 95
 # From this quality on colours are stored as finely as brightness.
 FULL_CHROMA_QUALITY = 90
 WITH_QUALITY = ("JPEG", "WEBP", "AVIF")
-WITHOUT_ALPHA = ("JPEG", "BMP")
 WITHOUT_METADATA = ("BMP",)
 WITHOUT_DPI = ("WEBP", "AVIF")  # but in EXIF
 # Of the one segment that each may fill in a JPEG, less their headers.
@@ -41,17 +42,18 @@ def encode(content: Content, kind: str, name: str, quality: int | None) -> tuple
     if content.dpi is not None and kind not in WITHOUT_DPI:
         options["dpi"] = content.dpi
     try:
+        found = stored(content, kind, name, notes)
+        if found.is_srgb:
+            content = _said_srgb(content)
+        if found.profile is not None:
+            options["icc_profile"] = found.profile
         data = _exif_for(content, kind, name, notes)
         packet = _packet_for(content, kind, name, notes)
         if packet is not None:
             options |= _xmp_options(kind, packet)
         if data is not None and kind != "TIFF":
             options["exif"] = data
-        stream = io.BytesIO()
-        _image(content, kind, name, notes).save(stream, kind, **options)
-        written = stream.getvalue()
-        if data is not None and kind == "TIFF":
-            written = _tiff_with_exif(written, data)
+        written = _file(found, kind, options, data if kind == "TIFF" else None)
     except FacedialError:
         raise
     except Exception as error:  # Pillow's writers raise anything, RuntimeError and struct.error too
@@ -88,17 +90,32 @@ def _quality(
     return options
 
 
-def _image(content: Content, kind: str, name: str, notes: list[str]) -> Image.Image:
-    """The pixels as Pillow's writer takes them; laid on white where `kind` has no transparency."""
-    if content.alpha is None:
-        return Image.fromarray(content.pixels)
-    if kind in WITHOUT_ALPHA:
-        if content.alpha.min() < 255:
-            notes.append(f"{name} is laid on white: {kind} has no transparency, PNG and WebP have")
-        return Image.fromarray(on_white(content.pixels, content.alpha))
-    image = Image.fromarray(content.pixels)
-    image.putalpha(Image.fromarray(content.alpha))
-    return image
+def _file(found: Stored, kind: str, options: dict[str, Any], tiff_exif: bytes | None) -> bytes:
+    """The file of what is stored; `tiff_exif`: EXIF for the directory of a TIFF."""
+    deep_samples = found.deep
+    stream = io.BytesIO()
+    if deep_samples is None:
+        found.picture(kind).save(stream, kind, **options)
+    elif kind == "PNG":
+        Image.new("RGB", (1, 1)).save(stream, kind, **options)
+        return deep.png(deep_samples, stream.getvalue())
+    else:
+        deep.tiff_rows(deep_samples).save(stream, kind, **options)
+    written = stream.getvalue()
+    if kind != "TIFF":
+        return written
+    return _tiff_with(written, tiff_exif, deep_samples, found.samples.shape[2])
+
+
+def _said_srgb(content: Content) -> Content:
+    """Metadata that says sRGB, of a photo whose own colours could not be written."""
+    packet = content.xmp
+    if packet is not None:
+        height, width = content.pixels.shape[:2]
+        with contextlib.suppress(ValueError):  # one that a caller gave, which cannot be read
+            packet, _ = xmp.corrected(packet, (width, height), converted=True)
+    data = None if content.exif is None else exif.in_srgb(content.exif)
+    return dataclasses.replace(content, xmp=packet, exif=data)
 
 
 def _exif_for(content: Content, kind: str, name: str, notes: list[str]) -> bytes | None:
@@ -149,16 +166,27 @@ def _xmp_options(kind: str, packet: bytes) -> dict[str, Any]:
     return {"tiffinfo": {XMP_TAG: packet}} if kind == "TIFF" else {"xmp": packet}
 
 
-def _tiff_with_exif(tiff: bytes, data: bytes) -> bytes:
-    """A TIFF file with EXIF in its first directory, written anew at the end of the file.
+def _tiff_with(tiff: bytes, data: bytes | None, samples: deep.UInt16 | None, colours: int) -> bytes:
+    """A TIFF file whose first directory, written anew at its end, has EXIF and says what `samples` are.
 
-    Pillow cannot write sub-directories (camera, GPS) into a compressed TIFF, nor text beyond ASCII.
+    Pillow cannot write sub-directories (camera, GPS) into a compressed TIFF, nor text beyond ASCII, nor
+    colours of 16 bits (`deep.tiff_rows`). `colours`: how many of their channels are.
     """
+    if data is None and samples is None:
+        return tiff
     order = "<" if tiff[:2] == b"II" else ">"
     (first,) = struct.unpack_from(f"{order}I", tiff, 4)
     offset = len(tiff) + len(tiff) % 2
-    added, extra = exif.directory_entries(exif.loaded(data), order, offset)
+    added: dict[int, bytes] = {}
+    extra = b""
+    if data is not None:
+        added, extra = exif.directory_entries(exif.loaded(data), order, offset)
     entries = added | exif.entries_at(tiff, order, first)  # what the pixels need is the writer's
+    if samples is not None:
+        extra += b"\0" * (len(extra) % 2)
+        said, more = deep.tiff_entries(samples, colours, order, offset + len(extra))
+        entries |= said
+        extra += more
     start = offset + len(extra) + len(extra) % 2
     directory = struct.pack(f"{order}H", len(entries))
     directory += b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)  # no further picture

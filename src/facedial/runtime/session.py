@@ -8,6 +8,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from facedial.errors import BadBundle
+from facedial.runtime.heap import give_back
 from facedial.runtime.threads import default_threads
 
 
@@ -28,6 +29,7 @@ class Session:
             )
         except Exception as error:  # the runtime's errors share no base class
             raise BadBundle(f"{path} cannot be opened by onnxruntime ({error})") from error
+        give_back()
         self.outputs = [output.name for output in self._session.get_outputs()]
         self.inputs = [given.name for given in self._session.get_inputs()]
         self.output = self.outputs[0]

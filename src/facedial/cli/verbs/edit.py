@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facedial.cli import asking, options, outputs, streams
+from facedial.cli import asking, options, outputs, streams, workers
 from facedial.cli.batch import Tally, opened
 from facedial.cli.options import DASH, Amount, EditOptions, Eyes, Face, Output
 from facedial.files import WRITABLE
@@ -26,7 +26,11 @@ NOTHING = "nothing to change; give --set NAME=0..1, --add NAME=±x or --hair-col
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An edit of photos: by what method, and what is said about it."""
+    """An edit of photos: of which face, by what method, and what is said about it.
+
+    `quiet`: a report in JSON names the results, and identity is computed for it. `ready`: the portraits
+    of the only photo, where they are there already.
+    """
 
     editor: Editor
     edit: Edit
@@ -34,7 +38,28 @@ class Work:
     quality: str
     explain: bool
     strip: bool
-    as_json: bool = False
+    face: Face = 1
+    eyes: Eyes | None = None
+    ending: str | None = None
+    overwrite: bool = False
+    quiet: bool = False
+    ready: tuple[Portrait, ...] = ()
+
+    def __call__(self, path: Path, target: Path | None) -> list[dict[str, Any]]:
+        """Edit one photo, save or write it, and return the rows of the report."""
+        assert target is not None
+        data = streams.read_picture() if path == DASH else None
+        photo = self.ready[0].photo if self.ready else opened(path, data)
+        portraits = list(self.ready) or self.editor.portraits(photo, self.face, self.eyes)
+        result, rows = self.edited(photo, portraits, photo.name)
+        if target == DASH:
+            streams.write_picture(result.encoded(_ending(path, data, self.ending)))
+        else:
+            for note in result.save(target, overwrite=self.overwrite):
+                streams.warn(note)
+            if not self.quiet:
+                streams.say(str(target))
+        return [{"input": str(path), "output": str(target), **row} for row in rows]
 
     def edited(
         self, photo: Photo, portraits: list[Portrait], name: str
@@ -44,12 +69,20 @@ class Work:
         `name` is for what is said on stderr.
         """
         from facedial import strips
+        from facedial.faces.memory import LARGE
 
         result, rows = photo, []
+        # A large photo is not copied, unless faces are read from it after the first edit.
+        large = photo.size[0] * photo.size[1] >= LARGE
         for portrait in portraits:
             before_it = result
             made = self.editor.edited(
-                portrait, self.edit, onto=result, method=self.method, quality=self.quality
+                portrait,
+                self.edit,
+                onto=result,
+                method=self.method,
+                quality=self.quality,
+                in_place=large and (len(portraits) == 1 or result is not photo),
             )
             result, change = made.photo, made.change
             rows.append(self._reported(made, name))
@@ -73,7 +106,7 @@ class Work:
         """Implied attributes, strength and identity of one face; says what was lowered, or explained."""
         strength, asked = made.change.edit.strength, self.edit.strength
         # Computed only where somebody reads it.
-        read = self.explain or self.as_json or self.edit.min_identity is not None
+        read = self.explain or self.quiet or self.edit.min_identity is not None
         identity = made.identity if read else None
         if strength != asked:
             streams.warn(
@@ -193,6 +226,8 @@ class Work:
 @options.OVERWRITE
 @options.SKIP_EXISTING
 @options.AS_JSON
+@options.JSON_LINES
+@options.WORKERS
 @options.MODEL
 @options.THREADS
 def command(
@@ -220,6 +255,8 @@ def command(
     overwrite: bool,
     skip_existing: bool,
     as_json: bool,
+    json_lines: bool,
+    processes: int | None,
     model: str | None,
     threads: int | None,
 ) -> int:
@@ -227,8 +264,9 @@ def command(
     from facedial.editing.learn import Learned
     from facedial.editor import Editor
 
-    tally = Tally()
+    tally = Tally(as_lines=json_lines)
     inputs = tally.expand(paths, recursive=recursive, leave_out=out.path if out else None)
+    count = workers.count_for(processes, len(inputs.photos))
     if eyes is not None and len(inputs.photos) > 1:
         raise click.UsageError("--eyes is for one photo")
     if ask and (len(inputs.photos) > 1 or face == "all" or DASH in inputs.paths):
@@ -236,7 +274,7 @@ def command(
     asked = EditOptions(
         targets, shifts, keep, strength, exactly, preset, hair_colour, lens_darkness, min_identity
     )
-    with Editor.open(model, threads=threads) as opened_editor:
+    with Editor.open(model, threads=workers.threads_for(threads, count)) as opened_editor:
         editor = opened_editor.with_learned([Learned.load(path) for path in learned])
         edit = asked.edit(editor.model.directions.names)
         editor.check(edit, method, quality)
@@ -245,27 +283,18 @@ def command(
         plan = outputs.plan(inputs, out, "edited", overwrite=overwrite, skip_existing=skip_existing)
         if ending is not None and DASH not in plan.targets:
             raise click.UsageError("--format is for -o -; a file's format is its ending's")
-        if as_json and DASH in plan.targets:
+        if (as_json or json_lines) and DASH in plan.targets:
             raise click.UsageError("--json and -o - both write to standard output; give one")
         tally.skip(plan.skipped)
-        work, ready = Work(editor, edit, method, quality, explain, strip, as_json), []
+        work = Work(editor, edit, method, quality, explain, strip, face, eyes, ending, overwrite)
+        work = dataclasses.replace(work, quiet=as_json or json_lines)
         if ask and plan.photos:
             ready = editor.portraits(opened(plan.photos[0]), face, eyes)
-            work = dataclasses.replace(work, edit=_with_answers(work, ready[0], asked))
-        for target, (path, attempt) in zip(plan.targets, tally.each(plan.photos), strict=True):
-            with attempt:
-                data = streams.read_picture() if path == DASH else None
-                photo = ready[0].photo if ready else opened(path, data)
-                portraits = ready or editor.portraits(photo, face, eyes)
-                result, rows = work.edited(photo, portraits, photo.name)
-                if target == DASH:
-                    streams.write_picture(result.encoded(_ending(path, data, ending)))
-                else:
-                    for note in result.save(target, overwrite=overwrite):
-                        streams.warn(note)
-                    if not as_json:
-                        streams.say(str(target))
-                tally.rows += [{"input": str(path), "output": str(target), **row} for row in rows]
+            answered = _with_answers(work, ready[0], asked)
+            work = dataclasses.replace(work, edit=answered, ready=tuple(ready))
+        tasks = list(zip(plan.photos, plan.targets, strict=True))
+        for rows in workers.results(tally, work, tasks, count):
+            tally.add(rows)
     return tally.finish(as_json=as_json)
 
 

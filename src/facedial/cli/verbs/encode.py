@@ -1,14 +1,43 @@
 """`facedial encode`: photos to codes."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from facedial.cli import options, streams
+from facedial.cli import options, streams, workers
 from facedial.cli.batch import Tally, opened
 from facedial.cli.options import Face
 from facedial.cli.outputs import FD, codes_file
 from facedial.errors import BadRequest
+
+if TYPE_CHECKING:
+    from facedial.codes.code import Code
+    from facedial.editor import Editor
+    from facedial.faces.geometry import Affine
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Codes of photos, with their names in a table of codes, and where their crops lie."""
+
+    editor: Editor
+    face: Face
+
+    def __call__(self, path: Path, _target: Path | None) -> list[tuple[str, Code, Affine]]:
+        """Encode one photo's faces."""
+        portraits = self.editor.portraits(opened(path), self.face)
+        return [
+            (
+                path.name if number == 1 else f"{path.name}#{number}",
+                portrait.code,
+                portrait.crop.to_photo,
+            )
+            for number, portrait in enumerate(portraits, 1)
+        ]
 
 
 @click.command()
@@ -29,6 +58,7 @@ from facedial.errors import BadRequest
 )
 @options.RECURSIVE_INPUT
 @options.OVERWRITE
+@options.WORKERS
 @options.MODEL
 @options.THREADS
 def command(
@@ -39,6 +69,7 @@ def command(
     size: int | None,
     recursive: bool,
     overwrite: bool,
+    processes: int | None,
     model: str | None,
     threads: int | None,
 ) -> int:
@@ -54,13 +85,14 @@ def command(
     codes_file(out, overwrite=overwrite, coded=True)
     tally, codes, names, places = Tally(), [], [], []
     inputs = tally.expand(paths, recursive=recursive)
-    with Editor.open(model, threads=threads) as editor:
-        for path, attempt in tally.each(inputs.paths):
-            with attempt:
-                for number, portrait in enumerate(editor.portraits(opened(path), face), 1):
-                    places.append(portrait.crop.to_photo)
-                    codes.append(portrait.code)
-                    names.append(path.name if number == 1 else f"{path.name}#{number}")
+    count = workers.count_for(processes, len(inputs.photos))
+    with Editor.open(model, threads=workers.threads_for(threads, count)) as editor:
+        tasks: list[workers.Task] = [(path, None) for path in inputs.paths]
+        for found in workers.results(tally, Work(editor, face), tasks, count):
+            for name, code, place in found:
+                names.append(name)
+                codes.append(code)
+                places.append(place)
         if codes and out.suffix == FD:
             if len(codes) > 1:
                 raise BadRequest(

@@ -1,14 +1,49 @@
 """`facedial faces`: the faces of photos, as `--face` names them."""
 
+from __future__ import annotations
+
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from facedial.cli import options, outputs, streams
+from facedial.cli import options, outputs, streams, workers
 from facedial.cli.batch import Tally, opened
 from facedial.cli.options import Output
 from facedial.cli.outputs import Plan
+
+if TYPE_CHECKING:
+    from facedial.editor import Editor
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Faces of photos, listed and drawn; `quiet`: a report in JSON lists them."""
+
+    editor: Editor
+    overwrite: bool
+    quiet: bool
+
+    def __call__(self, path: Path, target: Path | None) -> list[dict[str, Any]]:
+        """List one photo's faces, draw them into `target`, and return the rows of the report."""
+        from facedial.faces import overview
+
+        photo = opened(path)
+        found = self.editor.faces(photo)
+        facts = overview.describe(photo, found)
+        row = {"input": str(path)}
+        if target is not None:
+            row["output"] = str(target)
+            for note in overview.drawn(photo, found).save(target, overwrite=self.overwrite):
+                streams.warn(note)
+        if not self.quiet:
+            for one in facts:
+                streams.say(f"{path}, {one.in_words(len(found))}")
+            if target is not None:
+                streams.say(str(target))
+        return [{**row, **dataclasses.asdict(one)} for one in facts]
 
 
 @click.command()
@@ -25,6 +60,8 @@ from facedial.cli.outputs import Plan
 @options.OVERWRITE
 @options.SKIP_EXISTING
 @options.AS_JSON
+@options.JSON_LINES
+@options.WORKERS
 @options.MODEL
 @options.THREADS
 def command(
@@ -34,6 +71,8 @@ def command(
     overwrite: bool,
     skip_existing: bool,
     as_json: bool,
+    json_lines: bool,
+    processes: int | None,
     model: str | None,
     threads: int | None,
 ) -> int:
@@ -45,33 +84,20 @@ def command(
     detector's, 0..1: a low one may be no face.
     """
     from facedial.editor import Editor
-    from facedial.faces import overview
 
     if out is None and (overwrite or skip_existing):
         raise click.UsageError("--overwrite and --skip-existing are for what -o saves; give -o")
-    tally = Tally()
+    tally = Tally(as_lines=json_lines)
     inputs = tally.expand(paths, recursive=recursive, leave_out=out.path if out else None)
+    count = workers.count_for(processes, len(inputs.photos))
     plan, targets = Plan(inputs.paths), {}
     if out is not None:
         plan = outputs.plan(inputs, out, "faces", overwrite=overwrite, skip_existing=skip_existing)
         targets = dict(zip(plan.photos, plan.targets, strict=True))
     tally.skip(plan.skipped)
-    with Editor.open(model, threads=threads) as editor:
-        for path, attempt in tally.each(plan.photos):
-            with attempt:
-                target, photo = targets.get(path), opened(path)
-                found = editor.faces(photo)
-                facts = overview.describe(photo, found)
-                row = {"input": str(path)}
-                if target is not None:
-                    row["output"] = str(target)
-                    for note in overview.drawn(photo, found).save(target, overwrite=overwrite):
-                        streams.warn(note)
-                tally.rows += [{**row, **dataclasses.asdict(one)} for one in facts]
-                if as_json:
-                    continue
-                for one in facts:
-                    streams.say(f"{path}, {one.in_words(len(found))}")
-                if target is not None:
-                    streams.say(str(target))
+    with Editor.open(model, threads=workers.threads_for(threads, count)) as editor:
+        work = Work(editor, overwrite, as_json or json_lines)
+        tasks = [(path, targets.get(path)) for path in plan.photos]
+        for rows in workers.results(tally, work, tasks, count):
+            tally.add(rows)
     return tally.finish(as_json=as_json)

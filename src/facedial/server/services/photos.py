@@ -9,11 +9,12 @@ from typing import Any
 
 from facedial import identity
 from facedial.changes import Change
-from facedial.closeup import CloseUp, surroundings
+from facedial.closeup import CloseUp
 from facedial.editing.request import Edit
 from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.faces.photo import Photo
+from facedial.near import surroundings
 from facedial.portrait import Portrait
 from facedial.server.limits import Limits
 
