@@ -71,7 +71,8 @@ class Found:
 class Tally:
     """Results, failures and skipped photos of a batch, reported at its end.
 
-    `as_lines`: results and failures are printed as they come, each as a line of JSON.
+    `as_lines`: results and failures are printed as they come, each as a line of JSON. `keeps_rows`: rows
+    are kept for a report at the end; without, memory does not grow with the photos.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -79,6 +80,7 @@ class Tally:
     skipped: list[Path] = field(default_factory=list)
     total: int = 0
     as_lines: bool = False
+    keeps_rows: bool = True
 
     def expand(
         self, paths: Sequence[Path], *, recursive: bool = False, leave_out: Path | None = None
@@ -146,7 +148,7 @@ class Tally:
         if self.as_lines:
             for row in rows:
                 streams.say(json.dumps(row))
-        else:
+        elif self.keeps_rows:
             self.rows += rows
 
     def fail(self, path: Path, sentence: str, *, say: bool = True) -> None:

@@ -11,7 +11,7 @@ import logging
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -58,20 +58,21 @@ def results(tally: Tally, work: Work, tasks: Sequence[Task], workers: int = 1) -
     tally.total += len(tasks)
     with bar(len(tasks)) as advance:
         done = 0
+        each = _here(tally, work, tasks) if workers < 2 else _apart(tally, work, tasks, workers)
         try:
-            made = _here(tally, work, tasks) if workers < 2 else _apart(tally, work, tasks, workers)
-            for one in made:
-                done += 1
-                advance()
-                if one is not NOTHING:
-                    yield one
+            with contextlib.closing(each):
+                for one in each:
+                    done += 1
+                    advance()
+                    if one is not NOTHING:
+                        yield one
         except KeyboardInterrupt:
             if len(tasks) > 1:
                 streams.warn(f"{done} of {streams.counted(len(tasks), 'photo')} done until then")
             raise
 
 
-def _here(tally: Tally, work: Work, tasks: Sequence[Task]) -> Iterator[Any]:
+def _here(tally: Tally, work: Work, tasks: Sequence[Task]) -> Generator[Any]:
     for path, target in tasks:
         made = NOTHING
         with Attempt(tally, path):
@@ -105,7 +106,8 @@ class _Worker:
         pipe, other = context.Pipe()
         level = logging.getLogger().level
         process = context.Process(target=_serve, args=(other, work, level), daemon=True)
-        process.start()
+        with _uninterrupted():
+            process.start()
         other.close()
         return _Worker(process, pipe)
 
@@ -134,7 +136,17 @@ class _Worker:
         self.pipe.close()
 
 
-def _apart(tally: Tally, work: Work, tasks: Sequence[Task], count: int) -> Iterator[Any]:
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes that begin in the block ignore interruptions from their first moment."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _apart(tally: Tally, work: Work, tasks: Sequence[Task], count: int) -> Generator[Any]:
     workers = [_Worker.started(work) for _ in range(count)]
     waiting: dict[int, _Outcome] = {}
     given = shown = 0

@@ -94,7 +94,7 @@ def command(
     from facedial.editor import Editor
 
     strips.check_frame(frame)
-    tally = Tally(as_lines=json_lines)
+    tally = Tally(as_lines=json_lines, keeps_rows=as_json)
     inputs = tally.expand(paths, recursive=recursive, leave_out=out.path if out else None)
     count = workers.count_for(processes, len(inputs.photos))
     plan = outputs.plan(inputs, out, "aligned", overwrite=overwrite, skip_existing=skip_existing)

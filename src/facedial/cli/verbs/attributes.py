@@ -76,7 +76,7 @@ def command(
 
     if as_json + json_lines + as_csv > 1:
         raise click.UsageError("choose one of --json, --json-lines and --csv")
-    tally = Tally(as_lines=json_lines)
+    tally = Tally(as_lines=json_lines, keeps_rows=as_json)
     inputs = tally.expand(paths, recursive=recursive)
     count = workers.count_for(processes, len(inputs.photos))
     form = "json" if as_json or json_lines else "csv" if as_csv else "text"

@@ -264,7 +264,7 @@ def command(
     from facedial.editing.learn import Learned
     from facedial.editor import Editor
 
-    tally = Tally(as_lines=json_lines)
+    tally = Tally(as_lines=json_lines, keeps_rows=as_json)
     inputs = tally.expand(paths, recursive=recursive, leave_out=out.path if out else None)
     count = workers.count_for(processes, len(inputs.photos))
     if eyes is not None and len(inputs.photos) > 1:

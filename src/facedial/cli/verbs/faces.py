@@ -87,7 +87,7 @@ def command(
 
     if out is None and (overwrite or skip_existing):
         raise click.UsageError("--overwrite and --skip-existing are for what -o saves; give -o")
-    tally = Tally(as_lines=json_lines)
+    tally = Tally(as_lines=json_lines, keeps_rows=as_json)
     inputs = tally.expand(paths, recursive=recursive, leave_out=out.path if out else None)
     count = workers.count_for(processes, len(inputs.photos))
     plan, targets = Plan(inputs.paths), {}

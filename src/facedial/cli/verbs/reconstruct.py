@@ -80,7 +80,7 @@ def command(
     """Save the faces in PHOTOs beside their reconstructions from 1,024 numbers; print PSNR and SSIM."""
     from facedial.editor import Editor
 
-    tally = Tally(as_lines=json_lines)
+    tally = Tally(as_lines=json_lines, keeps_rows=as_json)
     inputs = tally.expand(paths, recursive=recursive, leave_out=out.path if out else None)
     count = workers.count_for(processes, len(inputs.photos))
     plan = outputs.plan(
