@@ -25,7 +25,7 @@ from facedial.compose.masks import (
 from facedial.compose.recolour import NATURAL, HairColour, Transfer, mixed, recoloured, shading
 from facedial.editing.regions import EVERYTHING, Region, region_of
 from facedial.faces.crop import Crop, head_template
-from facedial.faces.geometry import apply, compose, invert, warp, warp_float
+from facedial.faces.geometry import apply, compose, invert, warp_float
 from facedial.faces.mark import EDITED
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Photo
@@ -75,6 +75,8 @@ def paste(
     gives the same pixels; anything else is marked as edited (`faces.mark`).
     """
     photo = portrait.photo if onto is None else onto
+    # Edits of other faces may have changed what lies around this one.
+    portrait = portrait.seen_in(photo)
     changed = photo
     if not np.array_equal(change.pasted.values, change.before.values):
         composite, crop = composed(model, portrait, change, before), portrait.crop
@@ -92,7 +94,6 @@ def paste(
             composite.difference,
             soft_mask(crop.pixels.shape[0]),
             loss=DetailLoss(composite.detail_loss, noise, residual),
-            source=portrait.photo,
         )
     if any(change.recolour.values()):
         changed = _recoloured(model, portrait, change, changed)
@@ -219,11 +220,9 @@ def _mask(regions: Sequence[Region], own: Floats, last: Floats, much: Floats) ->
 def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Photo:
     """`photo` with the portrait's hair in other colours; the same where there is no hair."""
     redrawn = any("hair" in region_of(name).drawn for name in change.drawn_names)
-    if redrawn and photo is not portrait.photo:
+    if redrawn:
         # Hair of another shape: its matte is that of the picture with it.
-        pixels = warp(photo.flattened, portrait.crop.to_photo, model.side)
-        crop = dataclasses.replace(portrait.crop, pixels=pixels)
-        portrait = dataclasses.replace(portrait, photo=photo, crop=crop, cache=Cache())
+        portrait = portrait.seen_in(photo)
     box = parsing.hair_box(model, portrait)
     classes = parsing.classes_of(model, portrait)
     own = parsing.share(classes, {"hair"})
