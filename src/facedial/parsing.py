@@ -44,6 +44,9 @@ OWN_HAIR = 0.25  # matte from which on hair belongs together
 
 LARGEST_KEPT = 6_000_000  # numbers of a hair layer that a portrait keeps
 
+# Keys of a portrait's cache under which what is read from its photo is kept.
+PARSE, HEAD_HAIR, WIDE_HAIR = "parse", "head hair", "wide hair"
+
 Box = tuple[int, int, int, int]
 
 
@@ -53,10 +56,10 @@ def classes_of(model: Model, portrait: Portrait) -> Floats:
 
     def parse() -> Floats:
         logits, hair = model.parse(head_crop(portrait).pixels[None])
-        portrait.cache.get("head hair", lambda: hair[0])
+        portrait.cache.get(HEAD_HAIR, lambda: hair[0])
         return _probabilities(logits[0], side)
 
-    return portrait.cache.get("parse", parse)
+    return portrait.cache.get(PARSE, parse)
 
 
 def classes_drawn(model: Model, pictures: Floats) -> Floats:
@@ -91,7 +94,7 @@ def parse_photo(model: Model, portrait: Portrait) -> None:
     """Fill a portrait's cache with what is read from its photo: close-ups share it and take this."""
     if model.frame == FRAME and model.has_parser:
         classes_of(model, portrait)
-        _wide_hair(model, portrait)
+        wide_hair(model, portrait)
 
 
 def person(probabilities: Floats) -> Floats:
@@ -174,7 +177,7 @@ def uncovered(region: Region, photo: Floats) -> Floats:
 
 def hair_box(model: Model, portrait: Portrait) -> Box | None:
     """Rectangle x0, y0, x1, y1 of the photo (half-open) with all of a person's hair; None for none."""
-    rows, columns = np.nonzero(_wide_hair(model, portrait))
+    rows, columns = np.nonzero(wide_hair(model, portrait))
     if not len(rows):
         return None
     x, y = (
@@ -218,8 +221,8 @@ def _layer(
 ) -> Floats:
     """`hair_layer` without a shade: [H, W, 4]. `seen` warps planes of a crop to the pixels [H, W, 3]."""
     luma = pixels.mean(2, dtype=np.float32) / 255
-    near = _head_hair(model, portrait)
-    wide = _wide_hair(model, portrait)
+    near = head_hair(model, portrait)
+    wide = wide_hair(model, portrait)
     layers = []
     for matte, to_photo in (
         (near * _shared(wide), head_to_photo(portrait)),
@@ -235,7 +238,7 @@ def _layer(
     return np.asarray(layer, np.float32)
 
 
-def _head_hair(model: Model, portrait: Portrait) -> Floats:
+def head_hair(model: Model, portrait: Portrait) -> Floats:
     """Matte of hair in the frame `head` [256, 256]; computed together with the classes."""
     classes_of(model, portrait)
     # Computed again where the cache, which drops its oldest entries, has kept the classes alone.
@@ -244,14 +247,14 @@ def _head_hair(model: Model, portrait: Portrait) -> Floats:
     )
 
 
-def _wide_hair(model: Model, portrait: Portrait) -> Floats:
+def wide_hair(model: Model, portrait: Portrait) -> Floats:
     """Matte of the person's own hair in the frame `portrait` [256, 256]; computed once."""
 
     def parse() -> Floats:
         _, hair = model.parse(_crop(portrait.photo, _wide(portrait))[None])
         return _own(smoothstep(hair[0], MATTE) * hair[0], portrait)
 
-    return portrait.cache.get("wide hair", parse)
+    return portrait.cache.get(WIDE_HAIR, parse)
 
 
 def _own(hair: Floats, portrait: Portrait) -> Floats:

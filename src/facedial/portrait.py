@@ -106,11 +106,13 @@ class PortraitReader:
         photo: Photo,
         faces: Sequence[Face] | None = None,
         everybody: Sequence[Face] | None = None,
+        codes: Sequence[Code] | None = None,
     ) -> list[Portrait]:
         """Portraits of a photo's faces (all that are found, or those given), largest first.
 
         One portrait for a model whose frame needs no face: its crop is a set part of the picture.
         `everybody`: all faces of the photo, these among them, where only some are read.
+        `codes`: of those given, where they are known.
         """
         model = self.model
         if not model.needs_face:
@@ -121,7 +123,8 @@ class PortraitReader:
         if not found:
             return []
         crops = [align(photo, face, model.frame, model.side) for face in found]
-        codes = self.encode(np.stack([crop.pixels for crop in crops]))
+        if codes is None:
+            codes = self.encode(np.stack([crop.pixels for crop in crops]))
         among = found if everybody is None else everybody
         return [
             Portrait(

@@ -41,6 +41,8 @@ SEEN_SKIN = 0.35, 0.75  # their share up to which arms are hidden, and from whic
 OWN_GLASSES = 0.004  # share of the crop that the parser must see as glasses for a face to wear some
 SKIN_LUMA = 150.0  # where a photo shows no skin
 LARGEST_LAYER = 6_000_000  # numbers of a layer of glasses that a portrait keeps
+# Keys of a portrait's cache: colours (`hair_colours`), and the shape of glasses with their source.
+HAIR_COLOURS, GLASSES_SHAPE = "hair colours", "glasses"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -217,6 +219,21 @@ def _mask(regions: Sequence[Region], own: Floats, last: Floats, much: Floats) ->
     return np.asarray(np.max(masks, axis=0), np.float32)
 
 
+def hair_colours(model: Model, portrait: Portrait) -> Floats:
+    """Mean and deviation in CIELAB of a portrait's hair and of its skin, [2, 2, 3]; NaN for none."""
+
+    def measure() -> Floats:
+        classes = parsing.classes_of(model, portrait)
+        found = np.full((2, 2, 3), np.nan, np.float32)
+        for i, name in enumerate(("hair", "skin")):
+            colour = HairColour.of(portrait.crop.pixels, parsing.share(classes, {name}))
+            if colour is not None:
+                found[i] = colour.mean, colour.sd
+        return found
+
+    return portrait.cache.get(HAIR_COLOURS, measure)
+
+
 def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Photo:
     """`photo` with the portrait's hair in other colours; the same where there is no hair."""
     redrawn = any("hair" in region_of(name).drawn for name in change.drawn_names)
@@ -226,10 +243,11 @@ def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) 
     box = parsing.hair_box(model, portrait)
     classes = parsing.classes_of(model, portrait)
     own = parsing.share(classes, {"hair"})
-    source = HairColour.of(portrait.crop.pixels, own)
+    source, skin = (
+        None if np.isnan(one).any() else HairColour(*one) for one in hair_colours(model, portrait)
+    )
     if box is None or source is None:
         return photo
-    skin = HairColour.of(portrait.crop.pixels, parsing.share(classes, {"skin"}))
     parts = [(share, _colour(name, skin)) for name, share in change.recolour.items()]
     transfer = Transfer.of(source, mixed(source, parts), sum(change.recolour.values()))
     drawing = model.decode(change.after.values[None])
@@ -301,7 +319,7 @@ def _glasses(model: Model, portrait: Portrait, asked: GlassesChange) -> _Glasses
 
     source = b"own" if own or asked.drawn is None else asked.drawn.values.tobytes()
     # A close-up shares the portrait's cache, and shows the face at another size.
-    values = portrait.cache.get(("glasses", source), shape)
+    values = portrait.cache.get((GLASSES_SHAPE, source), shape)
     glasses = Glasses.unpacked(values)
     box = glasses.box(head, portrait.photo.size)
     if box is None or (own and not glasses.fitted[0]):

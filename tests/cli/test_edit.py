@@ -259,7 +259,7 @@ def test_eyes_where_no_face_is_found(facedial: Facedial, head: Path) -> None:
     told(facedial(*words, "--eyes", "1,2,3", "-o", "e.png"), "--eyes wants four numbers", code=2)
     told(facedial(*words, "--eyes", "1,2,3,nan", "-o", "e.png"), "two eyes are four", code=2)
     told(facedial(*words, "--eyes", "1,2,900,2", "-o", "e.png"), "upside-down.png", code=2)
-    told(facedial(*words, head, "--eyes", "1,2,3,4"), "--eyes is for one photo", code=2)
+    told(facedial(*words, head, "--eyes", "1,2,3,4"), "--eyes is for one face of one photo", code=2)
 
 
 @pytest.mark.parametrize("ending", ["jpg", "webp", "tif", "bmp"])

@@ -17,7 +17,7 @@ ESCAPE = "facedial.escape"  # error handler of both text streams
 CONTROL = {"Cc", "Cs", "Zl", "Zp"}
 EXTRAS = {
     "pillow_heif": "facedial[heic]",
-    "imageio_ffmpeg": "facedial[video]",
+    "av": "facedial[video]",
     "fastapi": "facedial[serve]",
     "uvicorn": "facedial[serve]",
     "prometheus_client": "facedial[serve]",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facedial.cli import asking, by_face, options, outputs, streams
+from facedial.cli import asking, by_face, clips, options, outputs, streams
 from facedial.cli.batch import Tally, opened
 from facedial.cli.by_face import FaceSettings
 from facedial.cli.options import DASH, Amount, EditOptions, Eyes, Face, Output
@@ -235,14 +235,17 @@ def command(
     from facedial.editing.learn import Learned
     from facedial.editor import Editor
 
+    parts = by_face.settings(ctx)
+    for_photos = {"--eyes": eyes is not None, "--ask": ask, "--strip": strip}
+    clip = clips.given(paths, {**for_photos, "--format": ending is not None})
+    if clip is not None and clips.is_skipped(clip, out, skip_existing=skip_existing):
+        return 0
     tally = Tally()
     inputs = tally.expand(paths, recursive=recursive, leave_out=out.path if out else None)
-    if eyes is not None and len(inputs.photos) > 1:
-        raise click.UsageError("--eyes is for one photo")
-    parts = by_face.settings(ctx)
-    if eyes is not None and parts:
-        raise click.UsageError("--eyes is for one face; give it with one --face alone")
-    if ask and (len(inputs.photos) > 1 or face == "all" or parts or DASH in inputs.paths):
+    alone = len(inputs.photos) == 1 and not parts
+    if eyes is not None and not alone:
+        raise click.UsageError("--eyes is for one face of one photo")
+    if ask and (not alone or face == "all" or DASH in inputs.paths):
         raise click.UsageError("--ask is for one face of one photo, which cannot be -")
     asked = EditOptions(
         targets, shifts, keep, strength, exactly, preset, hair_colour, lens_darkness, min_identity
@@ -251,6 +254,11 @@ def command(
         editor = opened_editor.with_learned([Learned.load(path) for path in learned])
         chosen = [one.face for one in parts] or face
         edits = _edits(editor, parts, asked, ask, (method, quality))
+        if clip is not None:
+            meant = list(zip([one.face for one in parts] or [face], edits, strict=True))
+            to = clips.target(clip, out, overwrite=overwrite)
+            done = clips.Job(clip, to, meant, (method, quality), overwrite, explain)
+            return done.run(editor, tally, as_json=as_json)
         plan = outputs.plan(inputs, out, "edited", overwrite=overwrite, skip_existing=skip_existing)
         if ending is not None and DASH not in plan.targets:
             raise click.UsageError("--format is for -o -; a file's format is its ending's")
