@@ -20,7 +20,6 @@ from facedial.faces.geometry import (
     warp_float,
 )
 from facedial.faces.parse import BACKGROUND, CLASSES, SIDE, head_distance
-from facedial.faces.photo import Photo
 from facedial.faces.sheet import as_bytes, enlarged
 from facedial.model import FRAME, Model
 from facedial.portrait import Portrait
@@ -71,7 +70,7 @@ def classes_drawn(model: Model, pictures: Floats) -> Floats:
 def head_crop(portrait: Portrait) -> Crop:
     """A portrait's head at 256 px; cut from its photo once, before any close-up of it."""
     pixels = portrait.cache.get(
-        "head crop", lambda: _crop(portrait.photo, head_to_photo(portrait)).astype(np.float32)
+        "head crop", lambda: _crop(portrait, head_to_photo(portrait)).astype(np.float32)
     )
     return Crop(pixels.astype(np.uint8), head_to_photo(portrait), portrait.crop.inside)
 
@@ -85,9 +84,17 @@ def glasses_drawn(model: Model, picture: Floats) -> tuple[Bytes, Floats]:
 
 def glasses_seen(model: Model, portrait: Portrait) -> tuple[Bytes, Floats]:
     """A portrait's crop at the parser's size, and its probability of glasses: [256, 256]."""
-    crop = head_crop(portrait).pixels
-    logits, _ = model.parse(crop[None])
-    return crop, share(_probabilities(logits[0], SIDE), {"glasses"})
+    return head_crop(portrait).pixels, seen(model, portrait, {"glasses"})
+
+
+def seen(model: Model, portrait: Portrait, classes: Iterable[str]) -> Floats:
+    """Probability of any of some classes in a portrait's crop at the parser's size, [256, 256]."""
+
+    def parse() -> Floats:
+        logits, _ = model.parse(head_crop(portrait).pixels[None])
+        return _probabilities(logits[0], SIDE)
+
+    return share(portrait.cache.get("parse at 256 px", parse), classes)
 
 
 def parse_photo(model: Model, portrait: Portrait) -> None:
@@ -228,7 +235,7 @@ def _layer(
         (near * _shared(wide), head_to_photo(portrait)),
         (wide, _wide(portrait)),
     ):
-        planes = seen(_guide(matte, _crop(portrait.photo, to_photo)), to_photo)
+        planes = seen(_guide(matte, _crop(portrait, to_photo)), to_photo)
         guided = np.clip(planes[..., 0] * luma + planes[..., 1], 0, 1)
         around = np.clip(box_mean(planes[..., 2], NEAR) * (2 * NEAR + 1), 0, 1)
         layers.append(np.concatenate([(guided * around)[..., None], planes[..., 3:]], 2))
@@ -251,7 +258,7 @@ def wide_hair(model: Model, portrait: Portrait) -> Floats:
     """Matte of the person's own hair in the frame `portrait` [256, 256]; computed once."""
 
     def parse() -> Floats:
-        _, hair = model.parse(_crop(portrait.photo, _wide(portrait))[None])
+        _, hair = model.parse(_crop(portrait, _wide(portrait))[None])
         return _own(smoothstep(hair[0], MATTE) * hair[0], portrait)
 
     return portrait.cache.get(WIDE_HAIR, parse)
@@ -320,8 +327,13 @@ def _probabilities(logits: Floats, side: int) -> Floats:
     return np.asarray(powers / powers.sum(0), np.float32)
 
 
-def _crop(photo: Photo, to_photo: Affine) -> Bytes:
-    return warp(photo.flattened, to_photo, SIDE)
+def _crop(portrait: Portrait, to_photo: Affine) -> Bytes:
+    """The photo under a map to its pixels [256, 256, 3]; cut once: hair needs its pixels twice."""
+    pixels = portrait.cache.get(
+        ("crop", to_photo.tobytes()),
+        lambda: warp(portrait.photo.flattened, to_photo, SIDE).astype(np.float32),
+    )
+    return pixels.astype(np.uint8)
 
 
 def head_to_photo(portrait: Portrait) -> Affine:

@@ -18,6 +18,7 @@ CONTROL = {"Cc", "Cs", "Zl", "Zp"}
 EXTRAS = {
     "pillow_heif": "facedial[heic]",
     "av": "facedial[video]",
+    "pyarrow": "facedial[parquet]",
     "fastapi": "facedial[serve]",
     "uvicorn": "facedial[serve]",
     "prometheus_client": "facedial[serve]",
