@@ -23,6 +23,9 @@ def test_a_clip_is_edited_from_the_command_line(
     (row,) = json.loads(done.out)["results"]
     assert (row["face"], row["output"]) == (1, "walk-edited.mp4")
     assert packets(Path("walk-edited.mp4")) == packets(clip)
+    verified = facedial("verify", "walk-edited.mp4", clip)
+    assert "with parts made by a trained algorithm" in verified.lines[0]
+    assert verified.lines[1].endswith("walk.mp4: no mark")
     assert len(list(files.frames(files.open_clip(Path("walk-edited.mp4"))))) == 4
     told(facedial("edit", clip, "--set", "Bald=1"), "walk-edited.mp4 exists", code=2)
     done = facedial("edit", clip, "--set", "Bald=1", "--skip-existing")

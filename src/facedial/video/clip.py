@@ -11,7 +11,7 @@ import numpy as np
 
 from facedial.arrays import Bytes
 from facedial.errors import BadClip, BadRequest
-from facedial.faces.mark import VOCABULARY
+from facedial.faces.mark import VOCABULARY, found
 from facedial.files import atomic_write
 from facedial.video import WRITABLE
 
@@ -72,6 +72,12 @@ def open_clip(path: Path) -> Clip:
             count,
             bool(container.streams.audio),
         )
+
+
+def mark_of(path: Path) -> str | None:
+    """The mark that `writing` left in a file's comment (`faces.mark`); None without one."""
+    with _opened(path) as container:
+        return found(container.metadata.get("comment"))
 
 
 def frames(clip: Clip) -> Iterator[Frame]:
