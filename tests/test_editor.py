@@ -1,5 +1,6 @@
 """Laws of the editor: portraits, rendering, learned directions, pickling."""
 
+import dataclasses
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from facedial.editing.learn import Learned, learn
 from facedial.editing.request import Edit
 from facedial.editing.table import FAST, FLOW
 from facedial.editor import Editor
-from facedial.errors import BadRequest, CodeSpaceMismatch, NoFaceFound, UnknownName
+from facedial.errors import BadRequest, CodeSpaceMismatch, IdentityLost, NoFaceFound, UnknownName
 from facedial.faces.geometry import apply, invert
 from facedial.faces.mark import EDITED, GENERATED
 from facedial.faces.photo import Photo
@@ -223,3 +224,37 @@ def test_a_conditional_model_edits_photos_and_zero_edits_change_nothing(
         conditional.change(portrait, Edit(SMILE), FLOW)
     with pytest.raises(BadRequest, match="the model cvae has no flow"):
         conditional.change(portrait, Edit(), FLOW)
+
+
+def test_edits_of_faces_close_together_are_made_in_order(editor: Editor, photo: Photo) -> None:
+    head = photo.pixels[20:276, 110:310]
+    close = Photo(np.concatenate([head[:, :140], head], 1), "close")
+    left, right = editor.portraits(close, ["leftmost", "rightmost"])
+    blond, red = Edit({"Blond_Hair": 1}), Edit(hair_colour="#7a3318")
+    made = editor.edited_all([(left, blond), (right, red)], quality=FAST)
+    # The second edit is that of the first one's result: hair that was dyed is not dyed twice.
+    seen = right.seen_in(made[0].photo)
+    assert seen is not right and np.array_equal(seen.code.values, right.code.values)
+    alone = editor.render(seen, red, quality=FAST)
+    assert np.array_equal(made[1].photo.pixels, alone.pixels)
+    assert made[0].last is made[1].photo
+    assert right.seen_in(close) is right
+    with pytest.raises(BadRequest, match="face 2 is given two edits"):
+        editor.edited_all([(left, blond), (right, red), (left, red)])
+    (other,) = editor.portraits(Photo(close.pixels, "copy"), "leftmost")
+    with pytest.raises(BadRequest, match="of faces of one photo"):
+        editor.edited_all([(right, red), (other, blond)])
+    assert editor.edited_all([]) == []
+
+
+def test_an_edit_that_takes_what_another_kept_is_refused(
+    editor: Editor, portrait: Portrait, photo: Photo
+) -> None:
+    bald = editor.edited(portrait, Edit({"Bald": 1}), quality=FAST)
+    other = dataclasses.replace(
+        portrait, crop=dataclasses.replace(portrait.crop, to_photo=portrait.crop.to_photo + 1e-3)
+    )
+    assert bald.identity is not None
+    kept = Edit({"Narrow_Eyes": 1.2}, min_identity=(1 + bald.identity) / 2)
+    with pytest.raises(IdentityLost, match="the edits of faces beside it leave face 1"):
+        editor.edited_all([(portrait, kept), (other, Edit({"Bald": 1}))], quality=FAST)

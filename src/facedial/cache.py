@@ -22,6 +22,14 @@ class Cache:
         """The entry, or None where there is none."""
         return self._entries.get(key)
 
+    def put(self, key: Hashable, values: Floats) -> None:
+        """Store an entry, in place of one that is there."""
+        self._entries[key] = values
+
+    def keys(self, kind: str) -> list[Hashable]:
+        """Keys of entries that are tuples beginning with `kind`."""
+        return [one for one in self._entries if isinstance(one, tuple) and one[0] == kind]
+
     def get(self, key: Hashable, compute: Callable[[], Floats]) -> Floats:
         """The entry; computed and stored where there is none."""
         found = self._entries.get(key)

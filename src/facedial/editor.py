@@ -21,6 +21,7 @@ from facedial.editing.implied import implied_by
 from facedial.editing.learn import Learned
 from facedial.editing.request import Edit
 from facedial.editing.table import BEST, FULL
+from facedial.faces.choose import FaceChoice
 from facedial.faces.face import Detector, Face
 from facedial.faces.photo import Photo
 from facedial.flow.inversion import condition_of
@@ -66,12 +67,16 @@ class Editor:
         return self.reader.read(photo, faces)
 
     def portraits(
-        self, photo: Photo, face: int | str = 1, eyes: Sequence[float] | None = None
+        self,
+        photo: Photo,
+        face: FaceChoice | Sequence[FaceChoice] = 1,
+        eyes: Sequence[float] | None = None,
     ) -> list[Portrait]:
-        """Portraits of the face that is meant, or of `"all"`.
+        """Portraits of the face that is meant, of `"all"`, or of several, in the order given.
 
         `face`: a number from 1 on, largest first; `"largest"`, `"leftmost"`, `"rightmost"`; or a
-        point `"X,Y"` in photo pixels, which means the smallest face whose box holds it.
+        point `"X,Y"` in photo pixels, which means the smallest face whose box holds it; or a list of
+        these, each another face.
         `eyes`: x, y, x, y of the left and right eye in the picture, in photo pixels, instead of
         looking for faces. Raises `BadRequest` for a face that is not there, `NoFaceFound`.
         """
@@ -154,8 +159,8 @@ class Editor:
     ) -> Photo:
         """The photo with an edit, at full size; a mapping is attribute -> target.
 
-        `onto`: the photo to paste into (that of the portrait by default), so that several faces of
-        one photo can be edited in turn. A zero edit returns the same pixels, bit by bit.
+        `onto`: the photo to paste into (that of the portrait by default); see `edited_all` for edits
+        of several faces. A zero edit returns the same pixels, bit by bit.
         """
         asked = edit if isinstance(edit, Edit) else Edit(targets=dict(edit))
         return self.edited(portrait, asked, onto=onto, method=method, quality=quality).photo
@@ -185,6 +190,27 @@ class Editor:
             edit,
             lambda asked: self.change(portrait, asked, method, quality),
             lambda change: render.paste(self.model, portrait, change, onto=onto, in_place=in_place),
+        )
+
+    def edited_all(
+        self,
+        edits: Sequence[tuple[Portrait, Edit]],
+        *,
+        method: str = BEST,
+        quality: str = FULL,
+        in_place: bool = False,
+    ) -> list[Edited]:
+        """Edits of several faces of one photo; the last one's photo shows all of them.
+
+        Where heads are close, each edit sees the result of those before it, and keeps to its own
+        regions there; see `identity.edited_in_turn` for what is refused. `in_place`: as for `edited`, of
+        one face alone.
+        """
+        return identity.edited_in_turn(
+            edits,
+            lambda portrait, edit, onto: self.edited(
+                portrait, edit, onto=onto, method=method, quality=quality, in_place=in_place
+            ),
         )
 
     def paste(self, portrait: Portrait, change: Change, *, onto: Photo | None = None) -> Photo:

@@ -21,6 +21,10 @@ class BadPhoto(FacedialError):
     """A file that is not a picture, is damaged, or is too large or too small."""
 
 
+class BadClip(FacedialError):
+    """A video file that is damaged, holds no pictures, or cannot be written as asked."""
+
+
 class NoFaceFound(FacedialError):
     """A readable photo in which no face was found."""
 

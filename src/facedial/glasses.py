@@ -23,6 +23,7 @@ SEEN_SKIN = 0.35, 0.75  # their share up to which arms are hidden, and from whic
 OWN_GLASSES = 0.004  # share of the crop that the parser must see as glasses for a face to wear some
 SKIN_LUMA = 150.0  # where a photo shows no skin
 STRIP_PIXELS = 700_000  # of a photo on which glasses are drawn at a time
+SHAPE = "glasses"  # in keys of a portrait's cache: the shape of glasses, with their source
 LARGEST_LAYER = 6_000_000  # numbers of a layer of glasses that a portrait keeps
 
 
@@ -105,7 +106,7 @@ def _worn_by(
 
     source = b"own" if own or asked.drawn is None else asked.drawn.values.tobytes()
     # A close-up shares the portrait's cache, and shows the face at another size.
-    values = portrait.cache.get(("glasses", source), shape)
+    values = portrait.cache.get((SHAPE, source), shape)
     glasses = Glasses.unpacked(values)
     box = glasses.box(head, portrait.photo.size)
     if box is None or (own and not glasses.fitted[0]):

@@ -5,7 +5,7 @@ for the same picture; two photos of one person are often well below.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,17 +26,24 @@ HALVINGS = 5  # of the range of strengths, so that the strength found is at most
 
 @dataclass(frozen=True, eq=False)
 class Edited:
-    """A photo after an edit of one face; `change.edit.strength` is the one that was applied."""
+    """A photo after an edit of one face; `change.edit.strength` is the one that was applied.
+
+    `last`: the photo after the edits of other faces that followed, None where there are none.
+    """
 
     model: Model
     portrait: Portrait
     change: Change
     photo: Photo
+    last: Photo | None = None
 
     @cached_property
     def identity(self) -> float | None:
-        """Cosine between the face before and after; computed when asked for. None: not measured."""
-        return identity_kept(self.model, self.portrait, self.photo)
+        """Cosine between the face before all edits and after; computed when asked for.
+
+        None: not measured.
+        """
+        return identity_kept(self.model, self.portrait, self.last or self.photo)
 
 
 def is_measured(model: Model) -> bool:
@@ -122,3 +129,36 @@ def edited(
         else:
             high = middle
     return best
+
+
+def edited_in_turn(
+    edits: Sequence[tuple[Portrait, Edit]],
+    edited: Callable[[Portrait, Edit, Photo | None], Edited],
+) -> list[Edited]:
+    """Edits of several faces of one photo, each pasted into the result of those before it.
+
+    `edited(portrait, edit, onto)`: how one is made. The identity of every face is that in the last
+    photo. Raises `BadRequest` for portraits of several photos and for a face with two edits;
+    `IdentityLost` where a later edit takes from a face what its `min_identity` kept.
+    """
+    for i, (portrait, _) in enumerate(edits):
+        if portrait.photo is not edits[0][0].photo:
+            raise BadRequest("edits made together are of faces of one photo, read from it once")
+        for other, _ in edits[:i]:
+            if np.array_equal(other.crop.to_photo, portrait.crop.to_photo):
+                raise BadRequest(
+                    f"{portrait.photo.name}: face {portrait.number} is given two edits; give each "
+                    "face one"
+                )
+    made: list[Edited] = []
+    for portrait, edit in edits:
+        made.append(edited(portrait, edit, made[-1].photo if made else None))
+    made = [dataclasses.replace(one, last=made[-1].photo) for one in made]
+    for one, (portrait, edit) in zip(made, edits, strict=True):
+        least = edit.min_identity
+        if least is not None and one.identity is not None and one.identity < least:
+            raise IdentityLost(
+                f"{portrait.photo.name}: the edits of faces beside it leave face {portrait.number} an "
+                f"identity of {one.identity:.2f}, and {least:g} was asked for; edit them one by one"
+            )
+    return made

@@ -21,7 +21,7 @@ from facedial.faces.geometry import (
     warp_float,
 )
 from facedial.faces.parse import BACKGROUND, CLASSES, SIDE, head_distance
-from facedial.faces.photo import Box, Photo
+from facedial.faces.photo import Box
 from facedial.faces.sheet import as_bytes, enlarged
 from facedial.model import FRAME, Model
 from facedial.portrait import Portrait
@@ -46,6 +46,9 @@ AROUND = GUIDE_RADIUS + 2  # pixels around hair that the guided filter may see
 OWN_HAIR = 0.25  # matte from which on hair belongs together
 LARGEST_KEPT = 6_000_000  # numbers of a hair layer that a portrait keeps
 
+# Keys of a portrait's cache under which what is read from its photo is kept.
+PARSE, HEAD_HAIR, WIDE_HAIR = "parse", "head hair", "wide hair"
+
 
 def classes_of(model: Model, portrait: Portrait) -> Floats:
     """Probabilities of the classes in a portrait's crop [12, S, S]; computed once."""
@@ -53,10 +56,10 @@ def classes_of(model: Model, portrait: Portrait) -> Floats:
 
     def parse() -> Floats:
         logits, hair = model.parse(head_crop(portrait).pixels[None])
-        portrait.cache.get("head hair", lambda: hair[0])
+        portrait.cache.get(HEAD_HAIR, lambda: hair[0])
         return _probabilities(logits[0], side)
 
-    return portrait.cache.get("parse", parse)
+    return portrait.cache.get(PARSE, parse)
 
 
 def classes_drawn(model: Model, pictures: Floats) -> Floats:
@@ -68,7 +71,7 @@ def classes_drawn(model: Model, pictures: Floats) -> Floats:
 def head_crop(portrait: Portrait) -> Crop:
     """A portrait's head at 256 px; cut from its photo once, before any close-up of it."""
     pixels = portrait.cache.get(
-        "head crop", lambda: _crop(portrait.photo, head_to_photo(portrait)).astype(np.float32)
+        "head crop", lambda: _crop(portrait, head_to_photo(portrait)).astype(np.float32)
     )
     return Crop(pixels.astype(np.uint8), head_to_photo(portrait), portrait.crop.inside)
 
@@ -82,16 +85,24 @@ def glasses_drawn(model: Model, picture: Floats) -> tuple[Bytes, Floats]:
 
 def glasses_seen(model: Model, portrait: Portrait) -> tuple[Bytes, Floats]:
     """A portrait's crop at the parser's size, and its probability of glasses: [256, 256]."""
-    crop = head_crop(portrait).pixels
-    logits, _ = model.parse(crop[None])
-    return crop, share(_probabilities(logits[0], SIDE), {"glasses"})
+    return head_crop(portrait).pixels, seen(model, portrait, {"glasses"})
+
+
+def seen(model: Model, portrait: Portrait, classes: Iterable[str]) -> Floats:
+    """Probability of any of some classes in a portrait's crop at the parser's size, [256, 256]."""
+
+    def parse() -> Floats:
+        logits, _ = model.parse(head_crop(portrait).pixels[None])
+        return _probabilities(logits[0], SIDE)
+
+    return share(portrait.cache.get("parse at 256 px", parse), classes)
 
 
 def parse_photo(model: Model, portrait: Portrait) -> None:
     """Fill a portrait's cache with what is read from its photo: close-ups share it and take this."""
     if model.frame == FRAME and model.has_parser:
         classes_of(model, portrait)
-        _wide_hair(model, portrait)
+        wide_hair(model, portrait)
 
 
 def person(probabilities: Floats) -> Floats:
@@ -183,7 +194,7 @@ def uncovered(region: Region, photo: Floats) -> Floats:
 
 def hair_box(model: Model, portrait: Portrait) -> Box | None:
     """Rectangle x0, y0, x1, y1 of the photo (half-open) with all of a person's hair; None for none."""
-    rows, columns = np.nonzero(_wide_hair(model, portrait))
+    rows, columns = np.nonzero(wide_hair(model, portrait))
     if not len(rows):
         return None
     x, y = (
@@ -230,11 +241,11 @@ def _layer(model: Model, portrait: Portrait, pixels: Bytes, corner: tuple[int, i
         return warp_float(planes, compose(invert(to_photo), from_pixels), pixels.shape[1::-1])
 
     luma = pixels.mean(2, dtype=np.float32) / 255
-    near, wide = _head_hair(model, portrait), _wide_hair(model, portrait)
+    near, wide = head_hair(model, portrait), wide_hair(model, portrait)
     mattes = ((near * _shared(wide), head_to_photo(portrait)), (wide, _wide(portrait)))
     layers = []
     for matte, to_photo in mattes:
-        guide = partial(_guide, matte, portrait.photo, to_photo)
+        guide = partial(_guide, matte, portrait, to_photo)
         planes = seen(portrait.cache.get(("hair guide", to_photo.tobytes()), guide), to_photo)
         guided = np.clip(planes[..., 0] * luma + planes[..., 1], 0, 1)
         around = np.clip(box_mean(planes[..., 2], NEAR) * (2 * NEAR + 1), 0, 1)
@@ -245,7 +256,7 @@ def _layer(model: Model, portrait: Portrait, pixels: Bytes, corner: tuple[int, i
     return np.asarray(layer, np.float32)
 
 
-def _head_hair(model: Model, portrait: Portrait) -> Floats:
+def head_hair(model: Model, portrait: Portrait) -> Floats:
     """Matte of hair in the frame `head` [256, 256]; computed together with the classes."""
     classes_of(model, portrait)
     # Computed again where the cache, which drops its oldest entries, has kept the classes alone.
@@ -254,14 +265,14 @@ def _head_hair(model: Model, portrait: Portrait) -> Floats:
     )
 
 
-def _wide_hair(model: Model, portrait: Portrait) -> Floats:
+def wide_hair(model: Model, portrait: Portrait) -> Floats:
     """Matte of the person's own hair in the frame `portrait` [256, 256]; computed once."""
 
     def parse() -> Floats:
-        _, hair = model.parse(_crop(portrait.photo, _wide(portrait))[None])
+        _, hair = model.parse(_crop(portrait, _wide(portrait))[None])
         return _own(smoothstep(hair[0], MATTE) * hair[0], portrait)
 
-    return portrait.cache.get("wide hair", parse)
+    return portrait.cache.get(WIDE_HAIR, parse)
 
 
 def _own(hair: Floats, portrait: Portrait) -> Floats:
@@ -300,11 +311,11 @@ def _shared(wide: Floats) -> Floats:
     return np.asarray(near.repeat(2, 0).repeat(2, 1), np.float32)
 
 
-def _guide(matte: Floats, photo: Photo, to_photo: Affine) -> Floats:
+def _guide(matte: Floats, portrait: Portrait, to_photo: Affine) -> Floats:
     """Of a crop's hair, [S, S, 6]: slope and offset of the matte as a local linear function of luma, the
     matte, and the hair's colour around each place.
     """
-    crop = _crop(photo, to_photo)
+    crop = _crop(portrait, to_photo)
     luma = crop.mean(2, dtype=np.float32) / 255
     levels = smoothstep(matte, MATTE)
     mean, mean_matte = box_mean(luma, GUIDE_RADIUS), box_mean(levels, GUIDE_RADIUS)
@@ -328,8 +339,13 @@ def _probabilities(logits: Floats, side: int) -> Floats:
     return np.asarray(powers / powers.sum(0), np.float32)
 
 
-def _crop(photo: Photo, to_photo: Affine) -> Bytes:
-    return warp(photo.flattened, to_photo, SIDE)
+def _crop(portrait: Portrait, to_photo: Affine) -> Bytes:
+    """The photo under a map to its pixels [256, 256, 3]; cut once: hair needs its pixels twice."""
+    pixels = portrait.cache.get(
+        ("crop", to_photo.tobytes()),
+        lambda: warp(portrait.photo.flattened, to_photo, SIDE).astype(np.float32),
+    )
+    return pixels.astype(np.uint8)
 
 
 def head_to_photo(portrait: Portrait) -> Affine:

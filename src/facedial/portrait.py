@@ -1,5 +1,6 @@
 """Portraits: the faces of a photo, found, aligned and encoded once, to be edited often."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,16 +12,17 @@ from facedial.codes.attributes import ATTRIBUTES
 from facedial.codes.code import Code
 from facedial.detail import decode
 from facedial.errors import BadRequest
-from facedial.faces.choose import choose, parsed
+from facedial.faces.choose import FaceChoice, choose, choose_each, parsed
 from facedial.faces.crop import Crop, align, head_template
 from facedial.faces.face import Detector, Face
 from facedial.faces.find import face_from_eyes, find
-from facedial.faces.geometry import apply, invert, scaling
+from facedial.faces.geometry import apply, invert, scaling, warp
 from facedial.faces.mark import GENERATED
 from facedial.faces.photo import Photo
 from facedial.model import CLASSIFIER_SIDE, FRAME, Model
 
 WHOLE = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # crop pixels are the photo's
+AROUND = 1.0  # sides of the crop from its middle, within which the person's hair is looked for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +43,26 @@ class Portrait:
     cache: Cache = field(default_factory=Cache)
     number: int = 1
 
+    def seen_in(self, photo: Photo) -> "Portrait":
+        """This portrait in `photo`: its own photo, perhaps with edits of this or other faces.
+
+        The same portrait where nothing has changed around the head (`AROUND`). Else its crop is cut
+        anew, and what was computed from the old one is forgotten; its code stays.
+        """
+        if photo is self.photo:
+            return self
+        size = self.crop.pixels.shape[0]
+        far = (size - 1) / 2 + np.array([-AROUND, AROUND]) * size
+        corners = apply(self.crop.to_photo, np.array([[x, y] for x in far for y in far]))
+        x0, y0 = np.maximum(np.floor(corners.min(0)), 0).astype(int)
+        x1, y1 = np.maximum(np.ceil(corners.max(0)) + 1, 0).astype(int)
+        one, other = (shown.flattened[y0:y1, x0:x1] for shown in (self.photo, photo))
+        if np.array_equal(one, other):
+            return self
+        pixels = warp(photo.flattened, self.crop.to_photo, size)
+        crop = dataclasses.replace(self.crop, pixels=pixels)
+        return dataclasses.replace(self, photo=photo, crop=crop, cache=Cache())
+
 
 @dataclass(slots=True)
 class PortraitReader:
@@ -58,7 +80,10 @@ class PortraitReader:
         return find(photo, self.detector, self.model.locate_landmarks)
 
     def portraits(
-        self, photo: Photo, face: int | str = 1, eyes: Sequence[float] | None = None
+        self,
+        photo: Photo,
+        face: FaceChoice | Sequence[FaceChoice] = 1,
+        eyes: Sequence[float] | None = None,
     ) -> list[Portrait]:
         """See `Editor.portraits`."""
         if eyes is not None:
@@ -66,10 +91,14 @@ class PortraitReader:
             if points.size != 4:
                 raise BadRequest(f"two eyes are four numbers x, y, x, y, found {eyes!r}")
             return self.read(photo, [face_from_eyes(photo, points.reshape(2, 2))])
-        parsed(face)  # also where no face is looked for
+        several = None if isinstance(face, str) or not isinstance(face, Sequence) else face
+        for choice in [face] if several is None else several:  # also where no face is looked for
+            parsed(choice)
         if not self.model.needs_face:
             return self.read(photo)
         found = self.faces(photo)
+        if several is not None:
+            return self.read(photo, choose_each(found, several, photo.name), found)
         return self.read(photo, choose(found, face, photo.name), found)
 
     def read(
@@ -77,11 +106,13 @@ class PortraitReader:
         photo: Photo,
         faces: Sequence[Face] | None = None,
         everybody: Sequence[Face] | None = None,
+        codes: Sequence[Code] | None = None,
     ) -> list[Portrait]:
         """Portraits of a photo's faces (all that are found, or those given), largest first.
 
         One portrait for a model whose frame needs no face: its crop is a set part of the picture.
         `everybody`: all faces of the photo, these among them, where only some are read.
+        `codes`: of those given, where they are known.
         """
         model = self.model
         if not model.needs_face:
@@ -92,7 +123,8 @@ class PortraitReader:
         if not found:
             return []
         crops = [align(photo, face, model.frame, model.side) for face in found]
-        codes = self.encode(np.stack([crop.pixels for crop in crops]))
+        if codes is None:
+            codes = self.encode(np.stack([crop.pixels for crop in crops]))
         among = found if everybody is None else everybody
         return [
             Portrait(

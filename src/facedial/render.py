@@ -31,7 +31,7 @@ from facedial.compose.monochrome import Tone
 from facedial.compose.recolour import NATURAL, HairColour, Transfer, mixed, recoloured, shading
 from facedial.editing.regions import EVERYTHING, Region, region_of
 from facedial.faces.crop import Crop
-from facedial.faces.geometry import invert, warp, warp_float
+from facedial.faces.geometry import invert, warp_float
 from facedial.faces.mark import EDITED
 from facedial.faces.photo import Photo
 from facedial.faces.sheet import as_bytes
@@ -47,6 +47,8 @@ SURELY, MIN_HAIR = (
 )  # share of hair, and such pixels, from which on the crop shows its colour
 STRIP_PIXELS = 500_000  # of hair that are recoloured at a time
 STRANDS = 0.03  # of the side, around hair
+# Key of a portrait's cache for `hair_colours`.
+HAIR_COLOURS = "hair colours"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +91,9 @@ def paste(
         part, portrait, corner = near.of_photo(photo), near.portrait, near.box[:2]
     else:
         part = photo
+    if onto is not None:
+        # Edits of other faces may have changed what lies around this one.
+        portrait = portrait.seen_in(part)
     found = _changed(model, portrait, change, part, before, residuals)
     if found is None:
         return photo
@@ -127,7 +132,6 @@ def _changed(
             composite.difference,
             soft_mask(crop.pixels.shape[0]),
             loss=DetailLoss(composite.detail_loss, noise, residual),
-            source=portrait.photo,
         )
     found, changed = first, photo
     if any(change.recolour.values()):
@@ -264,21 +268,35 @@ def _mask(regions: Sequence[Region], own: Floats, last: Floats, much: Floats) ->
     return np.asarray(np.max(masks, axis=0), np.float32)
 
 
+def hair_colours(model: Model, portrait: Portrait) -> Floats:
+    """Mean and deviation in CIELAB of a portrait's hair and of its skin, [2, 2, 3]; NaN for none."""
+
+    def measure() -> Floats:
+        classes = parsing.classes_of(model, portrait)
+        found = np.full((2, 2, 3), np.nan, np.float32)
+        for i, name in enumerate(("hair", "skin")):
+            colour = HairColour.of(portrait.crop.pixels, parsing.share(classes, {name}))
+            if colour is not None:
+                found[i] = colour.mean, colour.sd
+        return found
+
+    return portrait.cache.get(HAIR_COLOURS, measure)
+
+
 def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
     """The portrait's hair in `photo` in other colours, and where it lies; None where there is no hair."""
     redrawn = any("hair" in region_of(name).drawn for name in change.drawn_names)
-    if redrawn and photo is not portrait.photo:
+    if redrawn:
         # Hair of another shape: its matte is that of the picture with it.
-        pixels = warp(photo.flattened, portrait.crop.to_photo, model.side)
-        crop = dataclasses.replace(portrait.crop, pixels=pixels)
-        portrait = dataclasses.replace(portrait, photo=photo, crop=crop, cache=Cache())
+        portrait = portrait.seen_in(photo)
     box = parsing.hair_box(model, portrait)
     classes = parsing.classes_of(model, portrait)
     own = parsing.share(classes, {"hair"})
-    source = HairColour.of(portrait.crop.pixels, own)
+    source, skin = (
+        None if np.isnan(one).any() else HairColour(*one) for one in hair_colours(model, portrait)
+    )
     if box is None or source is None:
         return None
-    skin = HairColour.of(portrait.crop.pixels, parsing.share(classes, {"skin"}))
     parts = [(share, _colour(name, skin)) for name, share in change.recolour.items()]
     transfer = Transfer.of(source, mixed(source, parts), sum(change.recolour.values()))
     drawing = model.decode(change.after.values[None])

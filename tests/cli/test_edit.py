@@ -149,6 +149,58 @@ def test_one_face_or_all(facedial: Facedial, two: Path) -> None:
     )
 
 
+def test_each_face_has_settings_of_its_own(facedial: Facedial, two: Path) -> None:
+    first, second = ("--add", "Narrow_Eyes=2"), ("--hair-colour", "#7a3318", "--strength", 0.5)
+    done = facedial("edit", two, "--face", 1, *first, "--face=rightmost", *second, "-o", "both.png")
+    assert (done.code, done.out, done.err) == (0, "both.png\n", "")
+    facedial("edit", two, "--face", 1, *first, "-o", "first.png")
+    facedial("edit", "first.png", "--face", 2, *second, "-o", "in-turn.png")
+    assert np.array_equal(read(Path("both.png")), read(Path("in-turn.png")))
+    with library.Editor.open() as editor:
+        one, other = editor.portraits(library.Photo.open(two), [1, "rightmost"])
+        edits = (
+            library.Edit(shifts={"Narrow_Eyes": 2}),
+            library.Edit(hair_colour="#7a3318", strength=0.5),
+        )
+        made = editor.edited_all([(one, edits[0]), (other, edits[1])])
+    assert np.array_equal(made[-1].photo.pixels, read(Path("both.png")))
+
+
+def test_settings_before_the_first_face_hold_for_all_that_are_named(
+    facedial: Facedial, two: Path
+) -> None:
+    Path("p.json").write_text('{"add": {"Narrow_Eyes": 1}, "strength": 0.5}')
+    common = ("--add", "Narrow_Eyes=2", "--strength", 0.5, "--exactly")
+    own = ("--face", 1, "--face", 2, "--add", "narrow_eyes=1", "--strength", 1)
+    assert facedial("edit", two, *common, *own, "-o", "a.png").code == 0
+    apart = ("--face", 1, "--preset", "p.json", "--add", "Narrow_Eyes=2", "--exactly")
+    apart = (*apart, "--face", 2, "--add", "Narrow_Eyes=1", "--exactly")
+    assert facedial("edit", two, *apart, "-o", "b.png").code == 0
+    assert np.array_equal(read(Path("a.png")), read(Path("b.png")))
+    # With one --face, settings are that face's wherever they stand.
+    for name, words in (("c", (*common, "--face", 2)), ("d", ("--face", 2, *common))):
+        assert facedial("edit", two, *words, "-o", f"{name}.png").code == 0
+    assert np.array_equal(read(Path("c.png")), read(Path("d.png")))
+
+
+def test_faces_that_are_named_twice_or_given_nothing_are_refused(
+    facedial: Facedial, two: Path
+) -> None:
+    smile = ("--set", "Smiling=0")
+    for words, sentence in (
+        (("--face", 2, *smile, "--face", 2), "--face 2 is given twice"),
+        (("--face", "all", *smile, "--face", 2), "--face all names every face"),
+        (("--face", 2, *smile, "--face", 1), "--face 1: nothing to change"),
+        ((*smile, "--face", 1, "--face", "leftmost"), "two.png: 1 and leftmost are one face"),
+        ((*smile, "--face", 1, "--face", 3), "there is no face 3"),
+        ((*smile, "--face", 1, "--face", 2, "--ask"), "--ask is for one face"),
+        ((*smile, "--face", 1, "--face", 2, "--eyes", "1,2,3,4"), "--eyes is for one face"),
+        (("--face", 1, *smile, "--face", 2, "--set", "Smilling=1"), "did you mean Smiling"),
+    ):
+        told(facedial("edit", two, *words), sentence, code=2)
+    assert not Path("two-edited.png").exists()
+
+
 @pytest.mark.usefixtures("few_steps")
 def test_preset_and_what_wins(facedial: Facedial, head: Path) -> None:
     preset = {"set": {"Narrow_Eyes": 1.2}, "keep": ["Male"], "strength": 0.5}
@@ -207,7 +259,7 @@ def test_eyes_where_no_face_is_found(facedial: Facedial, head: Path) -> None:
     told(facedial(*words, "--eyes", "1,2,3", "-o", "e.png"), "--eyes wants four numbers", code=2)
     told(facedial(*words, "--eyes", "1,2,3,nan", "-o", "e.png"), "two eyes are four", code=2)
     told(facedial(*words, "--eyes", "1,2,900,2", "-o", "e.png"), "upside-down.png", code=2)
-    told(facedial(*words, head, "--eyes", "1,2,3,4"), "--eyes is for one photo", code=2)
+    told(facedial(*words, head, "--eyes", "1,2,3,4"), "--eyes is for one face of one photo", code=2)
 
 
 @pytest.mark.parametrize("ending", ["jpg", "webp", "tif", "bmp"])

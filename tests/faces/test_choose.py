@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from facedial.errors import BadRequest
 from facedial.faces import Face
-from facedial.faces.choose import WORDS, choose, parsed
+from facedial.faces.choose import WORDS, choose, choose_each, parsed
 
 from .ramp_faces import face_points
 
@@ -134,3 +134,15 @@ def test_anything_else_is_one_sentence_with_what_is_expected(wrong: object) -> N
     expected = "a face is a number from 1 on, 'all', 'largest', 'leftmost', 'rightmost', or a point"
     assert text.startswith(expected)
     assert len(text) < 250
+
+
+def test_several_faces_are_chosen_in_the_order_given_each_once() -> None:
+    faces = [face(0, 0, 15), face(30, 0, 10), face(60, 0, 5)]
+    chosen = choose_each(faces, ["rightmost", 1, "33,3"])
+    assert [id(one) for one in chosen] == [id(faces[i]) for i in (2, 0, 1)]
+    with pytest.raises(BadRequest, match="photo: 1 and leftmost are one face; name each face once"):
+        choose_each(faces, [1, 2, "leftmost"], "photo")
+    with pytest.raises(BadRequest, match="'all' means every face"):
+        choose_each(faces, [1, "all"])
+    with pytest.raises(BadRequest, match="has 3 faces, so there is no face 4"):
+        choose_each(faces, [1, 4])

@@ -155,6 +155,8 @@ def test_each_face_has_its_own_edit(client: httpx.Client, two_faces: bytes) -> N
     assert np.array_equal(pictures[2][:, :500], pictures[0][:, :500])
     assert np.array_equal(right[2][:, 560:], pictures[1][:, 560:])
     problem(client.post(where, json={"edits": [{"face": 3}]}), 422, "2 faces", "no face 3")
+    twice = {"edits": [one, two, {"face": 1, "set": {"Smiling": 0}}], "view": "photo"}
+    problem(client.post(where, json=twice), 422, "face 1 is given two edits")
 
 
 @pytest.mark.usefixtures("few_steps")

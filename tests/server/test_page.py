@@ -355,6 +355,19 @@ def test_faces_are_outlined_and_each_is_changed_alone(
     assert np.array_equal(shown(page)[:, :half], start[:, :half])
     page.get_by_role("button", name="Face 1").click()
     assert page.locator(".slider.changed").count() == 0
+    first = page.get_by_role("button", name="Face 1", exact=True)
+    expect(first).to_be_visible()
+    expect(page.get_by_role("button", name="Face 2, edited")).to_be_visible()
+    slide(page, "Narrow_Eyes", 3)
+    expect(page.get_by_role("button", name="Face 1, edited")).to_be_visible()
+    with page.expect_download() as coming:
+        page.click("#save")
+    coming.value.save_as(tmp_path / "saved.png")
+    saved, own = (library.Photo.open(one).pixels for one in (tmp_path / "saved.png", path))
+    assert not np.array_equal(saved[:, :450], own[:, :450])
+    assert not np.array_equal(saved[:, 600:], own[:, 600:])
+    page.get_by_role("button", name="Face 2").click()
+    assert page.locator(".slider.changed").count() == 1  # what was set for it is kept
     page.click("#zoom")
     assert shown(page).shape != start.shape
     page.click("#zoom")

@@ -222,7 +222,7 @@ class EditOptions:
         )
         if self.preset is None:
             return own
-        return _over(own, load_preset(self.preset)).checked(names)
+        return over(own, load_preset(self.preset)).checked(names)
 
 
 def load_preset(path: Path) -> Edit:
@@ -236,8 +236,8 @@ def load_preset(path: Path) -> Edit:
         raise BadRequest(f"the preset {path} is no edit: {error}") from error
 
 
-def _over(own: Edit, preset: Edit) -> Edit:
-    """Both edits together; what `own` names is no longer the preset's."""
+def over(own: Edit, preset: Edit) -> Edit:
+    """Both edits together: `own`, and of a preset what it does not name."""
     named = {*own.targets, *own.shifts, *own.keep}
     hair = preset if own.hair_colour is None else own
     return dataclasses.replace(

@@ -196,8 +196,19 @@ def codes_file(path: Path, *, overwrite: bool, coded: bool = False) -> Path:
         raise BadRequest(
             f"coded faces ({FD}) need constriction: pip install 'facedial[fd]', or use a .npz file"
         )
-    if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise BadRequest(
-            ".parquet needs pyarrow: pip install 'facedial[train]', or use a .npz file"
-        )
+    if path.suffix == ".parquet":
+        _check_pyarrow("or use a .npz file")
     return fresh(path, overwrite=overwrite)
+
+
+def table_file(path: Path, *, overwrite: bool) -> Path:
+    """As `fresh`, for a table: refused when its ending or what writes it is missing."""
+    if path.suffix != ".parquet":
+        raise BadRequest(f"this table is written as .parquet, not {path.name!r}")
+    _check_pyarrow("or use --csv")
+    return fresh(path, overwrite=overwrite)
+
+
+def _check_pyarrow(otherwise: str) -> None:
+    if importlib.util.find_spec("pyarrow") is None:
+        raise BadRequest(f".parquet needs pyarrow: pip install 'facedial[parquet]', {otherwise}")

@@ -19,7 +19,8 @@ ESCAPE = "facedial.escape"  # error handler of both text streams
 CONTROL = {"Cc", "Cs", "Zl", "Zp"}
 EXTRAS = {
     "pillow_heif": "facedial[heic]",
-    "imageio_ffmpeg": "facedial[video]",
+    "av": "facedial[video]",
+    "pyarrow": "facedial[parquet]",
     "fastapi": "facedial[serve]",
     "uvicorn": "facedial[serve]",
     "prometheus_client": "facedial[serve]",

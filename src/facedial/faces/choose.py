@@ -15,6 +15,7 @@ MAX_LISTED = 8  # faces that a sentence lists
 
 # A number from 1 on (largest first), one of `WORDS`, or a point in photo pixels.
 Choice: TypeAlias = int | str | tuple[float, float]
+FaceChoice: TypeAlias = int | str  # before it is parsed
 
 
 def parsed(choice: object) -> Choice:
@@ -62,6 +63,25 @@ def choose(faces: Sequence[Face], choice: object, name: str = "the photo") -> li
         raise BadRequest(f"{name} has 0 faces, so none is {meant}")
     ordered = from_left(faces)
     return [ordered[0] if meant == LEFTMOST else ordered[-1]]
+
+
+def choose_each(
+    faces: Sequence[Face], choices: Sequence[object], name: str = "the photo"
+) -> list[Face]:
+    """The face that each choice means, in their order; none may be `"all"`.
+
+    Raises `BadRequest` where two choices mean one face, and as `choose` does.
+    """
+    chosen: list[Face] = []
+    for i, choice in enumerate(choices):
+        if parsed(choice) == ALL:
+            raise BadRequest("'all' means every face, so it cannot be one choice among several")
+        (face,) = choose(faces, choice, name)
+        for other, earlier in zip(choices[:i], chosen, strict=True):
+            if earlier is face:
+                raise BadRequest(f"{name}: {other} and {choice} are one face; name each face once")
+        chosen.append(face)
+    return chosen
 
 
 def from_left(faces: Sequence[Face]) -> list[Face]:

@@ -17,8 +17,11 @@ from facedial.faces.geometry import Points
 from facedial.faces.photo import Photo
 
 CROP_SIDE = 128  # of the crops whose sharpness is compared
-# How far the tip of a nose lies before its eyes, in distances of the eyes: assumed, the same for all.
-NOSE_DEPTH = 0.45
+# How far the tip of a nose lies before its eyes, in distances of the eyes, the same for all: fitted to
+# the yaw that FFHQ's labels give 855 training faces.
+NOSE_DEPTH = 0.64
+# Pitch over the share of the way from eyes to mouth at which the nose is seen: fitted to the same faces.
+PITCH_OF_NOSE = 30.0, -57.0
 COLOUR, OUTLINE = (255, 214, 0), (0, 0, 0)
 # Of what is drawn, in shares of the photo's longer side: readable where a screen shows all of it.
 NUMBER_SHARE, MIN_NUMBER_PX = 1 / 70, 12
@@ -33,10 +36,10 @@ class FaceFacts:
     """Measures of one face of a photo.
 
     `face`: its number, largest first. `box`: x0, y0, x1, y1 in photo pixels. `eye_distance`: in photo
-    pixels. `roll`: clockwise as seen, in degrees. `yaw`: see `rough_yaw`. `sharpness`:
-    `scores.sharpness` of its crop of 128 pixels; more for sharper and for noisier ones. `inside`:
-    share of that crop within the photo. `place`: from left to right, from 1. `score`: the detector's,
-    0..1.
+    pixels. `roll`: clockwise as seen, in degrees. `yaw`, `pitch`: see `rough_yaw`, `rough_pitch`.
+    `sharpness`: `scores.sharpness` of its crop of 128 pixels; more for sharper and for noisier ones.
+    `inside`: share of that crop within the photo. `place`: from left to right, from 1. `score`: the
+    detector's, 0..1.
     """
 
     face: int
@@ -44,6 +47,7 @@ class FaceFacts:
     eye_distance: float
     roll: float
     yaw: float
+    pitch: float
     sharpness: float
     inside: float
     place: int
@@ -74,6 +78,7 @@ def describe(photo: Photo, faces: Sequence[Face]) -> list[FaceFacts]:
                 eye_distance=round(float(np.hypot(*eye_line)), 1),
                 roll=round(math.degrees(math.atan2(eye_line[1], eye_line[0])), 1),
                 yaw=round(rough_yaw(face.landmarks), 1),
+                pitch=round(rough_pitch(face.landmarks), 1),
                 sharpness=round(float(scores.sharpness(crop.pixels[None])[0]), 6),
                 inside=round(crop.inside, 4),
                 place=places[id(face)],
@@ -87,13 +92,28 @@ def rough_yaw(landmarks: Points) -> float:
     """Yaw in degrees from landmarks [5, 2]: 0 frontal, positive with the nose to the right as seen.
 
     Rough: the nose's offset from the middle of the eyes, along the line of the eyes, for a nose
-    `NOSE_DEPTH` before them, seen from far away. It was compared with no measured poses; noses differ,
-    and landmarks in profile are poor.
+    `NOSE_DEPTH` before them, seen from far away. Against the yaw of FFHQ's labels, of 144 faces that
+    were not fitted to: mean error 4.1 degrees, 6.9 beyond 20; correlation 0.94. Landmarks in profile
+    are poor.
     """
     left, right, nose = landmarks[:3]
     eye_line = right - left
     offset = float((nose - (left + right) / 2) @ eye_line / (eye_line @ eye_line))
     return math.degrees(math.atan(offset / NOSE_DEPTH))
+
+
+def rough_pitch(landmarks: Points) -> float:
+    """Pitch in degrees from landmarks [5, 2], negative with the nose down: hardly more than a guess.
+
+    From where the nose is seen between eyes and mouth, which differs as much from person to person:
+    against FFHQ's labels (144 faces) the correlation is 0.29, the mean error 6.5 degrees, and 6.7
+    without looking.
+    """
+    left, right, nose = landmarks[:3]
+    eye_line, middle = right - left, (left + right) / 2
+    down = np.array([-eye_line[1], eye_line[0]])
+    share = float((nose - middle) @ down) / float((landmarks[3:].mean(0) - middle) @ down)
+    return PITCH_OF_NOSE[0] + PITCH_OF_NOSE[1] * share
 
 
 def drawn(photo: Photo, faces: Sequence[Face]) -> Photo:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -129,16 +130,20 @@ def save_frames(
 
 
 def _save_film(frames: Sequence[Pixels], path: Path, per_s: float) -> None:
-    """H.264 by the ffmpeg of the extra `video`."""
+    """H.264 by the extra `video`."""
     try:
-        import imageio_ffmpeg
+        import av
     except ImportError as error:
         raise BadRequest(
             ".mp4 needs one more package; install it with: pip install 'facedial[video]'"
         ) from error
-    height, width = frames[0].shape[:2]
-    writer = imageio_ffmpeg.write_frames(str(path), (width, height), fps=per_s, quality=8)
-    writer.send(None)
-    for frame in frames:
-        writer.send(np.ascontiguousarray(frame))
-    writer.close()
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as film:
+        stream = film.add_stream("libx264", rate=Fraction(per_s).limit_denominator(1000))
+        stream.height, stream.width = frames[0].shape[:2]
+        even = not (stream.width % 2 or stream.height % 2)
+        stream.pix_fmt = "yuv420p" if even else "yuv444p"
+        stream.options = {"crf": "17"}
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            film.mux(stream.encode(picture))
+        film.mux(stream.encode())

@@ -67,7 +67,12 @@ class RenderBody(_Body):
         json_schema_extra={"examples": [{"edits": [{"face": 1, "set": {"Smiling": 1}}]}]},
     )
 
-    edits: list[FaceEdit] = Field([], max_length=64, description="one edit for `view` face")
+    edits: list[FaceEdit] = Field(
+        [],
+        max_length=64,
+        description="one edit for `view` face; for `view` photo those of any of its faces, each once, "
+        "made in this order",
+    )
     view: Literal["face", "photo"] = "face"
     size: Annotated[int, Field(ge=64, le=1024)] = Field(
         512, description="longer side of a face's picture, in pixels"

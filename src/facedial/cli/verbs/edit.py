@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from facedial.cli import asking, options, outputs, streams, workers
+from facedial.cli import asking, by_face, clips, options, outputs, streams, workers
 from facedial.cli.batch import Tally, opened
+from facedial.cli.by_face import FaceSettings
 from facedial.cli.options import DASH, Amount, EditOptions, Eyes, Face, Output
 from facedial.files import WRITABLE
 
@@ -26,19 +28,19 @@ NOTHING = "nothing to change; give --set NAME=0..1, --add NAME=±x or --hair-col
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An edit of photos: of which face, by what method, and what is said about it.
+    """Edits of photos, one for all faces or one for each: of which, by what method, and what is said.
 
     `quiet`: a report in JSON names the results, and identity is computed for it. `ready`: the portraits
     of the only photo, where they are there already.
     """
 
     editor: Editor
-    edit: Edit
+    edits: tuple[Edit, ...]
     method: str
     quality: str
     explain: bool
     strip: bool
-    face: Face = 1
+    face: Face | Sequence[Face] = 1
     eyes: Eyes | None = None
     ending: str | None = None
     overwrite: bool = False
@@ -72,20 +74,17 @@ class Work:
         from facedial.faces.memory import LARGE
 
         result, rows = photo, []
-        # A large photo is not copied, unless faces are read from it after the first edit.
-        large = photo.size[0] * photo.size[1] >= LARGE
-        for portrait in portraits:
+        edits = self.edits if len(self.edits) > 1 else self.edits * len(portraits)
+        pairs = list(zip(portraits, edits, strict=True))
+        # A large photo is not copied, unless a second face is read from it after the first edit.
+        alone = len(pairs) == 1 and photo.size[0] * photo.size[1] >= LARGE
+        all_made = self.editor.edited_all(
+            pairs, method=self.method, quality=self.quality, in_place=alone
+        )
+        for made, edit in zip(all_made, edits, strict=True):
             before_it = result
-            made = self.editor.edited(
-                portrait,
-                self.edit,
-                onto=result,
-                method=self.method,
-                quality=self.quality,
-                in_place=large and (len(portraits) == 1 or result is not photo),
-            )
             result, change = made.photo, made.change
-            rows.append(self._reported(made, name))
+            rows.append(self._reported(made, edit, name))
             if change.implied:
                 streams.warn(asking.also_set(change.implied, name))
             values = self.editor.readings(change)
@@ -102,11 +101,11 @@ class Work:
         shown = strips.edit_strip(self.editor, portraits, result) if self.strip else result
         return shown, rows
 
-    def _reported(self, made: Edited, name: str) -> dict[str, Any]:
+    def _reported(self, made: Edited, edit: Edit, name: str) -> dict[str, Any]:
         """Implied attributes, strength and identity of one face; says what was lowered, or explained."""
-        strength, asked = made.change.edit.strength, self.edit.strength
+        strength, asked = made.change.edit.strength, edit.strength
         # Computed only where somebody reads it.
-        read = self.explain or self.quiet or self.edit.min_identity is not None
+        read = self.explain or self.quiet or edit.min_identity is not None
         identity = made.identity if read else None
         if strength != asked:
             streams.warn(
@@ -116,13 +115,14 @@ class Work:
         elif self.explain and identity is not None:
             streams.tell(f"{name}: identity {identity:.2f}")
         return {
+            "face": made.portrait.number,
             "implied": dict(made.change.implied),
             "strength": strength,
             "identity": identity,
         }
 
 
-@click.command()
+@click.command(cls=by_face.ByFace)
 @click.argument("paths", nargs=-1, required=True, metavar="PHOTO...", type=options.path_or_dash)
 @click.option(
     "--set",
@@ -230,7 +230,9 @@ class Work:
 @options.WORKERS
 @options.MODEL
 @options.THREADS
+@click.pass_context
 def command(
+    ctx: click.Context,
     paths: tuple[Path, ...],
     targets: tuple[Amount, ...],
     shifts: tuple[Amount, ...],
@@ -260,49 +262,82 @@ def command(
     model: str | None,
     threads: int | None,
 ) -> int:
-    """Change faces in PHOTOs; pixels outside the edited faces stay as they are."""
+    """Change faces in PHOTOs; pixels outside the edited faces stay as they are.
+
+    Several faces with settings of their own: --face 1 --set Smiling=1 --face 2 --preset FILE. What stands
+    before the first --face holds for all that are named, unless they have it otherwise.
+    """
     from facedial.editing.learn import Learned
     from facedial.editor import Editor
 
+    parts = by_face.settings(ctx)
+    for_photos = {
+        "--eyes": eyes is not None, "--ask": ask, "--strip": strip, "--json-lines": json_lines,
+        "--format": ending is not None, "--workers": processes is not None,
+    }  # fmt: skip
+    clip = clips.given(paths, for_photos)
+    if clip is not None and clips.is_skipped(clip, out, skip_existing=skip_existing):
+        return 0
     tally = Tally(as_lines=json_lines, keeps_rows=as_json)
     inputs = tally.expand(paths, recursive=recursive, leave_out=out.path if out else None)
     count = workers.count_for(processes, len(inputs.photos))
-    if eyes is not None and len(inputs.photos) > 1:
-        raise click.UsageError("--eyes is for one photo")
-    if ask and (len(inputs.photos) > 1 or face == "all" or DASH in inputs.paths):
+    alone = len(inputs.photos) == 1 and not parts
+    if eyes is not None and not alone:
+        raise click.UsageError("--eyes is for one face of one photo")
+    if ask and (not alone or face == "all" or DASH in inputs.paths):
         raise click.UsageError("--ask is for one face of one photo, which cannot be -")
     asked = EditOptions(
         targets, shifts, keep, strength, exactly, preset, hair_colour, lens_darkness, min_identity
     )
     with Editor.open(model, threads=workers.threads_for(threads, count)) as opened_editor:
         editor = opened_editor.with_learned([Learned.load(path) for path in learned])
-        edit = asked.edit(editor.model.directions.names)
-        editor.check(edit, method, quality)
-        if edit.is_zero and not (ask and edit.strength):
-            raise click.UsageError(NOTHING)
+        chosen = [one.face for one in parts] or face
+        edits = _edits(editor, parts, asked, ask, (method, quality))
+        if clip is not None:
+            meant = list(zip([one.face for one in parts] or [face], edits, strict=True))
+            to = clips.target(clip, out, overwrite=overwrite)
+            done = clips.Job(clip, to, meant, (method, quality), overwrite, explain)
+            return done.run(editor, tally, as_json=as_json)
         plan = outputs.plan(inputs, out, "edited", overwrite=overwrite, skip_existing=skip_existing)
         if ending is not None and DASH not in plan.targets:
             raise click.UsageError("--format is for -o -; a file's format is its ending's")
         if (as_json or json_lines) and DASH in plan.targets:
             raise click.UsageError("--json and -o - both write to standard output; give one")
         tally.skip(plan.skipped)
-        work = Work(editor, edit, method, quality, explain, strip, face, eyes, ending, overwrite)
+        work = Work(editor, edits, method, quality, explain, strip, chosen, eyes, ending, overwrite)
         work = dataclasses.replace(work, quiet=as_json or json_lines)
         if ask and plan.photos:
             ready = editor.portraits(opened(plan.photos[0]), face, eyes)
             answered = _with_answers(work, ready[0], asked)
-            work = dataclasses.replace(work, edit=answered, ready=tuple(ready))
+            work = dataclasses.replace(work, edits=(answered,), ready=tuple(ready))
         tasks = list(zip(plan.photos, plan.targets, strict=True))
         for rows in workers.results(tally, work, tasks, count):
             tally.add(rows)
     return tally.finish(as_json=as_json)
 
 
+def _edits(
+    editor: Editor,
+    parts: list[FaceSettings],
+    asked: EditOptions,
+    ask: bool,
+    method: tuple[str, str],
+) -> tuple[Edit, ...]:
+    """The edit of each face that is given settings of its own, or the one that all options ask for."""
+    names = editor.model.directions.names
+    edits = tuple(one.edit(names) for one in parts) or (asked.edit(names),)
+    for i, edit in enumerate(edits):
+        editor.check(edit, *method)
+        if edit.is_zero and not (ask and edit.strength):
+            raise click.UsageError(f"--face {parts[i].face}: {NOTHING}" if parts else NOTHING)
+    return edits
+
+
 def _with_answers(work: Work, portrait: Portrait, asked: EditOptions) -> Edit:
     """The edit with what is answered about a portrait; what it names already is not asked for."""
     from facedial.editing.request import TARGET_RANGE
 
-    editor, edit = work.editor, work.edit
+    editor, edit = work.editor, work.edits[0]
     probabilities = editor.predict_attributes(portrait)
     names = editor.model.directions.names
     questions = asking.questions_about(names, editor.model.classifier_auc(), probabilities)

@@ -140,16 +140,15 @@ def render_photo(
     method: tuple[str, str],
 ) -> RenderedPicture:
     """The whole photo after edits of (face, edit); `method`: method and quality of `Editor.change`."""
-    picture = opened.photo
-    implied: dict[str, float] = {}
-    kept: dict[int, float] = {}
-    for number, edit in edits:
-        portrait = opened.portrait(number)
-        made = editor.edited(portrait, edit, onto=picture, method=method[0], quality=method[1])
-        implied |= made.change.implied
-        picture = made.photo
-        if made.identity is not None:
-            kept[number] = made.identity
+    asked = [(opened.portrait(number), edit) for number, edit in edits]
+    made = editor.edited_all(asked, method=method[0], quality=method[1])
+    picture = made[-1].photo if made else opened.photo
+    implied = {name: amount for one in made for name, amount in one.change.implied.items()}
+    kept = {
+        number: one.identity
+        for (number, _), one in zip(edits, made, strict=True)
+        if one.identity is not None
+    }
     width, height = picture.size
     return RenderedPicture(picture.encoded(ending), (0, 0, width, height), implied, kept)
 

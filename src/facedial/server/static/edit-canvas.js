@@ -1,7 +1,7 @@
 // The canvas of the Edit tab: its size, the outlines of faces, and what is painted on it.
 
 import { $, element } from "./dom.js";
-import { allRequests, state } from "./edit-state.js";
+import { allRequests, isEdited, state } from "./edit-state.js";
 
 const PREVIEW_SIDE = 384; // pixels of a face's preview at most
 const REGION_ALPHA = 0.5;
@@ -45,7 +45,7 @@ function showOutlines() {
       const [x0, y0, x1, y1] = box || close_up;
       const button = element("button", { type: "button", className: alone ? "alone" : "" });
       if (!alone) button.append(element("span", { textContent: String(number) }));
-      button.setAttribute("aria-label", `Face ${number}`);
+      button.dataset.face = number;
       button.setAttribute("aria-pressed", String(number === state.face));
       Object.assign(button.style, {
         left: `${(100 * x0) / photo.width}%`,
@@ -59,6 +59,16 @@ function showOutlines() {
       return button;
     }),
   );
+  markEdited();
+}
+
+// Faces with edits of their own look so, and are named so.
+export function markEdited() {
+  for (const button of $("outlines").children) {
+    const edited = isEdited(Number(button.dataset.face));
+    button.classList.toggle("edited", edited);
+    button.setAttribute("aria-label", `Face ${button.dataset.face}${edited ? ", edited" : ""}`);
+  }
 }
 
 // `only`: the part of the photo to paint again, in its pixels; all of it where none is given.

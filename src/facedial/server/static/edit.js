@@ -3,7 +3,7 @@
 import { call, picture, post, upload } from "./api.js";
 import { parseAmounts } from "./attributes.js";
 import { $, acceptDrops, attempt, connectFileInput, tell } from "./dom.js";
-import { layOut, paint } from "./edit-canvas.js";
+import { layOut, markEdited, paint } from "./edit-canvas.js";
 import { copyLink, loadPreset, savePhoto, savePreset } from "./edit-files.js";
 import { clearLooks, loadLooks, refreshLooks, startLooks } from "./edit-looks.js";
 import { clearRegion, scheduleRegion, startRegion } from "./edit-region.js";
@@ -27,6 +27,7 @@ export function start(shared) {
   window.addEventListener("facedial:edits", (event) => {
     refreshSliders();
     refreshLooks();
+    markEdited();
     render.requestRender(event.detail.at, event.detail.all);
     scheduleRegion();
   });
@@ -109,7 +110,7 @@ async function show(opened, name, file, sampling) {
   $("link").hidden = sampling === null;
   choose(1);
   const count = opened.faces.length;
-  tell(count === 1 ? "One face found; choose a look or move a slider." : `${count} faces found; choose one, then a look or a slider.`);
+  tell(count === 1 ? "One face found; choose a look or move a slider." : `${count} faces found; choose one, then a look or a slider. Each keeps its own edits.`);
 }
 
 async function bitmapOf(opened, file) {
