@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facedial import detail, glasses, parsing
+from facedial import detail, glasses, hair, parsing
 from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.changes import Change
@@ -28,27 +28,20 @@ from facedial.compose.masks import (
     soft_mask,
 )
 from facedial.compose.monochrome import Tone
-from facedial.compose.recolour import NATURAL, HairColour, Transfer, mixed, recoloured, shading
 from facedial.editing.regions import EVERYTHING, Region, region_of
 from facedial.faces.crop import Crop
 from facedial.faces.geometry import invert, warp_float
 from facedial.faces.mark import EDITED
 from facedial.faces.photo import Photo
-from facedial.faces.sheet import as_bytes
 from facedial.model import FRAME, Model
 from facedial.near import Near
 from facedial.portrait import Portrait
 
 SKIN = ("skin", "brows", "ears")
 LEAST_FILLED = 0.7  # of 256 px that a head has in its photo to be composed at 256 px
-SURELY, MIN_HAIR = (
-    0.9,
-    40,
-)  # share of hair, and such pixels, from which on the crop shows its colour
-STRIP_PIXELS = 500_000  # of hair that are recoloured at a time
+# Share of hair, and pixels with it, from which on the crop shows its colour.
+SURELY, MIN_HAIR = 0.9, 40
 STRANDS = 0.03  # of the side, around hair
-# Key of a portrait's cache for `hair_colours`.
-HAIR_COLOURS = "hair colours"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +129,7 @@ def _changed(
     found, changed = first, photo
     if any(change.recolour.values()):
         changed = photo if found is None else photo.with_part(*found)
-        found = _recoloured(model, portrait, change, changed) or found
+        found = hair.recolour(model, portrait, change, changed) or found
     if change.glasses is not None:
         changed = changed if found is None else changed.with_part(*found)
         found = glasses.put_on(model, portrait, change.glasses, changed) or found
@@ -175,8 +168,8 @@ def composed(
     if all(one.adds_hair for one in regions):
         grown_on = _mask(regions, own, last, np.ones_like(loss))
         on_head = crop[parsing.share(own, {"hair"}) > SURELY]
-        hair = np.median(on_head, 0) if len(on_head) > MIN_HAIR else None
-        after = facial_hair.over_skin(before, after, grown_on, hair)
+        colour = np.median(on_head, 0) if len(on_head) > MIN_HAIR else None
+        after = facial_hair.over_skin(before, after, grown_on, colour)
     # A rim or a fringe that goes takes its detail with it, however the drawing shows what it hid.
     other = np.minimum(parsing.other_classes(own, last), parsing.other_classes(first, last))
     whole = [parsing.replaced(one, own, first, last) for one in regions]
@@ -266,56 +259,6 @@ def _mask(regions: Sequence[Region], own: Floats, last: Floats, much: Floats) ->
     """Where any of the regions may change the crop, [S, S]; `much`: where the drawing changes much."""
     masks = [parsing.region_mask(one, own, last) * (much if one.changed else 1) for one in regions]
     return np.asarray(np.max(masks, axis=0), np.float32)
-
-
-def hair_colours(model: Model, portrait: Portrait) -> Floats:
-    """Mean and deviation in CIELAB of a portrait's hair and of its skin, [2, 2, 3]; NaN for none."""
-
-    def measure() -> Floats:
-        classes = parsing.classes_of(model, portrait)
-        found = np.full((2, 2, 3), np.nan, np.float32)
-        for i, name in enumerate(("hair", "skin")):
-            colour = HairColour.of(portrait.crop.pixels, parsing.share(classes, {name}))
-            if colour is not None:
-                found[i] = colour.mean, colour.sd
-        return found
-
-    return portrait.cache.get(HAIR_COLOURS, measure)
-
-
-def _recoloured(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
-    """The portrait's hair in `photo` in other colours, and where it lies; None where there is no hair."""
-    redrawn = any("hair" in region_of(name).drawn for name in change.drawn_names)
-    if redrawn:
-        # Hair of another shape: its matte is that of the picture with it.
-        portrait = portrait.seen_in(photo)
-    box = parsing.hair_box(model, portrait)
-    classes = parsing.classes_of(model, portrait)
-    own = parsing.share(classes, {"hair"})
-    source, skin = (
-        None if np.isnan(one).any() else HairColour(*one) for one in hair_colours(model, portrait)
-    )
-    if box is None or source is None:
-        return None
-    parts = [(share, _colour(name, skin)) for name, share in change.recolour.items()]
-    transfer = Transfer.of(source, mixed(source, parts), sum(change.recolour.values()))
-    drawing = model.decode(change.after.values[None])
-    drawn = parsing.share(parsing.classes_drawn(model, drawing)[0], {"hair"})
-    shade = shading(portrait.crop.pixels, own, as_bytes(drawing[0]), drawn, transfer)
-    x0, y0, x1, y1 = box
-    pixels = photo.pixels[y0:y1, x0:x1].copy()
-    # In strips, so that a large photo's hair takes little memory as floats.
-    height = max(1, STRIP_PIXELS // (x1 - x0))
-    for top in range(y0, y1, height):
-        strip = (x0, top, x1, min(top + height, y1))
-        layer = parsing.hair_layer(model, portrait, strip, shade, keep=height >= y1 - y0)
-        rows = slice(strip[1] - y0, strip[3] - y0)
-        pixels[rows] = recoloured(pixels[rows], *layer[:2], transfer, layer[2])
-    return pixels, (x0, y0)
-
-
-def _colour(name: str, skin: HairColour | None) -> HairColour:
-    return NATURAL[name].beside(skin) if name in NATURAL else HairColour.parse(name)
 
 
 def _decoded(model: Model, change: Change, before: Floats | None) -> tuple[Floats, Floats]:

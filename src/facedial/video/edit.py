@@ -15,7 +15,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from facedial import identity, render, scores
+from facedial import hair, identity, scores
 from facedial.arrays import Bytes, Floats
 from facedial.changes import Change, change, needs_attributes
 from facedial.codes.attributes import ATTRIBUTES
@@ -79,7 +79,7 @@ class Steps:
 class PersonEdit:
     """An edit of one person: `change`, that of the mean code, and the steps of what is drawn.
 
-    `steps`: None where nothing is drawn. `colours`: of hair and skin (`render.hair_colours`).
+    `steps`: None where nothing is drawn. `colours`: of hair and skin (`hair.colours`).
     `identity`: cosine kept in the clearest frame; None where it is not measured.
     """
 
@@ -153,7 +153,7 @@ def of_person(
     colours = None
     if whole.recolour:
         found = [
-            render.hair_colours(model, _portrait(Crop(pixels, scaling(1, 1), 1.0), code))
+            hair.colours(model, _portrait(Crop(pixels, scaling(1, 1), 1.0), code))
             for pixels, code in zip(good, codes, strict=True)
         ]
         seen = np.isfinite(found).any(0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from facedial import glasses, parsing, render
+from facedial import glasses, hair, parsing
 from facedial.arrays import Floats
 from facedial.changes import Change, recolours_hair
 from facedial.model import Model
@@ -22,7 +22,7 @@ def steady_codes(codes: Floats) -> Floats:
 
 @dataclass(slots=True, eq=False)
 class Steady:
-    """What the frames of one person share. `colours`: `render.hair_colours` for the whole clip."""
+    """What the frames of one person share. `colours`: `hair.colours` for the whole clip."""
 
     colours: Floats | None = None
     _maps: dict[str, Floats] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Steady:
             self._maps[key] = before + np.float32(NEW) * (now - before)
             portrait.cache.put(key, self._maps[key])
         if self.colours is not None:
-            portrait.cache.put(render.HAIR_COLOURS, self.colours)
+            portrait.cache.put(hair.COLOURS, self.colours)
         for shape, values in self._shapes.items():
             portrait.cache.put(shape, values)
 
