@@ -22,6 +22,7 @@ Generator = np.random.Generator
 
 LEAST_SEEN, LEAST_KEPT = 0.5, 0.12  # shares of a box in the picture: below, not sure; not a face
 MOST_COVERED = 0.6  # share of a box that pasted heads may cover; beyond it, the face is not sure
+MORE_HEADS = 0.45  # of the geometric distribution of the number of heads
 NOISE = 1 << 20
 
 
@@ -32,9 +33,9 @@ class SceneConfig:
     `photo_shares`: of photos of groups, of single people, and without faces. `smallest`: size (geometric
     mean of a box's sides) below which a face is not sure. `largest`: of pasted heads, as a share of the
     side. `turned`: any roll, else a roll of `roll` degrees (standard deviation). `pasted`: heads are
-    pasted, up to `most_pasted`; into photos without faces always. `decoy`: shapes of heads filled with
-    background are pasted. `cover`: of each face that something is laid over it. `blur`, `coarse`,
-    `jpeg`, `noise`, `grey`, `dark`: of each picture.
+    pasted, up to `most_pasted`; into photos without faces, unless they stay `empty`. `decoy`: the shape
+    of a head filled with background is pasted. `cover`: of each face that something is laid over it.
+    `blur`, `coarse`, `jpeg`, `noise`, `grey`, `dark`: of each picture.
     """
 
     side: int = 256
@@ -102,15 +103,9 @@ class Scenes:
         faces = _inside(photo.faces.moved(invert(to_photo)), config.side)
         if rng.random() < config.decoy:
             self._decoy(image, faces, rng)
-        heads = 0
-        if not len(faces.middle):
-            heads = 0 if rng.random() < config.empty else 1
-        elif rng.random() < config.pasted:
-            heads = 1
-        if heads:
-            heads = 1 + int(rng.geometric(0.45) - 1)
-        for _ in range(min(heads, config.most_pasted)):
-            faces = self.paste(image, faces, rng)
+        if rng.random() < (config.pasted if len(faces) else 1 - config.empty):
+            for _ in range(min(int(rng.geometric(MORE_HEADS)), config.most_pasted)):
+                faces = self.paste(image, faces, rng)
         self._cover(image, faces, rng)
         sure = faces.sure & (faces.sizes >= config.smallest)
         return Scene(degraded(image, config, rng), faces.but_sure(sure))
