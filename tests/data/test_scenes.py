@@ -25,7 +25,7 @@ GREY, SKIN = 40, 160
 COLOURS = np.array([[255, 0, 0], [0, 0, 255], [255, 255, 0], [255, 0, 255], [0, 255, 255]])
 CLEAN = SceneConfig(
     side=256, photo_shares=(0, 0, 1), turned=1, empty=0, decoy=0, cover=0, blur=0, coarse=0, jpeg=0,
-    noise=0, grey=0, dark=0, pasted_from=70, most_pasted=1,
+    noise=0, grey=0, dark=0, coloured=0, pasted_from=70, most_pasted=1,
 )  # fmt: skip
 
 

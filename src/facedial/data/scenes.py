@@ -34,8 +34,9 @@ class SceneConfig:
     mean of a box's sides) below which a face is not sure. `largest`: of pasted heads, as a share of the
     side. `turned`: any roll, else a roll of `roll` degrees (standard deviation). `pasted`: heads are
     pasted, up to `most_pasted`; into photos without faces, unless they stay `empty`. `decoy`: the shape
-    of a head filled with background is pasted. `cover`: of each face that something is laid over it.
-    `blur`, `coarse`, `jpeg`, `noise`, `grey`, `dark`: of each picture.
+    of a head filled with background is pasted. `coloured`: of photos without faces that get random
+    colours, since those at hand may be grey, and skin is not. `cover`: of each face that something is
+    laid over it. `blur`, `coarse`, `jpeg`, `noise`, `grey`, `dark`: of each picture.
     """
 
     side: int = 256
@@ -49,12 +50,13 @@ class SceneConfig:
     empty: float = 0.25
     most_pasted: int = 6
     decoy: float = 0.25
+    coloured: float = 0.5
     cover: float = 0.25
     blur: float = 0.12
     coarse: float = 0.12
     jpeg: float = 0.3
     noise: float = 0.25
-    grey: float = 0.08
+    grey: float = 0.3
     dark: float = 0.07
 
     def __post_init__(self) -> None:
@@ -100,6 +102,8 @@ class Scenes:
         photo = photos[int(rng.integers(len(photos)))]
         to_photo = self._view(photo, rng)
         image = self._warped(photo, to_photo, rng)
+        if not len(photo.faces):
+            image = self._coloured(image, rng)
         faces = _inside(photo.faces.moved(invert(to_photo)), config.side)
         if rng.random() < config.decoy:
             self._decoy(image, faces, rng)
@@ -143,10 +147,19 @@ class Scenes:
         other = self.backgrounds[int(rng.integers(len(self.backgrounds)))].image
         scale = min(other.size) / side * float(rng.uniform(0.5, 1.0))
         view = similarity(scale, 0.0, np.full(2, side / 2), np.array(other.size) / 2)
-        behind = warped(other, view, side, rng)
+        behind = self._coloured(warped(other, view, side, rng), rng)
         whole = Image.new("L", photo.image.size, 255)
         behind.paste(image, (0, 0), warped(whole, to_photo, side, None))
         return behind
+
+    def _coloured(self, image: Image.Image, rng: Generator) -> Image.Image:
+        """Part of a photo without faces, in random colours or its own."""
+        if not self.config.coloured or rng.random() >= self.config.coloured:
+            return image
+        knots = np.linspace(0, 255, 4)
+        curves = [np.interp(np.arange(256), knots, knots + rng.normal(0, 60, 4)) for _ in range(3)]
+        table = np.rint(np.clip(curves, 0, 255)).astype(int).reshape(-1).tolist()
+        return image.convert("L").convert("RGB").point(table)
 
     def _roll(self, rng: Generator) -> float:
         turned = rng.random() < self.config.turned
@@ -199,7 +212,7 @@ class Scenes:
             return
         zoom = min(photo.image.size) / 256 * float(rng.uniform(0.3, 1.0))
         part = similarity(zoom, 0.0, np.full(2, 127.5), np.array(photo.image.size) / 2)
-        filled = warped(photo.image, part, 256, rng)
+        filled = self._coloured(warped(photo.image, part, 256, rng), rng)
         lay(image, filled, self.heads.opacity(number), to_scene)
 
     def _cover(self, image: Image.Image, faces: FaceBoxes, rng: Generator) -> None:

@@ -31,7 +31,7 @@ MOST_SCENES, MOST_HEADS = 60, 120  # of each kind, and of each store
 # Faces of 20 to 400 px in scenes of 640 px; what is not named is as in training.
 PLAIN = SceneConfig(
     side=640, photo_shares=(0, 0, 1), smallest=LEAST_PX, pasted_from=LEAST_PX, largest=0.625,
-    turned=0, empty=0, decoy=0, cover=0, blur=0, coarse=0, jpeg=0.3, noise=0, grey=0, dark=0,
+    turned=0, empty=0, decoy=0, coloured=0, cover=0, blur=0, coarse=0, jpeg=0.3, noise=0, grey=0, dark=0,
 )  # fmt: skip
 
 
@@ -47,6 +47,7 @@ KINDS = {
     "covered": _kind(cover=1, turned=0.5),
     "dark": _kind(dark=1, turned=0.5),
     "blurred": _kind(blur=1, coarse=0.5, turned=0.5),
+    "grey": _kind(grey=1, turned=0.5),
 }
 
 GOALS = (
