@@ -35,7 +35,7 @@ PARSE_BATCH = 8  # crops parsed together: 27 MB of logits
 DIRECTIONS, PRIOR = "directions.npz", "prior.npz"
 
 # Graphs that a bundle without its own borrows from the package's.
-SHARED = ("detail", "identity", "landmarks", "parser", "reader")
+SHARED = ("detail", "detector", "identity", "landmarks", "parser", "reader")
 # Parts that were made for the codes of one autoencoder, and what they are called in messages. Their facts
 # name that code space as `of`; the prior's file does.
 DEPENDENT = {
@@ -277,6 +277,10 @@ class Model:
     def locate_landmarks(self, patches: Bytes) -> Doubles:
         """Patches uint8 [N, 64, 64, 3] -> five landmarks each [N, 5, 2], (x, y) in patch pixels."""
         return self.holder("landmarks").run("landmarks", patches).astype(np.float64)
+
+    def detect(self, pictures: Bytes) -> Floats:
+        """Pictures uint8 [N, H, W, 3], sides multiples of 64 -> `faces.detector.DetectorCells`."""
+        return self.holder("detector").run("detector", pictures)
 
     def predict_attributes(self, crops: Bytes) -> Floats:
         """Head crops uint8 [N, S, S, 3] -> probabilities of the 40 attributes [N, 40]."""

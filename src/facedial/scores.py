@@ -211,3 +211,17 @@ def _smooth(values: Doubles) -> Doubles:
         raise ValueError(f"SSIM needs sides of {WINDOW} or more, found {values.shape[1:]}")
     down = sum(w * values[:, i : i + height] for i, w in enumerate(weights))
     return np.asarray(sum(w * down[:, :, i : i + width] for i, w in enumerate(weights)))
+
+
+def average_precision(scores: Doubles, hits: NDArray[np.bool_], total: int) -> float:
+    """Area under precision over recall, precision made non-increasing (Pascal VOC 2010), 0..1.
+
+    `scores` [K] of detections; `hits` [K]: which of them are right; `total`: how many there are to find.
+    """
+    if total == 0 or not len(scores):
+        return 0.0
+    order = np.argsort(-scores, kind="stable")
+    right = np.cumsum(hits[order])
+    precision = right / np.arange(1, len(right) + 1)
+    best = np.maximum.accumulate(precision[::-1])[::-1]
+    return float((best * hits[order]).sum() / total)

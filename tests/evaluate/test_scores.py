@@ -192,3 +192,11 @@ def test_frechet_distance_has_its_closed_form() -> None:
     shift = np.square(one.mean(0) - other.mean(0)).sum()
     slow = shift + np.trace(a + b - 2 * np.real(sqrtm(a @ b)))
     assert scores.frechet(one, other) == pytest.approx(slow, rel=1e-6)
+
+
+def test_average_precision_by_hand() -> None:
+    """Of three faces two are found, first and third of the detections: precision 1 and 2/3."""
+    hits, order = np.array([False, True, True]), np.array([0.5, 0.9, 0.1])
+    assert scores.average_precision(order, hits, 3) == pytest.approx((1 + 2 / 3) / 3)
+    assert scores.average_precision(order, np.ones(3, bool), 3) == 1
+    assert scores.average_precision(np.zeros(0), np.zeros(0, bool), 3) == 0

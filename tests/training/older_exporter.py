@@ -26,6 +26,7 @@ def older_exporter() -> Iterator[None]:
         *,
         input_names: Sequence[str],
         output_names: Sequence[str],
+        dynamic_shapes: Sequence[dict[int, Any]],
         **_: Any,
     ) -> SimpleNamespace:
         stream = io.BytesIO()
@@ -36,7 +37,13 @@ def older_exporter() -> Iterator[None]:
             dynamo=False,
             input_names=input_names,
             output_names=output_names,
-            dynamic_axes={name: {0: "batch"} for name in (*input_names, *output_names)},
+            dynamic_axes={
+                **{name: {0: "batch"} for name in output_names},
+                **{
+                    name: {axis: "batch" if axis == 0 else f"{name}-{axis}" for axis in axes}
+                    for name, axes in zip(input_names, dynamic_shapes, strict=True)
+                },
+            },
             do_constant_folding=False,
             # Otherwise batch norms are folded into the weights before them, whose names then go.
             training=torch.onnx.TrainingMode.PRESERVE,

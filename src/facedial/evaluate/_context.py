@@ -30,7 +30,8 @@ class EvaluationContext:
     pictures of each group. `teacher`: ONNX file of the YuNet face detector. `models`: name ->
     bundle, to compare. `judge`: bundle of the independent attribute classifier. `identity`: ONNX
     file of a face embedding. `sets`: table of smiling and sad photos (CSV: file, set).
-    `parse_teachers`: folder of the parser's teacher networks.
+    `parse_teachers`: folder of the parser's teacher networks. `photos`: folder of photos with boxes of
+    their faces, and of photos without faces. `detectors`: folder of other face detectors.
     """
 
     editor: Editor
@@ -44,6 +45,8 @@ class EvaluationContext:
     identity: Path | None = None
     sets: Path | None = None
     parse_teachers: Path | None = None
+    photos: Path | None = None
+    detectors: Path | None = None
     _pca: Pca | None = field(default=None)
 
     @property

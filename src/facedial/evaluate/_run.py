@@ -42,6 +42,8 @@ class EvaluationConfig:
     identity: Path | None = None
     sets: Path | None = None
     parse_teachers: Path | None = None
+    photos: Path | None = None
+    detectors: Path | None = None
     add: bool = False
 
 
@@ -84,6 +86,8 @@ def run(config: EvaluationConfig) -> Iterator[str]:
             identity=config.identity,
             sets=config.sets,
             parse_teachers=config.parse_teachers,
+            photos=config.photos,
+            detectors=config.detectors,
         )
         for name, module in zip(names, modules, strict=True):
             start = time.perf_counter()

@@ -73,6 +73,17 @@ from facedial.cli import options, streams
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder of the parser's teacher networks: measure the teacher of classes too.",
 )
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of detect.parquet (photos with boxes of their faces) and negatives.parquet (without "
+    "faces): measure detection on them.",
+)
+@click.option(
+    "--detectors",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of YuNet's and SCRFD's ONNX files: measure their detection too.",
+)
 @click.option("--add", is_flag=True, help="Keep figures in --out that are not measured again.")
 @click.option("--seed", default=0, show_default=True)
 @options.MODEL
@@ -89,6 +100,8 @@ def command(
     identity: Path | None,
     sets: Path | None,
     parse_teachers: Path | None,
+    photos: Path | None,
+    detectors: Path | None,
     add: bool,
     model: str | None,
 ) -> None:
@@ -109,6 +122,8 @@ def command(
         identity=identity,
         sets=sets,
         parse_teachers=parse_teachers,
+        photos=photos,
+        detectors=detectors,
         add=add,
     )
     for line in _run.run(config):
