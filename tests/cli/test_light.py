@@ -26,7 +26,7 @@ for words in (["--help"], *([verb, "--help"] for verb in folder.names(VERBS))):
 WITHOUT_EXTRAS = """
 import sys
 for name in ("torch", "lightning_fabric", "pyarrow", "onnx", "safetensors", "matplotlib",
-             "fastapi", "starlette", "uvicorn", "prometheus_client", "av"):
+             "fastapi", "starlette", "uvicorn", "prometheus_client", "av", "constriction"):
     sys.modules[name] = None
 import dlib
 detector = dlib.get_frontal_face_detector()
@@ -59,7 +59,8 @@ run("demo", photo, "--no-show")
 run("models", "check")
 run("learn", "x", "--with", "list.txt", "--without", "list.txt")
 run("encode", photo, "-o", "c.parquet")
-run("edit", "clip.mp4", "--set", "Narrow_Eyes=1.2")
+run("encode", photo, "-o", "c.fd")
+run("edit", "clip.mp4", "--set", "Smiling=1")
 run("train", "autoencoder", "--data", "store")
 run("export", "run", "-o", "bundle")
 run("prepare", ".", "-o", "store")
@@ -125,15 +126,16 @@ def test_use_needs_no_extras_and_the_rest_names_them(tmp_path: Path, head: Path)
         words, _, rest = part.partition("\n")
         *said, code = rest.splitlines()
         runs[" ".join(words.split()[:1] + words.split()[-1:])] = (code, said)
-    assert len(runs) == 17
+    assert len(runs) == 18
     for name, (code, said) in list(runs.items())[:10]:
         assert (code, said) == ("EXIT 0", []), name
     extras = {"serve": "serve", "encode": "parquet", "edit": "video"}
+    coded = "encode c.fd"
     for name, (code, said) in list(runs.items())[10:]:
         assert code in ("EXIT 1", "EXIT 2"), name
         assert len(said) == 1, name
         if name != "learn list.txt":
-            extra = extras.get(name.split()[0], "train")
+            extra = "fd" if name == coded else extras.get(name.split()[0], "train")
             assert f"pip install 'facedial[{extra}]'" in said[0], (name, said)
     assert sorted(p.name for p in tmp_path.iterdir() if p.suffix == ".parquet") == []
 

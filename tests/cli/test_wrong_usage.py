@@ -68,7 +68,7 @@ WRONG_USES = [
     (["faces", "HEAD", "--skip-existing"], "are for what -o saves; give -o"),
     (["faces", "HEAD", "-o", "boxes.txt"], "cannot write boxes.txt: use one of"),
     (["encode", "HEAD"], "Missing option '-o' / '--out'"),
-    (["encode", "HEAD", "-o", "x.txt"], "codes are written as .npz or .parquet"),
+    (["encode", "HEAD", "-o", "x.txt"], "codes are written as .npz, .parquet or .fd"),
     (["attributes", "HEAD", "--json", "--csv"], "choose one of --json, --json-lines"),
     (["morph", "HEAD"], "Missing argument 'LAST'"),
     (["morph", "HEAD", "HEAD", "-o", "x.avi"], "x.avi must end in one of .gif, .webp, .png, .mp4"),

@@ -281,7 +281,7 @@ def command(
     tally = Tally(as_lines=json_lines, keeps_rows=as_json)
     inputs = tally.expand(paths, recursive=recursive, leave_out=out.path if out else None)
     count = workers.count_for(processes, len(inputs.photos))
-    alone = len(inputs.photos) == 1 and not parts
+    alone = len(inputs.photos) < 2 and not parts
     if eyes is not None and not alone:
         raise click.UsageError("--eyes is for one face of one photo")
     if ask and (not alone or face == "all" or DASH in inputs.paths):
