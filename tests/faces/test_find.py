@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -114,6 +116,17 @@ def test_one_face_found_twice_is_one_face():
 
     faces = find(PHOTO, detector, RampLandmarks(SIZE, [points]))
     assert [face.score for face in faces] == [0.9]
+
+
+def test_a_part_of_a_face_is_no_face():
+    large, eye = face_points((240, 200), 90.0), face_points((205, 205), 20.0)
+
+    def detector(pixels):
+        found = RampDetector(SIZE, [large, eye])(pixels)
+        return [replace(one, score=score) for one, score in zip(found, (0.9, 0.8), strict=True)]
+
+    (face,) = find(PHOTO, detector, RampLandmarks(SIZE, [large]))
+    assert_allclose(face.landmarks, large, atol=1)
 
 
 def test_landmarks_outside_the_box_are_not_believed():

