@@ -196,10 +196,12 @@ def of_calls(editor: "Editor", photo: "Photo", model: str | None, threads: int) 
 
     from facedial import Edit
     from facedial import Editor as Opened
-    from facedial.faces.dlib_detector import DlibDetector
+    from facedial.faces import NetworkDetector
+    from facedial.faces.detector import shrunk
 
     rng = np.random.default_rng(0)
-    used, detector = editor.model, DlibDetector()
+    used = editor.model
+    detector = NetworkDetector(used.detect)
     size = used.dimensions
     portrait = editor.read(photo)[0]
     crop, side = Image.fromarray(portrait.crop.pixels), used.side
@@ -235,10 +237,16 @@ def of_calls(editor: "Editor", photo: "Photo", model: str | None, threads: int) 
     return [
         timed("open", opened, "SHA-256 of the bundle's files", hashed),
         timed(
+            "detect",
+            lambda: detector(shrunk(photo.pixels, 640)),
+            "Pillow: the photo shrunk to 640 px",
+            lambda: Image.fromarray(photo.pixels).resize((640, 640), Image.Resampling.BILINEAR),
+        ),
+        timed(
             "read",
             lambda: editor.read(photo),
-            "dlib's detector alone",
-            lambda: detector(photo.pixels),
+            "the detector alone",
+            lambda: detector(shrunk(photo.pixels, 640)),
         ),
         timed(
             "render",

@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,25 +143,15 @@ def known_sessions() -> Callable[..., object]:
     return session
 
 
-@pytest.fixture(scope="session")
-def known_detector() -> Callable[[], object]:
-    """dlib's detector of faces, made once: it takes half a second."""
-    from dlib import get_frontal_face_detector
-
-    return cache(get_frontal_face_detector)
-
-
 @pytest.fixture(autouse=True)
 def _opened_once(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     known_sessions: Callable[..., object],
-    known_detector: Callable[[], object],
 ) -> None:
-    """Graphs and the detector are loaded once a process, but where loading them is what is tested."""
+    """Graphs are loaded once a process, but where loading them is what is tested."""
     if request.path.parent.name not in ("runtime", "faces"):
         monkeypatch.setattr("onnxruntime.InferenceSession", known_sessions)
-        monkeypatch.setattr("dlib.get_frontal_face_detector", known_detector)
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ class Editor:
     ) -> "Editor":
         """Editor of a bundle: a folder, an installed name, or the default (None); see `Model.open`.
 
-        `detector`: the package's where None, made when first needed.
+        `detector`: the model's where None.
         """
         model = Model.open(path, threads=threads, strict=strict)
         return Editor(model, PortraitReader(model, detector))

@@ -14,6 +14,7 @@ from facedial.detail import decode
 from facedial.errors import BadRequest
 from facedial.faces.choose import FaceChoice, choose, choose_each, parsed
 from facedial.faces.crop import Crop, align, head_template
+from facedial.faces.detector import NetworkDetector
 from facedial.faces.face import Detector, Face
 from facedial.faces.find import face_from_eyes, find
 from facedial.faces.geometry import apply, invert, scaling, warp
@@ -66,18 +67,15 @@ class Portrait:
 
 @dataclass(slots=True)
 class PortraitReader:
-    """Finds faces and encodes them. `detector`: the package's where None, made when first needed."""
+    """Finds faces and encodes them. `detector`: the model's where None."""
 
     model: Model
     detector: Detector | None = None
 
     def faces(self, photo: Photo) -> list[Face]:
         """Faces of a photo, largest first; raises `NoFaceFound`."""
-        if self.detector is None:
-            from facedial.faces.dlib_detector import DlibDetector
-
-            self.detector = DlibDetector()
-        return find(photo, self.detector, self.model.locate_landmarks)
+        detector = self.detector or NetworkDetector(self.model.detect)
+        return find(photo, detector, self.model.locate_landmarks)
 
     def portraits(
         self,

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = "numpy torch PIL onnxruntime dlib rich pyarrow lightning_fabric fastapi uvicorn"
+HEAVY = "numpy torch PIL onnxruntime rich pyarrow lightning_fabric fastapi uvicorn"
 
 LIGHT = f"""
 import sys
@@ -28,9 +28,6 @@ import sys
 for name in ("torch", "lightning_fabric", "pyarrow", "onnx", "safetensors", "matplotlib",
              "fastapi", "starlette", "uvicorn", "prometheus_client", "av", "constriction"):
     sys.modules[name] = None
-import dlib
-detector = dlib.get_frontal_face_detector()
-dlib.get_frontal_face_detector = lambda: detector  # making one takes half a second
 from functools import partial
 from facedial import changes, generation, strips
 strips.DEMO_FACES, strips.DEMO_EDITS = 1, ("Smiling",)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from facedial.faces import HEAD_TEMPLATE, Detection, Photo
-from facedial.faces.find import BOX_BELOW_EYES, BOX_SIDE
+from facedial.faces.detector import roll
+from facedial.faces.face_boxes import FaceBoxes
 from facedial.faces.geometry import Affine, Floats, Points, UInt8, apply, invert, similarity
 
 BLUE = 200
@@ -74,13 +75,12 @@ class RampLandmarks:
 
 @dataclass
 class RampDetector:
-    """Finds faces as dlib would: upright, large enough, with some air around."""
+    """Finds faces as the network would: at any roll, large enough, with some air around."""
 
     size: tuple[int, int]
     faces: list[Points]
     score: float = 0.9
-    least_px: float = 70.0
-    most_tilt: float = 20.0
+    least_px: float = 40.0
     air: float = 0.0
     shapes: list[tuple[int, int]] = field(default_factory=list)
 
@@ -92,15 +92,14 @@ class RampDetector:
             return []
         detections = []
         for points in self.faces:
-            p = apply(to_picture, points)
-            across = p[1] - p[0]
-            side = BOX_SIDE * float(np.hypot(*across))
-            down = np.array([-across[1], across[0]])
-            middle = p[:2].mean(axis=0) + BOX_BELOW_EYES * down
-            box = np.concatenate([middle + 0.5 - side / 2, middle + 0.5 + side / 2])
+            own = apply(to_picture, points)
+            box = FaceBoxes.of_landmarks(own[None]).boxes[0]
+            side = float(np.sqrt((box[2:] - box[:2]).prod()))
             room = min(box[:2].min(), pixels.shape[1] - box[2], pixels.shape[0] - box[3])
-            if side >= self.least_px and abs(tilt(p)) <= self.most_tilt and room >= self.air * side:
-                detections.append(Detection(box, self.score))
+            if side >= self.least_px and room >= self.air * side:
+                # A detector's landmarks are rough.
+                near = own + 0.04 * side * np.array([[1, 0], [0, 1], [-1, 0], [0, -1], [1, 1]])
+                detections.append(Detection(box, self.score, roll(near), near))
         return detections
 
 

@@ -41,6 +41,7 @@ def test_golden_numbers_agree(opened: Bundle) -> None:
         "guide",
         "identity",
         "detail",
+        "detector",
         "landmarks",
         "parser",
         "reader",

@@ -26,7 +26,7 @@ EXTRAS = {
     "prometheus_client": "facedial[serve]",
     "starlette": "facedial[serve]",
 }
-CORE = {"numpy", "PIL", "onnxruntime", "dlib", "rich"}
+CORE = {"numpy", "PIL", "onnxruntime", "rich"}
 STDIN_NAME = "standard input"
 
 

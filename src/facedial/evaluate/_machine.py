@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("facedial", "numpy", "Pillow", "onnxruntime", "dlib-bin", "torch")
+PACKAGES = ("facedial", "numpy", "Pillow", "onnxruntime", "torch")
 
 
 @dataclass(frozen=True, slots=True)

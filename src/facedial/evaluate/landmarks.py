@@ -10,7 +10,7 @@ from facedial.data.teacher import Points, Teacher
 from facedial.errors import NoFaceFound
 from facedial.evaluate._context import EvaluationContext, evenly
 from facedial.evaluate._rows import Goal, Row
-from facedial.faces.find import BOX_BELOW_EYES, BOX_SIDE
+from facedial.faces.face_boxes import FaceBoxes
 from facedial.faces.landmarks import locate
 from facedial.faces.photo import Photo
 
@@ -81,9 +81,10 @@ def _by_network(
     found = []
     for row, truth in zip(rows, labels, strict=True):
         eyes = np.linalg.norm(truth[1] - truth[0])
-        side = BOX_SIDE * eyes * np.exp(rng.normal(0, 0.1))
-        middle = truth[:2].mean(0) + [0, BOX_BELOW_EYES * eyes] + rng.normal(0, 0.1, 2) * eyes
-        box = np.concatenate([middle - side / 2, middle + side / 2])
+        own = FaceBoxes.of_landmarks(truth[None]).boxes[0]
+        half = (own[2:] - own[:2]) / 2 * np.exp(rng.normal(0, 0.1))
+        middle = (own[:2] + own[2:]) / 2 + rng.normal(0, 0.1, 2) * eyes
+        box = np.concatenate([middle - half, middle + half])
         found.append(locate(store.pixels[row], box, context.editor.model.locate_landmarks))
     return found
 

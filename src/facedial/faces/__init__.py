@@ -10,7 +10,7 @@ as seen in the image.
 """
 
 from facedial.faces.crop import FRAMES, HEAD_TEMPLATE, Crop, align, head_template
-from facedial.faces.dlib_detector import DlibDetector
+from facedial.faces.detector import NetworkDetector
 from facedial.faces.face import Detection, Detector, Face, Landmarker
 from facedial.faces.find import DETECTION_STAGES, face_from_eyes, find
 from facedial.faces.geometry import warp, warp_float
@@ -27,9 +27,9 @@ __all__ = [
     "Crop",
     "Detection",
     "Detector",
-    "DlibDetector",
     "Face",
     "Landmarker",
+    "NetworkDetector",
     "Photo",
     "align",
     "face_from_eyes",

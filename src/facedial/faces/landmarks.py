@@ -44,14 +44,22 @@ def patch_of(box: Floats, angle: float = 0.0) -> Affine:
 
 
 def locate(
-    pixels: UInt8, box: Floats, landmarker: Landmarker, passes: int = 2, angle: float = 0.0
+    pixels: UInt8,
+    box: Floats,
+    landmarker: Landmarker,
+    passes: int = 2,
+    angle: float = 0.0,
+    near: Points | None = None,
 ) -> Floats:
     """Landmarks [5, 2] in photo pixels of the face in `box`, rotated clockwise by `angle` degrees.
 
-    The first pass crops the box, each later one aligns the landmarks of the pass before to
-    `PATCH_TEMPLATE`.  Stops at landmarks that are not `plausible` and returns them.
+    The first pass crops the box, or aligns the landmarks `near` where a detector has found some; each
+    later one aligns the landmarks of the pass before to `PATCH_TEMPLATE`.  Stops at landmarks that are
+    not `plausible` and returns them.
     """
     to_photo = patch_of(box, angle)
+    if near is not None and plausible(near):
+        to_photo = fit_similarity(PATCH_TEMPLATE, near)
     points = np.empty((5, 2))
     for _ in range(passes):
         patch = warp(pixels, to_photo, LANDMARK_PATCH)
@@ -65,14 +73,17 @@ def locate(
 def plausible(landmarks: Floats) -> bool:
     """Whether landmarks [5, 2] can be a face's: finite, eyes apart, not mirrored, not collinear.
 
-    A face whose eyes are less than `MIN_EYE_PX` apart is too small to edit.
+    A face whose eyes are less than `MIN_EYE_PX` apart, and no further from the mouth, is too small to
+    edit.
     """
     if not np.isfinite(landmarks).all():
         return False
     eye_line = landmarks[1] - landmarks[0]
-    if float(np.hypot(*eye_line)) < MIN_EYE_PX:
-        return False
     eyes_to_mouth = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)
+    if max(float(np.hypot(*eye_line)), float(np.hypot(*eyes_to_mouth))) < MIN_EYE_PX:
+        return False
+    if float(np.hypot(*eye_line)) < 1e-6:
+        return False
     # Distance of the mouth below the eyes, in eye distances: about 1 in a frontal face.
     mouth_depth = float(eye_line[0] * eyes_to_mouth[1] - eye_line[1] * eyes_to_mouth[0]) / float(
         eye_line @ eye_line
