@@ -134,17 +134,17 @@ class Task:
                 best[which[i]] = i
             down = np.degrees(np.arctan2(-faces.down[:, 0], faces.down[:, 1]))
             for j in np.flatnonzero(faces.sure):
-                off = turned = np.nan
+                away = apart = np.nan
                 if best[j] >= 0 and np.isfinite(faces.landmarks[j]).all():
                     points = landmarks[best[j]]
-                    off = (
+                    away = (
                         np.linalg.norm(points - faces.landmarks[j], axis=1).mean() / faces.sizes[j]
                     )
                     own = points[3:].mean(0) - points[:2].mean(0)
-                    turned = abs(
+                    apart = abs(
                         (np.degrees(np.arctan2(-own[0], own[1])) - down[j] + 180) % 360 - 180
                     )
-                rows.append((best[j] >= 0, faces.sizes[j], abs(down[j]), off, turned))
+                rows.append((best[j] >= 0, faces.sizes[j], abs(down[j]), away, apart))
         table = np.array(rows, np.float64).reshape(-1, 5)
         found, sizes, rolls, off, turned = table.T
 
