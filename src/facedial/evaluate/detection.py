@@ -61,9 +61,8 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
 
     Recall in the test part of the photos with hand-drawn boxes (those of at least 20 px), and in
     composites: heads of test people, 20 to 400 px, pasted into the test part of the photos without
-    faces. A face counts as found with an overlap of at least 0.4. `pose_error`: median error of the
-    roll in composites, in degrees. Needs the context's `photos`; with `detectors` also of YuNet and
-    SCRFD at a score of 0.5, in the photo shrunk or enlarged to 640 px.
+    faces. A face counts as found with an overlap of at least 0.4. Needs the context's `photos`; with
+    `detectors` also of YuNet and SCRFD at a score of 0.5, in the photo shrunk or enlarged to 640 px.
     """
     if context.photos is None:
         return
