@@ -242,7 +242,7 @@ def test_in_strips_an_edit_is_the_same(
 ) -> None:
     portrait = dataclasses.replace(portrait, cache=Cache())
     whole = editor.render(portrait, {name: 1}, quality=FAST)
-    monkeypatch.setattr("facedial.render.STRIP_PIXELS", 8_000)
+    monkeypatch.setattr("facedial.hair.STRIP_PIXELS", 8_000)
     monkeypatch.setattr("facedial.glasses.STRIP_PIXELS", 8_000)
     portrait = dataclasses.replace(portrait, cache=Cache())
     strips = editor.render(portrait, {name: 1}, quality=FAST)

@@ -155,7 +155,9 @@ def test_each_face_has_settings_of_its_own(facedial: Facedial, two: Path) -> Non
     assert (done.code, done.out, done.err) == (0, "both.png\n", "")
     facedial("edit", two, "--face", 1, *first, "-o", "first.png")
     facedial("edit", "first.png", "--face", 2, *second, "-o", "in-turn.png")
-    assert np.array_equal(read(Path("both.png")), read(Path("in-turn.png")))
+    # The second face is found anew in the first one's result, a fraction of a pixel away.
+    apart = np.abs(read(Path("both.png")).astype(int) - read(Path("in-turn.png")))
+    assert apart.max() <= 4 and apart.mean() < 0.01
     with library.Editor.open() as editor:
         one, other = editor.portraits(library.Photo.open(two), [1, "rightmost"])
         edits = (
