@@ -83,6 +83,8 @@ def test_a_killed_worker_costs_its_photo_alone(capsys: pytest.CaptureFixture[str
 
 def test_an_interruption_leaves_neither_processes_nor_files(tmp_path: Path) -> None:
     program = (
+        # A shell's background jobs ignore interruptions, and so would this.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import sys; from pathlib import Path; from facedial.cli import workers\n"
         "from facedial.cli.batch import Tally; from cli.test_workers import slow\n"
         "tasks = [(Path(sys.argv[1]) / f'{i}.jpg', None) for i in range(4)]\n"

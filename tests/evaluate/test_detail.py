@@ -63,7 +63,10 @@ def test_quarters_are_those_of_the_picture() -> None:
     assert np.array_equal(found[2], pictures[0, 128:, :128])
 
 
-def test_pictures_show_each_person_twice(context: EvaluationContext) -> None:
+def test_pictures_show_each_person_twice(
+    context: EvaluationContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detail, "SHOWN_EDITS", detail.SHOWN_EDITS[:2])
     first, sheet = detail.show(context)
     assert first.pixels.shape[1] > 8 * 256
     across = len(detail.SHOWN_EDITS) + 1
