@@ -17,6 +17,8 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
 
+LUMA: Floats = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue: ITU-R BT.601
+
 
 def load_arrays(path: Path | BinaryIO, only: str | None = None) -> dict[str, NDArray[Any]]:
     """All arrays of an `.npz` file, or of one that is open already, or `only` that one.

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from facedial.arrays import Floats
+from facedial.arrays import LUMA, Floats
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 DARKEST = 0.04  # share of the region, where luma falls most, that shows the hair's colour
 LEAST_DROP = 18.0  # mean drop of luma there, in levels, below which no hair is added
 DENSEST = 0.88  # of hair: skin is seen through any beard

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from facedial.arrays import Bytes, Doubles, Floats
+from facedial.arrays import LUMA, Bytes, Doubles, Floats
 from facedial.compose.masks import box_mean, smoothstep
 from facedial.faces.crop import head_template
 from facedial.faces.geometry import Affine, apply, invert
@@ -46,7 +46,6 @@ DARKEST, FADING = (
 )  # share of the light that dark lenses absorb at the top, less at the bottom
 SHEEN, SHEEN_CLEAR = 20.0, 3.0  # levels that a lens reflects: when dark, and when clear
 LIGHT = 170.0  # luma of skin in whose light the levels above are given
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from facedial.arrays import Floats
+from facedial.arrays import LUMA, Floats
 from facedial.compose.masks import box_mean
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 MOST = 1.1  # of the saturation before
 REACH = 2  # pixels to each side over which hues are averaged
 

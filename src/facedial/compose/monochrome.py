@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from facedial.arrays import Bytes, Doubles, Floats
+from facedial.scores import LUMA
 
-LUMA = np.array([0.299, 0.587, 0.114])
 DEGREE = 2  # of the polynomial that gives a colour for each luma
 ROWS = 256  # at once, so that large photos take little memory
 LARGEST_RESIDUAL = 2.0  # levels, root mean square: JPEG's noise in a grey photo stays below

@@ -10,10 +10,11 @@ from PIL import Image, features
 from facedial import scores
 from facedial.coded import CODER, coder_of
 from facedial.codes.code import Code
-from facedial.codes.entropy import STEPS
+from facedial.codes.entropy import STEPS, Coder
 from facedial.evaluate._context import EvaluationContext, evenly
 from facedial.evaluate._rows import Picture, Row
 from facedial.faces import sheet
+from facedial.model import Model
 
 Bytes = NDArray[np.uint8]
 TARGETS = 24.0, 26.0  # dB
@@ -35,15 +36,17 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     PSNR of each face, decoded and rounded, by the MSE decoder. Means are over the faces that `.fd` brings
     to that PSNR, whose share is `coded_reached`; formats reach it for all of them, or have no row.
     """
-    if not context.editor.model.bundle.has_file(CODER):
+    model = context.editor.model
+    if not model.bundle.has_file(CODER):
         return
+    coder = coder_of(model)
     for store in context.head:
         rows = evenly(context.rows(store, "unseen"), FACES)
         if not len(rows):
             continue
         sizes: dict[tuple[str, float], list[float]] = {}
         for row in rows:
-            for name, level in _ways(context, store.pixels[row]).items():
+            for name, level in _ways(model, coder, store.pixels[row]).items():
                 for target in TARGETS:
                     found = smallest(level, store.pixels[row], target)
                     sizes.setdefault((name, target), []).append(np.nan if found is None else found)
@@ -59,9 +62,9 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
                     yield Row.of("coded_bytes", label, data, own[reached], "bytes", people[reached])
 
 
-def _ways(context: EvaluationContext, crop: Bytes) -> dict[str, Coded]:
-    model = context.editor.model
-    coder, (values,) = coder_of(model), model.encode(crop[None])
+def _ways(model: Model, coder: Coder, crop: Bytes) -> dict[str, Coded]:
+    """The ways to write a crop: as a coded face, and in each format that Pillow has here."""
+    (values,) = model.encode(crop[None])
     code = Code(values, model.space)
 
     def face(level: int) -> tuple[int, Bytes]:
@@ -117,7 +120,7 @@ def show(context: EvaluationContext) -> Iterator[Picture]:
         for most in (60, 120, 240):
             read = [coder.read(coder.best(code, most)).code for code in codes]
             lines += [*model.decode_bytes(read)]
-        lines += [_ways(context, crop)["WEBP"](1)[1] for crop in crops]
+        lines += [_ways(model, coder, crop)["WEBP"](1)[1] for crop in crops]
         title = (
             f"{context.data(store, 'unseen')}: crop; 60, 120, 240 bytes; WebP of the lowest quality"
         )

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
+from facedial.arrays import LUMA
 from facedial.faces.geometry import UInt8
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,6 @@ MODES = {1: "L", 3: "RGB", 4: "CMYK"}  # by channels
 PROFILE_SPACES = {1: "GRAY", 3: "RGB", 4: "CMYK"}
 STRIP_PIXELS = 1 << 20  # converted at a time, so that a large photo needs no copy of itself
 WIDE = 257  # from a byte to 16 bits
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's mode L
 # Levels of an edit at which nothing remains of what a photo's sample has beyond its sRGB value.
 REPLACED = 64.0
 INKS = 4  # channels
