@@ -135,10 +135,13 @@ def change(
         lowers = _amount(part, name, attributes) < 0
         if lowers:
             own_method = model.edit_table.lowering.get(name, own_method)
+        # Glasses that are put on take their shape from the distilled editor: so does the code.
+        puts_on = name == GLASSES and not lowers and method == BEST and recolours_hair(model)
+        measured = model.edit_table.quality(name, method, quality, lowers=lowers)
         flow = flow_edit(
             model,
             own_method,
-            model.edit_table.quality(name, method, quality, lowers=lowers),
+            FAST if puts_on else measured,
             cache=cache,
             mask=model.masks.mask(name, own_method.mask_threshold),
         )
@@ -148,7 +151,6 @@ def change(
             now = attributes[other]
             if abs(arrived - now) >= abs(implied.get(other, now) - now):
                 implied[other] = arrived
-        puts_on = name == GLASSES and not lowers and method == BEST and recolours_hair(model)
         if name == GLASSES:
             glasses = _put_on(model, code, edit, attributes, cache) if puts_on else None
         composed |= {name} if puts_on else set()

@@ -52,12 +52,22 @@ def test_a_step_is_that_of_the_closed_form(name: str, amount: float, moved: floa
     assert_allclose(flow_edit().step(face(), SOURCE, name, amount, {}), expected, atol=0.03)
 
 
-def test_a_face_inverted_and_reconstructed_is_the_same_face() -> None:
+def test_a_way_back_begins_steps_forward_where_the_flow_passes() -> None:
+    """Under its own condition a face's x_t - t m is proportional to sd(t)."""
     editor, latents = flow_edit(), to_latents(face())
-    inverted = editor.invert(latents, SOURCE[None])
-    same = editor.reconstruct(inverted, SOURCE[None])
-    assert_allclose(same, latents, atol=0.02)
-    assert np.array_equal(editor.edit(inverted, SOURCE[None], SOURCE[None]), same)
+    path = editor.path(latents, SOURCE[None])
+    assert path.shape == (editor.steps, 2, *latents.shape) and path.dtype == np.float32
+    mean, t = 3 * SOURCE[1], editor.t_start
+    start, slope = path[0]
+    assert_allclose(start - t * mean, (latents - mean) * sd_at(t) / SD, atol=0.03)
+    assert_allclose(slope, velocity(start, np.full(1, t), SOURCE[None]), atol=1e-5)
+
+
+def test_a_face_under_its_own_condition_does_not_change_however_few_the_steps() -> None:
+    for guidance in (1.0, 4.0):
+        editor = flow_edit(steps=1, guidance=guidance)
+        path = editor.path(to_latents(face()), SOURCE[None])
+        assert np.abs(editor.change(path, SOURCE[None], SOURCE[None])).max() < 1e-5
 
 
 def test_guidance_of_an_edit_adds_next_to_nothing_along_the_face() -> None:
@@ -65,24 +75,40 @@ def test_guidance_of_an_edit_adds_next_to_nothing_along_the_face() -> None:
     latents = to_latents(face())
     plain, strong = flow_edit(), flow_edit(guidance=3.0)
     target, _ = plain.target_condition(SOURCE, "Smiling", True, {})
-    inverted = plain.invert(latents, SOURCE[None])
-    unguided, orthogonal = (
-        one.edit(inverted, target[None], SOURCE[None]) for one in (plain, strong)
+    path = plain.path(latents, SOURCE[None])
+    start = path[0, 0]
+    unguided, orthogonal = (one.change(path, target[None], SOURCE[None]) for one in (plain, strong))
+    guided, same = (
+        integrate(
+            cfg(velocity, 3.0, SOURCE[None]),
+            start,
+            condition[None],
+            times=(plain.t_start, 1.0),
+            steps=plain.steps,
+        )
+        for condition in (target, SOURCE)
     )
-    guided = integrate(
-        cfg(velocity, 3.0, SOURCE[None]),
-        inverted,
-        target[None],
-        times=(plain.t_start, 1.0),
-        steps=plain.steps,
-    )
-    length = np.linalg.norm(unguided)
+    edited = latents + unguided
+    length = np.linalg.norm(edited)
     added, whole = (
-        (one - unguided).ravel() @ unguided.ravel() / length for one in (orthogonal, guided)
+        (one - unguided).ravel() @ edited.ravel() / length for one in (orthogonal, guided - same)
     )
-    assert whole > 1.5 * length
+    assert whole > 1.5 * np.linalg.norm(unguided)
     assert abs(added) < 0.1 * whole
     assert not np.array_equal(orthogonal, unguided)
+
+
+def test_the_flow_is_evaluated_three_times_a_step() -> None:
+    """Once on the way back, twice forward; where forward begins nothing has changed yet."""
+    rows: list[int] = []
+
+    def counted(latents: np.ndarray, time: np.ndarray, condition: np.ndarray) -> np.ndarray:
+        rows.append(len(latents))
+        return velocity(latents, time, condition)
+
+    editor = replace(flow_edit(steps=4, guidance=3.0), velocity=counted)
+    editor.step(face(), SOURCE, "Smiling", 1.8, {})
+    assert sum(rows) == 12
 
 
 def test_a_smiling_face_can_smile_more() -> None:

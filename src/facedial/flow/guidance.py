@@ -21,28 +21,42 @@ def cfg(
 ) -> Velocity:
     """Classifier-free guidance (Ho 2022, arXiv 2207.12598, eq. 6) away from a negative condition [N, K].
 
-    `scale` 1 is no guidance. `orthogonal`: only the part of the difference that is orthogonal to the
-    predicted face is added; the parallel part raises contrast (Sadat 2024, arXiv 2410.02416, eq. 7).
+    `scale` 1 is no guidance. `orthogonal`: as for `extrapolated`.
     """
 
     def guided(latents: Floats, time: Floats, condition: Floats) -> Floats:
         if scale == 1 or np.array_equal(condition, negative_condition):
             return velocity(latents, time, condition)
-        # One batch for both: two rows cost less than twice one row.
-        both = [
-            np.concatenate(pair)
-            for pair in ((latents,) * 2, (time,) * 2, (condition, negative_condition))
-        ]
-        positive, negative = np.split(velocity(*both), 2)
-        difference = positive - negative
-        if orthogonal:
-            face = latents + (1 - time)[:, None, None, None] * positive
-            length = np.sqrt((face * face).sum((1, 2, 3), keepdims=True)) + np.float32(1e-6)
-            face = face / length
-            difference = difference - (difference * face).sum((1, 2, 3), keepdims=True) * face
-        return positive + np.float32(scale - 1) * difference
+        positive, negative = under_both(velocity, latents, time, (condition, negative_condition))
+        face = latents + (1 - time)[:, None, None, None] * positive if orthogonal else None
+        return extrapolated(positive, negative, scale, face)
 
     return guided
+
+
+def under_both(
+    velocity: Velocity, latents: Floats, time: Floats, conditions: tuple[Floats, Floats]
+) -> VelocityPair:
+    """Velocities of the same latents under two conditions: one batch costs less than two."""
+    both = velocity(*(np.concatenate(pair) for pair in ((latents,) * 2, (time,) * 2, conditions)))
+    first, second = np.split(both, 2)
+    return first, second
+
+
+def extrapolated(
+    positive: Floats, negative: Floats, scale: float, face: Floats | None = None
+) -> Floats:
+    """The velocity `scale` times as far from `negative` as `positive` is.
+
+    Of the difference only the part orthogonal to the predicted `face`, where it is given: the parallel
+    part raises contrast (Sadat 2024, arXiv 2410.02416, eq. 7).
+    """
+    difference = positive - negative
+    if face is not None:
+        length = np.sqrt((face * face).sum((1, 2, 3), keepdims=True)) + np.float32(1e-6)
+        face = face / length
+        difference = difference - (difference * face).sum((1, 2, 3), keepdims=True) * face
+    return positive + np.float32(scale - 1) * difference
 
 
 def autoguidance(

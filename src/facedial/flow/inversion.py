@@ -10,8 +10,8 @@ from facedial.cache import Cache
 from facedial.codes.attributes import match
 from facedial.errors import BadRequest, UnknownName
 from facedial.flow import ToCodes, ToLatents, Velocity
-from facedial.flow.guidance import cfg
-from facedial.flow.solver import check_solver, integrate
+from facedial.flow.guidance import extrapolated, under_both
+from facedial.flow.solver import check_solver, followed
 
 EDIT_GUIDANCE, EDIT_STEPS, T_START = 4.0, 4, 0.1
 MIN_DISTANCE = 0.5  # of a target from the source, on the scale -1..1 of conditions
@@ -28,9 +28,11 @@ class FlowEdit:
 
     The face's latents are integrated back to the time `t_start` under its own attributes (DDIM
     inversion, Song 2021, arXiv 2010.02502), where coarse features are still open, and forward again
-    twice, under the target's condition and under its own (SDEdit, Meng 2022, arXiv 2108.01073, made
-    deterministic). Both ends share the inversion error, which cancels in their difference: the edit.
-    Guidance is classifier-free, away from the face's own condition, orthogonal part alone.
+    under the target's condition (SDEdit, Meng 2022, arXiv 2108.01073, made deterministic). What is
+    integrated forward is the difference from the way back (as in FlowEdit, Kulikov 2024, arXiv
+    2412.08629, there for noise drawn at random): so the inversion's error is in neither end, and the
+    face itself is not reconstructed. Guidance is classifier-free, away from the face's own condition,
+    orthogonal part alone.
 
     `mask` [32, 32] multiplies the change of latents (1 everywhere where None), `gain` the step.
     `distilled`: latents and conditions (source, target) [N, 2 K] -> change of latents, in one
@@ -100,12 +102,9 @@ class FlowEdit:
 
         def by_flow() -> Floats:
             latents = self.to_latents(values[None])
-            inverted = self.cache.get(at, lambda: self.invert(latents, source[None]))
-            same = self.cache.get(
-                (*at, "reconstruct"), lambda: self.reconstruct(inverted, source[None])
-            )
-            edited = self.edit(inverted, target[None], source[None])
-            return self.code_change(latents, edited - same, self.mask)
+            path = self.cache.get(at, lambda: self.path(latents, source[None]))
+            change = self.change(path, target[None], source[None])
+            return self.code_change(latents, change, self.mask)
 
         distilled = self.distilled
         if distilled is None:
@@ -129,20 +128,39 @@ class FlowEdit:
         after, before = self.to_codes(np.concatenate([latents + change, latents]))
         return np.asarray(after - before)
 
-    def invert(self, latents: Floats, source: Floats) -> Floats:
-        """Faces' latents [N, 6, 32, 32] at `t_start`, under their own conditions [N, K]."""
-        times = (1.0, self.t_start)
-        return integrate(self.velocity, latents, source, times=times, steps=self.steps)
+    def path(self, latents: Floats, source: Floats) -> Floats:
+        """The way of faces [N, 6, 32, 32] back to `t_start`, under their own conditions [N, K].
 
-    def reconstruct(self, inverted: Floats, source: Floats) -> Floats:
-        """Latents of `t_start` as faces again, under their own conditions [N, K]."""
-        times = (self.t_start, 1.0)
-        return integrate(self.velocity, inverted, source, times=times, steps=self.steps)
+        [steps, 2, N, 6, 32, 32]: latents and velocities where each step forward begins.
+        """
+        found: list[tuple[Floats, Floats]] = []
 
-    def edit(self, inverted: Floats, target: Floats, source: Floats) -> Floats:
-        """Latents of `t_start` as faces again under target conditions [N, K], guided from the source."""
-        velocity = cfg(self.velocity, self.guidance, source, orthogonal=True)
-        return integrate(velocity, inverted, target, times=(self.t_start, 1.0), steps=self.steps)
+        def slope(_: int, time: Floats, values: Floats) -> Floats:
+            found.append((values, self.velocity(values, time, source)))
+            return found[-1][1]
+
+        start = followed(slope, latents, times=(1.0, self.t_start), steps=self.steps)
+        slope(0, np.full(len(latents), self.t_start, np.float32), start)
+        return np.array(found[:0:-1])  # no step forward begins at the face itself
+
+    def change(self, path: Floats, target: Floats, source: Floats) -> Floats:
+        """What changes of faces [N, 6, 32, 32] that came by `path`, under target conditions [N, K]."""
+
+        def slope(step: int, time: Floats, changed: Floats) -> Floats:
+            own: Floats = path[step, 0]
+            velocity: Floats = path[step, 1]
+            latents = own + changed
+            if self.guidance == 1:
+                return self.velocity(latents, time, target) - velocity
+            if step == 0:  # nothing has changed yet
+                positive, negative = self.velocity(latents, time, target), velocity
+            else:
+                positive, negative = under_both(self.velocity, latents, time, (target, source))
+            face = latents + (1 - time)[:, None, None, None] * positive
+            return extrapolated(positive, negative, self.guidance, face) - velocity
+
+        nothing = np.zeros_like(path[0, 0])
+        return followed(slope, nothing, times=(self.t_start, 1.0), steps=self.steps)
 
     def index(self, name: str) -> int:
         """Column of an attribute; raises `BadRequest` where the flow was not trained on it."""

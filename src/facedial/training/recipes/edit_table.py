@@ -91,16 +91,14 @@ class Settings:
 class _Person:
     """A validation person: portrait, predicted attributes, decoded picture, latents.
 
-    `inverted`, `reconstructed`: latents at each start time, and at t = 1 again without an edit; all
-    edits of this person start there.
+    `paths`: start time -> the way back to it (`FlowEdit.path`), with which all its edits begin.
     """
 
     portrait: Portrait
     own: Mapping[str, float]
     decoded: Floats
     latents: Floats
-    inverted: dict[float, Floats] = field(default_factory=dict)
-    reconstructed: dict[float, Floats] = field(default_factory=dict)
+    paths: dict[float, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,11 +245,9 @@ class _Bench:
             flow_edit(self.editor.model, method), steps=self.settings.flow_steps
         )
         t_start = method.t_start
-        if t_start not in person.inverted:
-            person.inverted[t_start] = flow.invert(person.latents, source[None])
-            person.reconstructed[t_start] = flow.reconstruct(person.inverted[t_start], source[None])
-        edited = flow.edit(person.inverted[t_start], target[None], source[None])
-        return np.asarray(edited - person.reconstructed[t_start])
+        if t_start not in person.paths:
+            person.paths[t_start] = flow.path(person.latents, source[None])
+        return flow.change(person.paths[t_start], target[None], source[None])
 
     def _person(self, pixels: NDArray[np.uint8]) -> _Person:
         portrait = self.editor.reader.of_crop(pixels)

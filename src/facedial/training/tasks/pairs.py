@@ -101,13 +101,12 @@ class PairMaker:
         if not some:
             return
         latents, source = latents[some], source[some]
-        inverted = flow.invert(latents, source)
-        reconstructed = flow.reconstruct(inverted, source)
+        path = flow.path(latents, source)
         for _ in range(TARGETS):
             chosen = [open_to[i][rng.integers(0, len(open_to[i]))] for i in some]
             rows = zip(chosen, predicted[some], strict=True)
             target = np.stack([opposite(flow, name, row)[0] for name, row in rows])
-            change = flow.edit(inverted, target, source) - reconstructed
+            change = flow.change(path, target, source)
             masks = np.stack([attribute_mask(self.editor, name) for name in chosen])
             yield latents, np.concatenate([source, target], 1), change, masks
 
