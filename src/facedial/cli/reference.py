@@ -21,10 +21,13 @@ def pages() -> dict[str, str]:
     return made
 
 
-def main() -> None:
-    """Write the pages, or with `--check` fail when they differ from what is there."""
-    check = "--check" in sys.argv
-    target = Path(sys.argv[-1])
+@click.command
+@click.argument("target", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--check", is_flag=True, help="Write nothing; fail when they differ from what is there."
+)
+def main(target: Path, check: bool) -> None:
+    """Write the pages into FOLDER, in place of those that are there."""
     made = pages()
     if check:
         there = {p.name: p.read_text(encoding="utf-8") for p in target.glob("*.md")}
