@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # Bytecode is made of what is imported, when it is: of all, it took a third of the installation.
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo check static tests fix setup clean browser
+.PHONY: demo check static tests fix setup clean browser release
 
 # The two promises of the README: each starts from nothing but Python, venv and make.
 demo: $(VENV)/.use
@@ -15,8 +15,8 @@ check: $(VENV)/.check browser
 	$(MAKE) --jobs 2 static tests
 
 static: $(VENV)/.check
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks release
+	$(BIN)/ruff check src tests benchmarks release
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m facedial.cli.reference --check docs/reference
@@ -33,8 +33,8 @@ browser:
 	|| echo "no chromium could be had: the page's tests will be skipped"
 
 fix: $(VENV)/.check
-	$(BIN)/ruff check --fix src tests benchmarks
-	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks release
+	$(BIN)/ruff format src tests benchmarks release
 
 setup: $(VENV)/.check
 
@@ -48,6 +48,11 @@ $(VENV)/.use: pyproject.toml | $(VENV)/bin/pip
 $(VENV)/.check: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(PIP) --editable '.[train,serve,dev]' --constraint constraints.txt
 	touch $@ $(VENV)/.use
+
+# Wheel, sdist, SBOM and sums into dist/, each tried in fresh environments.
+release: $(VENV)/bin/pip
+	$(PIP) '.[release]'
+	$(BIN)/python release/release.py
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info

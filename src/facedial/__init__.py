@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from facedial.faces.photo import Photo as Photo
     from facedial.portrait import Portrait as Portrait
 
-__version__ = "0.1.0"
+    __version__: str
 
 _HOMES = {
     "Code": "facedial.codes.code",
@@ -25,6 +25,10 @@ __all__ = ["Code", "Edit", "Editor", "Photo", "Portrait", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":  # as installed, where it comes from the repository's tags
+        from importlib.metadata import version
+
+        return version("facedial")
     if name in _HOMES:
         import importlib
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from facedial import __version__, folder
+from facedial import folder
 from facedial.cli import streams
 from facedial.errors import FacedialError
 
@@ -49,7 +49,7 @@ class Verbs(click.Group):
 @click.group(
     cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
 )
-@click.version_option(__version__, prog_name="facedial")
+@click.version_option(package_name="facedial", prog_name="facedial")
 @click.option("--debug", is_flag=True, help="Show tracebacks and log messages.")
 @click.pass_context
 def facedial(ctx: click.Context, debug: bool) -> None:
