@@ -126,8 +126,13 @@ def main() -> None:
         cyclonedx = ("-m", "cyclonedx_py", "environment", "--output-reproducible", "--of", "JSON")
         run(sys.executable, *cyclonedx, "--pyproject", ROOT / "pyproject.toml", "-o", sbom, own)
         print(f"{sbom.name}: an SBOM of the wheel with Python {version}")
-        types = ("-m", "pyright", "--pythonpath", own, "--ignoreexternal", "--verifytypes")
-        told = run(sys.executable, *types, "facedial", cwd=work)
+        # Asked for types, pyright looks only into the environment that the shell would use.
+        shell = {
+            "PATH": f"{own.parent}{os.pathsep}{os.environ['PATH']}",
+            "VIRTUAL_ENV": str(own.parent.parent),
+        }
+        types = ("-m", "pyright", "--ignoreexternal", "--verifytypes", "facedial")
+        told = run(sys.executable, *types, env=shell, cwd=work)
         share = re.search(r"Type completeness score: ([\d.]+)%", told)
         print(f"types of the public interface: {share[1] if share else '?'} % complete")
     files = sorted(one for one in out.iterdir())

@@ -1,5 +1,7 @@
 """Masks of a crop: the face, the edited region, disoccluded background, removed detail."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -96,13 +98,13 @@ def _luma(picture: Float32) -> Float32:
     return np.asarray((picture[..., 0] + picture[..., 1] + picture[..., 2]) / 3, np.float32)
 
 
-def smoothstep(values: npt.NDArray[np.floating], ends: tuple[float, float]) -> Float32:
+def smoothstep(values: npt.NDArray[np.floating[Any]], ends: tuple[float, float]) -> Float32:
     """0 up to the first end, 1 from the second on, cubic between them."""
     first, last = ends
     return _ease(np.clip((values - first) / (last - first), 0.0, 1.0))
 
 
-def _ease(ramp: npt.NDArray[np.floating]) -> Float32:
+def _ease(ramp: npt.NDArray[np.floating[Any]]) -> Float32:
     """Cubic ease of a ramp 0..1."""
     return np.asarray(ramp * ramp * (3.0 - 2.0 * ramp), np.float32)
 
@@ -120,7 +122,7 @@ def grown(mask: Float32, share: float) -> Float32:
     return np.asarray(np.minimum(1, box_mean(mask, reach) * (2 * reach + 1)), np.float32)
 
 
-def box_mean(values: npt.NDArray[np.floating], reach: int) -> Float32:
+def box_mean(values: npt.NDArray[np.floating[Any]], reach: int) -> Float32:
     """Means over squares of 2 reach + 1 places a side round each place of [S, S].
 
     The edge is repeated.

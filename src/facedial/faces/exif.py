@@ -51,7 +51,7 @@ FLIPS = {
     Image.Transpose.ROTATE_90: (True, False),
 }
 # Who took what, where and when; the rest of a TIFF's directory says how its pixels are stored.
-KEPT_TAGS = {
+KEPT_TAGS: set[int] = {
     ExifTags.Base.ImageDescription,
     ExifTags.Base.Make,
     ExifTags.Base.Model,

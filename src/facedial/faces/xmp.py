@@ -23,7 +23,7 @@ CAMERA = "http://ns.google.com/photos/1.0/camera/"
 SOURCE_TYPE = (IPTC, "DigitalSourceType")
 EXTENDED = (NOTE, "HasExtendedXMP")
 # They describe the unchanged picture, or what a file held behind it: a profile, a film, a gain map.
-STALE = {
+STALE: set[tuple[str, str]] = {
     EXTENDED,
     ("http://ns.adobe.com/xap/1.0/", "Thumbnails"),
     ("http://ns.adobe.com/photoshop/1.0/", "ICCProfile"),

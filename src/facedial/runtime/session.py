@@ -30,9 +30,9 @@ class Session:
         except Exception as error:  # the runtime's errors share no base class
             raise BadBundle(f"{path} cannot be opened by onnxruntime ({error})") from error
         give_back()
-        self.outputs = [output.name for output in self._session.get_outputs()]
-        self.inputs = [given.name for given in self._session.get_inputs()]
-        self.output = self.outputs[0]
+        self.outputs: list[str] = [output.name for output in self._session.get_outputs()]
+        self.inputs: list[str] = [given.name for given in self._session.get_inputs()]
+        self.output: str = self.outputs[0]
         self.facts: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def __call__(self, *values: NDArray[Any]) -> NDArray[np.float32]:
