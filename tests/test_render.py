@@ -104,6 +104,18 @@ def test_edits_stay_in_their_regions(
         assert apart[inside].mean() < 0.5, name
 
 
+@pytest.mark.parametrize("name", ["Smiling", "Young"])
+def test_a_nose_stays_by_which_a_person_is_known(
+    editor: Editor, portrait: Portrait, name: str
+) -> None:
+    apart = changed(portrait.photo, editor.render(portrait, {name: 0}, quality=FAST))
+    assert apart.max() > 8
+    eyes, tip = portrait.face.landmarks[:2].mean(0), portrait.face.landmarks[2]
+    for share in (0.4, 0.6, 0.8):
+        x, y = np.round(eyes + share * (tip - eyes)).astype(int)
+        assert not apart[y - 2 : y + 3, x - 2 : x + 3].any()
+
+
 def test_a_shape_and_a_colour_of_hair_go_together(editor: Editor, portrait: Portrait) -> None:
     both = editor.render(portrait, {"Bangs": 1, "Blond_Hair": 1}, quality=FAST)
     colour = editor.render(portrait, {"Blond_Hair": 1}, quality=FAST)

@@ -19,6 +19,7 @@ from facedial.compose.blend import (
 )
 from facedial.compose.inpaint import inpaint_background, membrane
 from facedial.compose.masks import (
+    beside_nose,
     changed_mask,
     detail_loss,
     disocclusion_mask,
@@ -29,8 +30,8 @@ from facedial.compose.masks import (
 )
 from facedial.compose.monochrome import Tone
 from facedial.editing.regions import EVERYTHING, Region, region_of
-from facedial.faces.crop import Crop
-from facedial.faces.geometry import invert, warp_float
+from facedial.faces.crop import Crop, head_template
+from facedial.faces.geometry import apply, invert, warp_float
 from facedial.faces.mark import EDITED
 from facedial.faces.photo import Photo
 from facedial.model import FRAME, Model
@@ -166,7 +167,7 @@ def composed(
     if not any(one.recolours for one in regions):
         after = hue.kept(before, after, parsing.unchanged(first, last))
     if all(one.adds_hair for one in regions):
-        grown_on = _mask(regions, own, last, np.ones_like(loss))
+        grown_on = _mask(portrait, regions, own, last, np.ones_like(loss))
         on_head = crop[parsing.share(own, {"hair"}) > SURELY]
         colour = np.median(on_head, 0) if len(on_head) > MIN_HAIR else None
         after = facial_hair.over_skin(before, after, grown_on, colour)
@@ -175,7 +176,7 @@ def composed(
     whole = [parsing.replaced(one, own, first, last) for one in regions]
     loss = np.maximum(loss, change.detail_replacement * np.max([other, *whole], axis=0))
     much = np.maximum(changed_mask(after - before), other)
-    mask = _mask(regions, own, last, much)
+    mask = _mask(portrait, regions, own, last, much)
     uncovers = any(one.uncovers for one in regions)
     known = 1 - loss * mask
     if uncovers:
@@ -255,9 +256,21 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
     return np.asarray(mask, np.float32)
 
 
-def _mask(regions: Sequence[Region], own: Floats, last: Floats, much: Floats) -> Floats:
+def _mask(
+    portrait: Portrait, regions: Sequence[Region], own: Floats, last: Floats, much: Floats
+) -> Floats:
     """Where any of the regions may change the crop, [S, S]; `much`: where the drawing changes much."""
-    masks = [parsing.region_mask(one, own, last) * (much if one.changed else 1) for one in regions]
+    size = own.shape[1]
+    landmarks = head_template(size)  # of a crop alone, which is on the frame
+    if portrait.face is not None:
+        landmarks = apply(invert(portrait.crop.to_photo), portrait.face.landmarks)
+    beside = beside_nose(landmarks, size)
+    masks = [
+        parsing.region_mask(one, own, last)
+        * (much if one.changed else 1)
+        * (beside if one.spares_nose else 1)
+        for one in regions
+    ]
     return np.asarray(np.max(masks, axis=0), np.float32)
 
 

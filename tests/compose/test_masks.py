@@ -5,12 +5,15 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from facedial.compose.masks import (
+    beside_nose,
     changed_mask,
     detail_loss,
     disocclusion_mask,
     rows_mask,
     soft_mask,
 )
+from facedial.faces.crop import head_template
+from facedial.faces.geometry import apply, similarity
 
 from .pictures import strands
 
@@ -59,6 +62,32 @@ def test_rows_begin_and_end_gently():
     assert not mask[:45].any() and not mask[108:].any() and (mask[57:97] == 1).all()
     assert np.abs(np.diff(mask[:, 0])).max() < 0.25
     assert (rows_mask(128, (0.0, 1.0)) == 1).all()
+
+
+def test_a_nose_is_spared_from_between_the_eyes_to_its_tip_and_no_other_feature():
+    points = head_template(128)
+    mask = beside_nose(points, 128)
+    assert mask.shape == (128, 128) and mask.dtype == np.float32
+    tip = points[2]
+    bridge = (points[:2].mean(0) + tip) / 2
+    wings = tip + np.array([[-8, -2], [8, -2]])
+    for x, y in np.round([tip, bridge, *wings]).astype(int):
+        assert mask[y, x] < 0.5
+    for x, y in np.round(points[[0, 1, 3, 4]]).astype(int):
+        assert mask[y, x] == 1
+    assert mask[round(points[3:, 1].mean()), 64] == 1  # the lips
+
+
+def test_a_turned_nose_is_spared_where_it_is():
+    upright = head_template(128)
+    turned = apply(similarity(1.0, 30, upright[2], upright[2]), upright)
+    mask = beside_nose(turned, 128)
+    x, y = np.round(turned[2]).astype(int)
+    assert mask[y, x] == 0
+    assert abs((1 - mask).sum() - (1 - beside_nose(upright, 128)).sum()) < 4
+    flat = upright.copy()
+    flat[2] = flat[:2].mean(0)  # the tip between the eyes
+    assert np.isfinite(beside_nose(flat, 128)).all()
 
 
 def test_a_person_who_takes_as_much_room_as_before_uncovers_no_background():

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from facedial.faces.geometry import Float32
+from facedial.faces.geometry import Float32, Points
 
 SOFT_EDGE = 0.15  # share of the side over which the border mask falls to zero
 # Levels of the mean change around a place: from the first on it counts as changed, from the second on
@@ -19,6 +19,9 @@ MATTE_FLOOR = 0.05  # matte values at the rim of hair
 # Share of the person matte that is gone: from the first value on a place is background.
 UNCOVERED = 0.3, 0.7
 ROW_EDGE = 0.06  # share of the side
+# Half axes of a nose, over its length from between the eyes to the tip, and over the distance of the
+# eyes; share of them over which its mask falls; its least length, in distances of the eyes.
+NOSE_REACH, NOSE_WIDTH, NOSE_RIM, NOSE_LENGTH = 0.66, 0.39, 0.35, 0.3
 FLAT = 4.0  # squared levels of fine detail; a place with less has none to lose
 
 
@@ -41,6 +44,25 @@ def enlarged(pixels: Float32, size: int) -> Float32:
         for c in range(pixels.shape[2])
     ]
     return np.stack([np.asarray(one) for one in planes], 2)
+
+
+def beside_nose(landmarks: Points, size: int) -> Float32:
+    """0 on a nose, 1 away from it [size, size], by a face's five landmarks in the crop's pixels.
+
+    An ellipse along the line from between the eyes to the tip of the nose, wide as the wings.
+    """
+    between, tip = landmarks[:2].mean(0), landmarks[2]
+    across = landmarks[1] - landmarks[0]
+    eyes = float(np.hypot(*across))
+    along = tip - between
+    length = float(np.hypot(*along))
+    if length < NOSE_LENGTH * eyes:  # seen from below, the tip lies between the eyes
+        along, length = np.array([-across[1], across[0]]) * NOSE_LENGTH, NOSE_LENGTH * eyes
+    x, y = np.meshgrid(np.arange(size), np.arange(size))
+    x, y = x - (between[0] + along[0] / 2), y - (between[1] + along[1] / 2)
+    u = (x * along[0] + y * along[1]) / length / (NOSE_REACH * length)
+    v = (y * along[0] - x * along[1]) / length / (NOSE_WIDTH * eyes)
+    return np.asarray(np.clip((np.hypot(u, v) - 1) / NOSE_RIM, 0, 1), np.float32)
 
 
 def face_oval(size: int) -> Float32:

@@ -26,7 +26,7 @@ class Region:
     replaces as a whole once their shape changes. `unspread`: classes that the drawing does not show
     where the photo has none. `tone`: share of the side; changes of the skin's tone that are broader stay
     the photo's (0: none). `adds_hair`: whether what darkens the face is hair over its skin.
-    `recolours`: whether skin and hair may take another hue.
+    `recolours`: whether skin and hair may take another hue. `spares_nose`: whether the nose stays.
     """
 
     classes: frozenset[str]
@@ -43,6 +43,7 @@ class Region:
     tone: float = 0.0
     adds_hair: bool = False
     recolours: bool = False
+    spares_nose: bool = False
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -73,7 +74,10 @@ FACE = ("skin", "brows", "eyes", "glasses", "mouth", "lips")
 _HEAD = ("skin", "brows", "eyes", "mouth", "lips", "ears", "neck", "hair")
 # Half a new mouth over half the old one shows lips as a ghost between teeth.
 _LIPS = ("mouth", "lips")
-_MOUTH = _both("skin", *_LIPS, rows=(ON_NOSE, 1.0), whole=_LIPS, tone=0.05)
+# A drawing that smiles or is older has another nose, by which the person would be another.
+_MOUTH = replace(
+    _both("skin", *_LIPS, rows=(ON_NOSE, 1.0), whole=_LIPS, tone=0.05), spares_nose=True
+)
 # The drawing's mouth may have another shape, and a beard is to change none.
 _JAW = _both(
     "skin",
@@ -147,8 +151,8 @@ REGIONS: Mapping[str, Region] = {
     "Oval_Face": _both(*FACE),
     # Age is in folds and hair; a drawing's broad change of the skin is another complexion, and a fringe
     # another haircut.
-    "Attractive": _both(*_HEAD, tone=0.1),
-    "Young": replace(_both(*_HEAD, tone=0.1), unspread=frozenset({"hair"})),
+    "Attractive": replace(_both(*_HEAD, tone=0.1), spares_nose=True),
+    "Young": replace(_both(*_HEAD, tone=0.1), unspread=frozenset({"hair"}), spares_nose=True),
     **dict.fromkeys(("Bald", "Receding_Hairline", "Straight_Hair", "Wavy_Hair"), _HAIRCUT),
     "Wearing_Hat": _HAIRCUT,
     "Bangs": _FRINGE,
