@@ -18,7 +18,7 @@ Ids = NDArray[np.int64]
 # Vectors are kept as bytes, which halves a search; candidates are then compared by their own numbers.
 DTYPE = "i8"
 CONNECTIVITY = 16
-EXPANSION_ADD, EXPANSION_SEARCH = 128, 192  # candidates that are kept while adding, while searching
+EXPANSION_ADD, EXPANSION_SEARCH = 64, 192  # candidates that are kept while adding, while searching
 CANDIDATES = 4  # for each hit that is asked for
 REMOVED = 0.2  # share of a graph's faces, from which on it is made anew
 

@@ -141,12 +141,15 @@ class Index:
 
         `threads`: of the making of graphs; None for those that this process may use.
         """
-        writer = self._changed()
-        writer.commit()
-        self.searcher = Searcher(self.folder, self.manifest)
+        self.commit()
         for kind in KINDS:
             self.searcher.sync(kind, default_threads() if threads is None else threads)
-        writer.commit(final=True)
+        self._changed().commit(final=True)
+
+    def commit(self) -> None:
+        """Write what was added and removed; graphs are then out of date, and searches exact."""
+        self._changed().commit()
+        self.searcher = Searcher(self.folder, self.manifest)
 
     def _changed(self) -> Writer:
         if self.writer is None:
