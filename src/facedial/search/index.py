@@ -160,7 +160,7 @@ class Index:
         """The faces whose vectors have the highest cosines with `vector` [D], the highest first.
 
         `kind`: "person", for an embedding of identity, or "code", for a `likeness`; unit vectors both.
-        Among ten thousand faces or more a graph finds them, and misses 1 in 100 at most; with fewer,
+        Among 25,000 faces or more a graph finds them, and misses 1 in 100 at most; with fewer,
         without usearch, and where the graph is not up to date, the search is exact.
         """
         if kind not in KINDS:

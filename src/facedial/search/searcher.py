@@ -1,6 +1,7 @@
 """What a search reads of an index, loaded when it is first needed."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,8 @@ from facedial.search.manifest import FACES, GraphFile, Manifest, sha256
 log = logging.getLogger(__name__)
 
 COLUMNS = {PERSON: "identity", CODE: "likeness"}
-GRAPH_FACES = (
-    10_000  # from which a graph is made: an exact search of fewer takes half a millisecond
-)
+# From which a graph is made: an exact search of fewer takes as little time.
+GRAPH_FACES = 25_000
 PLACE = ("file", "face", *table.BOX, "landmarks", "score")
 
 Rows = NDArray[np.intp]
@@ -50,7 +50,7 @@ class Searcher:
     _vectors: dict[str, Floats] = field(default_factory=dict)
     _graphs: dict[str, Any] = field(default_factory=dict)
     _ids: graph.Ids | None = None
-    _places: table.Table | None = None
+    _read_parts: dict[int, table.Table] = field(default_factory=dict)
 
     def nearest(self, vector: Floats, kind: str, most: int) -> list[Hit]:
         """See `Index.nearest`."""
@@ -133,9 +133,7 @@ class Searcher:
         return None
 
     def _hits(self, rows: Rows, values: NDArray[np.floating[Any]]) -> list[Hit]:
-        if self._places is None:
-            self._places = self._read(PLACE)
-        own = self._places.take(rows)
+        own = self._places(rows)
         points = table.vectors(own["landmarks"]).reshape(-1, 5, 2).astype(np.float64)
         hits = []
         for row, at, value in zip(own.to_pylist(), points, values.tolist(), strict=True):
@@ -144,6 +142,20 @@ class Searcher:
             hits.append(Hit(*place, value, float(row["score"])))
         return hits
 
-    def _read(self, columns: list[str] | tuple[str, ...]) -> table.Table:
+    def _places(self, rows: Rows) -> table.Table:
+        """`PLACE` of some rows, in their order; only the parts that have them are read."""
+        ends = np.cumsum([part.faces for part in self.manifest.parts])
+        parts = np.searchsorted(ends, rows, side="right")
+        found = [table.empty(PLACE, self.manifest.sizes)]
+        for row, number in zip(rows, parts, strict=True):
+            part = self.manifest.parts[number]
+            if part.number not in self._read_parts:
+                path = self.folder / FACES.format(part.number)
+                self._read_parts[part.number] = table.read([path], PLACE)
+            inside = int(row - (ends[number] - part.faces))
+            found.append(self._read_parts[part.number].slice(inside, 1))
+        return table.joined(found)
+
+    def _read(self, columns: Sequence[str]) -> table.Table:
         files = [self.folder / FACES.format(part.number) for part in self.manifest.parts]
         return table.read(files, columns) if files else table.empty(columns, self.manifest.sizes)

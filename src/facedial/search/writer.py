@@ -12,7 +12,7 @@ from facedial.search import table
 from facedial.search.entry import PhotoEntry, absolute
 from facedial.search.manifest import FACES, PHOTOS, Manifest, Part
 
-PART_PHOTOS = 1000  # of a pair of files, which is written again whenever a photo of it changes
+PART_PHOTOS = 4000  # of a pair of files, which is written again whenever a photo of it changes
 COMMIT_S = 5.0  # after which what has been added is written, so that a killed run loses no more
 LOCK = ".lock"
 
