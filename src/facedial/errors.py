@@ -45,5 +45,9 @@ class BadStore(FacedialError):
     """A store that is missing, damaged, unfinished or of another frame or size."""
 
 
+class BadIndex(FacedialError):
+    """An index of faces that is missing, damaged, in use, or made with another model."""
+
+
 class BadRun(FacedialError):
     """A training run that cannot be started, resumed or exported as asked."""

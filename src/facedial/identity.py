@@ -51,6 +51,15 @@ def is_measured(model: Model) -> bool:
     return model.frame == FRAME and model.has_identity
 
 
+def check_people(model: Model) -> None:
+    """Raise `BadRequest` for a model that cannot tell people apart."""
+    if not is_measured(model):
+        raise BadRequest(
+            f"the model {model.name} has no identity network for its crops, so it cannot tell people "
+            "apart; use another model"
+        )
+
+
 def check(model: Model, edit: Edit) -> None:
     """Raise `BadRequest` for an edit with `min_identity` where identity is not measured."""
     if edit.min_identity is not None and not is_measured(model):

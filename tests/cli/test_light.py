@@ -26,7 +26,7 @@ for words in (["--help"], *([verb, "--help"] for verb in folder.names(VERBS))):
 WITHOUT_EXTRAS = """
 import sys
 for name in ("torch", "lightning_fabric", "pyarrow", "onnx", "safetensors", "matplotlib",
-             "fastapi", "starlette", "uvicorn", "prometheus_client", "av", "constriction"):
+             "fastapi", "starlette", "uvicorn", "prometheus_client", "av", "constriction", "usearch"):
     sys.modules[name] = None
 from functools import partial
 from facedial import changes, generation, strips
@@ -62,6 +62,7 @@ run("train", "autoencoder", "--data", "store")
 run("export", "run", "-o", "bundle")
 run("prepare", ".", "-o", "store")
 run("serve", "--port", "0")
+run("index", photo, "-o", "faces")
 """
 
 
@@ -123,10 +124,10 @@ def test_use_needs_no_extras_and_the_rest_names_them(tmp_path: Path, head: Path)
         words, _, rest = part.partition("\n")
         *said, code = rest.splitlines()
         runs[" ".join(words.split()[:1] + words.split()[-1:])] = (code, said)
-    assert len(runs) == 18
+    assert len(runs) == 19
     for name, (code, said) in list(runs.items())[:10]:
         assert (code, said) == ("EXIT 0", []), name
-    extras = {"serve": "serve", "encode": "parquet", "edit": "video"}
+    extras = {"serve": "serve", "encode": "parquet", "edit": "video", "index": "search"}
     coded = "encode c.fd"
     for name, (code, said) in list(runs.items())[10:]:
         assert code in ("EXIT 1", "EXIT 2"), name

@@ -9,7 +9,6 @@ import numpy as np
 from facedial import parsing
 from facedial.arrays import Doubles, Floats
 from facedial.editor import Editor
-from facedial.errors import BadRequest
 from facedial.faces.crop import head_template
 from facedial.faces.geometry import apply, invert
 from facedial.faces.overview import FaceFacts, describe
@@ -38,15 +37,6 @@ class FaceMeasures:
     attributes: dict[str, float]
     eyes_open: float | None
     embedding: Floats | None
-
-
-def check(model: Model) -> None:
-    """Raise `BadRequest` for a model that cannot tell people apart."""
-    if not is_measured(model):
-        raise BadRequest(
-            f"the model {model.name} has no identity network for its crops, so it cannot tell people "
-            "apart; use another model"
-        )
 
 
 def measure(editor: Editor, photo: Photo, portraits: Sequence[Portrait]) -> list[FaceMeasures]:

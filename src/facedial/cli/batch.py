@@ -244,9 +244,11 @@ def _look(
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
+            if os.path.abspath(entry.path) == avoid:
+                continue
             if not recursive or entry.is_symlink():
                 found.folders += 1
-            elif os.path.abspath(entry.path) != avoid:
+            else:
                 below.append(inside / entry.name)
         elif is_picture(entry.name):
             found.photos.append(Input(Path(entry.path), inside))

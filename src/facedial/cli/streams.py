@@ -1,11 +1,13 @@
 """Standard input, output and error: text in any encoding, errors as sentences, bytes of pictures."""
 
 import codecs
+import csv
 import io
 import json
 import logging
 import sys
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,6 +23,7 @@ EXTRAS = {
     "pillow_heif": "facedial[heic]",
     "av": "facedial[video]",
     "pyarrow": "facedial[parquet]",
+    "usearch": "facedial[search]",
     "fastapi": "facedial[serve]",
     "uvicorn": "facedial[serve]",
     "prometheus_client": "facedial[serve]",
@@ -71,6 +74,13 @@ def say_text(text: str) -> None:
 def say_json(facts: Any) -> None:
     """Print as JSON on stdout; names that are no text appear as JSON's escapes."""
     say_text(json.dumps(facts, indent=1))
+
+
+def say_csv(cells: Sequence[Any]) -> None:
+    """Print one row of CSV on stdout."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    say(line.getvalue())
 
 
 def tell(line: str) -> None:

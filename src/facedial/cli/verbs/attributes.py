@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +57,7 @@ class Work:
             rows.append({**row, "auc": self.aucs, **more})
             if self.form == "csv":
                 values = [f"{value:.3f}" for value in found.values()]
-                _say_row([path, number, *values, *more.values()])
+                streams.say_csv([path, number, *values, *more.values()])
             elif self.form == "text":
                 _say_face(f"{path}, face {number}", found, self.aucs)
         # Nobody reads rows that have been said: a table of many photos would hold them all.
@@ -124,7 +122,7 @@ def command(
         work = Work(editor, face, form, kept or as_csv, kept)
         columns = (*BOX, *MEASURES, EYES)
         if as_csv:
-            _say_row(["file", "face", *work.aucs, *columns])
+            streams.say_csv(["file", "face", *work.aucs, *columns])
         tasks: list[workers.Task] = [(path, None) for path in inputs.paths]
         for rows in workers.results(tally, work, tasks, count):
             if reports:
@@ -160,10 +158,3 @@ def _say_face(title: str, found: dict[str, float], aucs: dict[str, float | None]
     for name, value in sorted(found.items(), key=lambda item: -item[1]):
         note = "  (low AUC)" if is_weak(aucs[name]) else ""
         streams.say(f"  {value:5.2f}  {name}{note}")
-
-
-def _say_row(cells: list[Any]) -> None:
-    """Print one row of CSV."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
-    streams.say(line.getvalue())

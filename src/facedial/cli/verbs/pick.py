@@ -48,15 +48,16 @@ def command(
     is not found counts 0.
     """
     from facedial.album.groups import Shot, grouped
-    from facedial.album.measures import check, measure
+    from facedial.album.measures import measure
     from facedial.album.order import Preferences, ranked
     from facedial.editor import Editor
+    from facedial.identity import check_people
 
     wanted = Preferences(options.amounts(prefer), eyes_open)
     tally, shots = Tally(), []
     inputs = tally.expand(paths, recursive=recursive)
     with Editor.open(model, threads=threads) as editor:
-        check(editor.model)
+        check_people(editor.model)
         for path, attempt in tally.each(inputs.paths):
             with attempt:
                 photo = opened(path)
