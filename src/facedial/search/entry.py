@@ -62,7 +62,7 @@ def likeness(directions: Directions, codes: Floats) -> Floats:
 
     Of a code, the part that tells attributes: its K linear readings, each in standard deviations.
     Whitened numbers are uncorrelated, so all 1,024 of them weigh the last detail like the sex of a
-    person; the reasons are in docs/decisions/0033-search.md.
+    person; the reasons are in docs/decisions/0034-search.md.
     """
     weights = directions.read_weights
     found = codes @ (weights / np.linalg.norm(weights, axis=1, keepdims=True)).T
