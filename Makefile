@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # Bytecode is made of what is imported, when it is: of all, it took a third of the installation.
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo check static tests fix setup clean browser release
+.PHONY: demo check static tests fix setup clean browser release docs
 
 # The two promises of the README: each starts from nothing but Python, venv and make.
 demo: $(VENV)/.use
@@ -49,10 +49,22 @@ $(VENV)/.check: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(PIP) --editable '.[train,serve,dev]' --constraint constraints.txt
 	touch $@ $(VENV)/.use
 
+# The documentation site into site/, without network once its tools are installed. Broken links, pages missing
+# from the navigation, and anything that a page would fetch from elsewhere end it.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	! grep -rE '<(script|link|img|iframe|source)[^>]+(src|href)="(https?:)?//' --include='*.html' site
+	! grep -rE '(url\(|@import)["'"'"' ]*(https?:)?//' --include='*.css' site
+	@echo "site/index.html; its search needs a server: $(BIN)/python -m http.server --directory site"
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/pip
+	$(PIP) --editable '.[docs]'
+	touch $@
+
 # Wheel, sdist, SBOM and sums into dist/, each tried in fresh environments.
 release: $(VENV)/bin/pip
 	$(PIP) '.[release]'
 	$(BIN)/python release/release.py
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info
+	rm -rf $(VENV) build dist site src/*.egg-info

@@ -1,4 +1,7 @@
-"""The reference pages of all verbs, made from their help: `python -m facedial.cli.reference FOLDER`."""
+"""The reference pages of all verbs, made from their help: `python -m facedial.cli.reference FOLDER`.
+
+`README.md`, which lists them, is the folder's own page on a code host and on the site.
+"""
 
 import sys
 from pathlib import Path
@@ -10,14 +13,17 @@ from facedial.cli.entry import VERBS
 
 
 def pages() -> dict[str, str]:
-    """File name -> text of each verb's page."""
+    """File name -> text of each verb's page, and of the list of them."""
     made = {}
+    listed = ["# Command line", "", "`facedial VERB`:", "", "| verb | does |", "|---|---|"]
     for name in folder.names(VERBS):
         command: click.Command = folder.load(VERBS, name, "verb").command
         context = click.Context(
             command, info_name=f"facedial {name}", max_content_width=96, terminal_width=96
         )
         made[f"{name}.md"] = f"# facedial {name}\n\n```\n{command.get_help(context)}\n```\n"
+        listed.append(f"| [`{name}`]({name}.md) | {command.get_short_help_str(limit=200)} |")
+    made["README.md"] = "\n".join(listed) + "\n"
     return made
 
 
