@@ -1,6 +1,6 @@
 """The reference pages of all verbs, made from their help: `python -m facedial.cli.reference FOLDER`.
 
-`README.md`, which lists them, is the folder's own page on a code host and on the site.
+`verbs.md` lists them (`index.md` is the page of the verb `index`).
 """
 
 import sys
@@ -23,7 +23,7 @@ def pages() -> dict[str, str]:
         )
         made[f"{name}.md"] = f"# facedial {name}\n\n```\n{command.get_help(context)}\n```\n"
         listed.append(f"| [`{name}`]({name}.md) | {command.get_short_help_str(limit=200)} |")
-    made["README.md"] = "\n".join(listed) + "\n"
+    made["verbs.md"] = "\n".join(listed) + "\n"
     return made
 
 
