@@ -58,18 +58,20 @@ def test_ages_in_years_are_bands_and_unknown_ones_none() -> None:
 def test_skin_is_classed_by_its_angle_and_a_wall_not_at_all(
     editor: Editor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """arctan((L - 50) / b): of L 70, b 15 it is 53 degrees, of L 30, b 15 it is -53."""
+    """arctan((L - 50) / b): of L 70, b 15 it is 53 degrees, of L 30, b 15 it is -53, and of blue light
+    beyond -90."""
     from facedial.compose.lab import to_rgb
 
-    lab = np.zeros((3, 128, 128, 3), np.float32)
+    lab = np.zeros((4, 128, 128, 3), np.float32)
     lab[..., 1:] = 12, 15
-    lab[:, :, :, 0] = np.array([70, 30, 70], np.float32)[:, None, None]
+    lab[1, ..., 2] = -5
+    lab[:, :, :, 0] = np.array([70, 30, 30, 70], np.float32)[:, None, None]
 
     def parsed(_: object, pictures: np.ndarray) -> np.ndarray:
         classes = np.zeros((len(pictures), 12, 128, 128), np.float32)
-        classes[:2, 1], classes[2:, 0] = 1, 1  # skin; background
+        classes[:3, 1], classes[3:, 0] = 1, 1  # skin; background
         return classes
 
     monkeypatch.setattr(groups.parsing, "classes_drawn", parsed)
     tones = groups._tones(editor, to_rgb(lab).round().astype(np.uint8))
-    assert tones.tolist() == ["light", "dark", ""]
+    assert tones.tolist() == ["light", "dark", "dark", ""]

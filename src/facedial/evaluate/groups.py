@@ -34,7 +34,7 @@ RESAMPLES = 200
 DIVISIONS = ("sex", "age", "origin", "skin")
 # Lowest individual typology angle of a class of skin, degrees (Chardon 1991; Del Bino 2013).
 TONES: Mapping[str, float] = {
-    "very light": 55, "light": 41, "intermediate": 28, "tan": 10, "brown": -30, "dark": -90,
+    "very light": 55, "light": 41, "intermediate": 28, "tan": 10, "brown": -30, "dark": -180,
 }  # fmt: skip
 AGES: Mapping[str, float] = {"under 18": 18, "18 to 39": 40, "40 to 59": 60, "60 and older": 200}
 # Share of skin in a pixel that counts as skin, and of such pixels in a crop.
