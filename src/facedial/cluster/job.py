@@ -55,10 +55,10 @@ class Job:
     threads: int = 1
     digest: str = field(default="", kw_only=True)
 
-    @property
-    def files(self) -> list[str]:
-        """What goes before the numbers of its files."""
-        return [self.table, self.pictures] if self.pictures else [self.table]
+    def files(self, part: int) -> list[str]:
+        """The names of a part's files: its table, and its shard where there are pictures."""
+        names = [f"{self.table}-{part:07d}.parquet"]
+        return [*names, f"{self.pictures}-{part:07d}.tar"] if self.pictures else names
 
     @property
     def schema(self) -> Any:

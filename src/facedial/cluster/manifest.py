@@ -12,7 +12,7 @@ more writes the same bytes under the same names.
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -136,22 +136,22 @@ class Manifest:
         """Delete a list that was not completed."""
         self.out.at(f"{HOME}/inputs").remove()
 
-    def missing(self, run: Run, files: Iterator[str] | list[str]) -> list[int]:
-        """Parts that are not done; `files`: what goes before the number in the names of their files."""
+    def missing(self, run: Run, files: Callable[[int], list[str]]) -> list[int]:
+        """Parts that are not done; `files(part)`: the names of a part's files."""
         entries = {one.name for one in self.out.at(f"{HOME}/done").entries()}
-        there = {one.name.partition(".")[0] for one in self.out.entries() if not one.is_folder}
-        kinds = list(files)
+        there = {one.name for one in self.out.entries()}
         return [
             part
             for part in range(run.parts)
-            if f"{part_name(part)}.json" not in entries
-            or any(f"{kind}-{part_name(part)}" not in there for kind in kinds)
+            if f"{part:07d}.json" not in entries or not there.issuperset(files(part))
         ]
 
-    def entry(self, part: int) -> dict[str, Any] | None:
-        """The entry of a part that is done, None for another."""
+    def entry(self, part: int, files: Callable[[int], list[str]]) -> dict[str, Any] | None:
+        """The entry of a part that is done (see `missing`), None for another."""
         place = self._of(part, "done")
-        return dict(json.loads(place.read())) if place.is_file() else None
+        if not place.is_file() or not all(self.out.at(name).is_file() for name in files(part)):
+            return None
+        return dict(json.loads(place.read()))
 
     def finish(self, part: int, entry: dict[str, Any]) -> None:
         """Say that a part is done, after its files are there."""
@@ -174,9 +174,4 @@ class Manifest:
         self._of(part, "begun").write(json.dumps(asdict(trial)).encode())
 
     def _of(self, part: int, kind: str) -> Place:
-        return self.out.at(f"{HOME}/{kind}/{part_name(part)}.json")
-
-
-def part_name(part: int) -> str:
-    """The number of a part as files have it."""
-    return f"{part:07d}"
+        return self.out.at(f"{HOME}/{kind}/{part:07d}.json")

@@ -19,7 +19,7 @@ from pyarrow import parquet
 from facedial.cluster import reading
 from facedial.cluster.inputs import Item, Kind
 from facedial.cluster.job import Job, Made
-from facedial.cluster.manifest import Manifest, Run, Trial, part_name
+from facedial.cluster.manifest import Manifest, Run, Trial
 from facedial.cluster.places import Place
 from facedial.editor import Editor
 from facedial.errors import FacedialError
@@ -55,7 +55,7 @@ class Worker:
     def do(self, part: int) -> dict[str, Any]:
         """Do one part, unless it is done; returns its entry."""
         plan, manifest = self.plan, self.plan.manifest
-        if (found := manifest.entry(part)) is not None:
+        if (found := manifest.entry(part, plan.job.files)) is not None:
             return found
         begun = time.monotonic()
         trial = manifest.begin(part, plan.driver)
@@ -114,14 +114,15 @@ class _Results:
     """The files of a part, written as results come, in place when all are there."""
 
     def __init__(self, plan: Plan, part: int, files: ExitStack) -> None:
-        self._plan, self._part, self._files = plan, part, files
+        self._plan, self._files = plan, files
+        self._places = [plan.manifest.out.at(name) for name in plan.job.files(part)]
         self._rows: list[dict[str, Any]] = []
         self._failures: list[tuple[str, str]] = []
         self._failed = 0
         self._taken: set[str] = set()
         self._tar: tarfile.TarFile | None = None
         if plan.job.pictures:
-            stream = files.enter_context(self._place(plan.job.pictures, ".tar").writing())
+            stream = files.enter_context(self._places[1].writing())
             # Written from front to end: object stores cannot go back.
             tar = tarfile.open(fileobj=stream, mode="w|")  # noqa: SIM115 (closed with the others)
             self._tar = files.enter_context(tar)
@@ -150,12 +151,9 @@ class _Results:
         job = self._plan.job
         table = pyarrow.Table.from_pylist(self._rows, job.schema)
         self._files.close()
-        with self._place(job.table, ".parquet").writing() as stream:
+        with self._places[0].writing() as stream:
             parquet.write_table(table, stream)
         return {"rows": table.num_rows, "failed": self._failed, "failures": self._failures}
-
-    def _place(self, kind: str, ending: str) -> Place:
-        return self._plan.manifest.out.at(f"{kind}-{part_name(self._part)}{ending}")
 
     def _member(self, item: Item, ending: str) -> str:
         """The name of a photo's result: the photo's, marked; no two of a part are the same."""
