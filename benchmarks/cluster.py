@@ -4,8 +4,8 @@
 process and by Ray, one thread each, and compares the rates between the first results and the last, so
 that what starting costs is left out; it is printed beside. Then the stages of one photo, and crops alone,
 in seconds of one core (CPU time, which other work on the machine disturbs less than the clock).
-`--kill` encodes the photos once more, kills a worker after a quarter and the command after a half, runs it
-again, and counts photos that are lost or there twice; `-n 5000 --kill --only kill` is that alone.
+`--kill` encodes the photos once more, kills a worker after a quarter and the command after a half, runs
+it again, and counts photos that are lost or there twice; `-n 5000 --kill --only kill` is that alone.
 """
 
 import argparse
@@ -110,22 +110,19 @@ def killed(folder: Path, out: Path, workers: int, count: int) -> dict[str, int]:
         until(1 / 2)
         driver.kill()
         log(f"{len(done_files(out))} parts done; the command (process {driver.pid}) killed")
-    before = {path: path.stat().st_mtime_ns for path in done_files(out)}
     time.sleep(5)  # its workers end with it
     after = {path: path.stat().st_mtime_ns for path in done_files(out)}
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
     again = sum(path.stat().st_mtime_ns != when for path, when in after.items())
     found = entries(out)
-    log(
-        f"{len(found)} parts done by {len({one['pid'] for _, one in found})} processes, after the same command again"
-    )
+    processes = len({one["pid"] for _, one in found})
+    log(f"the same command again: {len(found)} parts done, by {processes} processes in all")
     tables = [parquet.read_table(path, columns=["input"]) for path in sorted(out.glob("*.parquet"))]
     times = Counter(name for table in tables for name in table["input"].to_pylist())
     lost = sum(str(path) not in times for path in folder.iterdir())
     twice = sum(number - 1 for number in times.values())
-    log(
-        f"photos {count}, lost {lost}, there twice {twice}; of {len(before)} done parts {again} done again"
-    )
+    log(f"of {count} photos {lost} lost, {twice} there twice")
+    log(f"of {len(after)} parts that were done {again} done again")
     return {"photos": count, "lost": lost, "twice": twice, "parts_done_again": again}
 
 
@@ -190,9 +187,7 @@ def main() -> None:
                 f"one process    {rate:6.2f} photos a second, the first {FIRST} after {start:.1f} s"
             )
             many, begun = clustered(folder, Path(name) / "out", asked.workers)
-            print(
-                f"Ray, {asked.workers} workers {many:6.2f} photos a second, the first parts after {begun:.1f} s"
-            )
+            print(f"Ray, {asked.workers} workers {many:6.2f} photos a second, after {begun:.1f} s")
             print(f"ratio {many / rate:.2f}")
             found["speed"] = {"one": rate, "ray": many, "ratio": many / rate, "start_s": begun}
         if asked.kill:

@@ -74,8 +74,10 @@ def items(
             found = 0
             files = _files(root, recursive, left_out, avoid)
             while some := list(itertools.islice(files, AHEAD)):
-                one_each = ((number, place, labels[number] + key) for place, key in some)
-                for photos in pool.map(_photos, one_each):
+                one_each = [(number, place, labels[number] + key) for place, key in some]
+                # Threads are for shards; a plain file is not opened.
+                mapped = pool.map if any(_is_shard(place) for place, _ in some) else map
+                for photos in mapped(_photos, one_each):
                     found += len(photos)
                     yield from photos
             if not found:

@@ -6,14 +6,12 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-
-import ray  # first: without it, it is the extra that is missing
-import ray.data
 
 from facedial.cluster.inputs import LeftOut, items
 from facedial.cluster.job import Job
@@ -98,6 +96,7 @@ def entries(
     plan, parts = prepared.plan, prepared.missing
     if not parts:
         return
+    ray = _ray(address)
     with connected(address, workers, plan.job.threads) as cores:
         count = workers or max(1, int(cores) // plan.job.threads)
         rows = [{"part": part} for part in parts]
@@ -140,13 +139,14 @@ def _tidy(manifest: Manifest) -> None:
 @contextmanager
 def connected(address: str, workers: int | None, threads: int) -> Iterator[float]:
     """Ray's cores, connected to while the block runs; a connection that is there already is used."""
-    _quieten()
+    ray = _ray(address)
     if ray.is_initialized():
         yield ray.cluster_resources().get("CPU", 1)
         return
     scratch = tempfile.mkdtemp(prefix="ray-")
     try:
-        ray.init(**_options(address, scratch, (workers or default_threads()) * threads))
+        with _without_greeting(scratch):
+            ray.init(**_options(address, scratch, (workers or default_threads()) * threads))
     except (OSError, RuntimeError, ValueError) as error:  # ConnectionError among them
         shutil.rmtree(scratch, ignore_errors=True)
         raise FacedialError(f"cannot reach Ray at {address} ({_text(error)})") from error
@@ -155,6 +155,20 @@ def connected(address: str, workers: int | None, threads: int) -> Iterator[float
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _without_greeting(scratch: str) -> Iterator[None]:
+    """Ray's core prints that it prints nothing, past Python: into a file, while it begins."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.path.join(scratch, "greeting"), "wb") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _options(address: str, scratch: str, cores: int) -> dict[str, Any]:
@@ -167,19 +181,32 @@ def _options(address: str, scratch: str, cores: int) -> dict[str, Any]:
         "object_store_memory": STORE_BYTES,
         "include_dashboard": False,
         "_temp_dir": scratch,
-        "_node_ip_address": "127.0.0.1",
     }
 
 
-def _quieten() -> None:
-    """No report to Ray's makers, no bars and plans beside the command's own lines."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+def _ray(address: str) -> Any:
+    """The package, with what it reads from the environment when it is imported and begins.
+
+    No report to Ray's makers; nothing beside the command's own lines; on this machine alone, no
+    port that another one can reach.
+    """
+    settings = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_BACKEND_LOG_LEVEL": "fatal",
+    }
+    if address == LOCAL:
+        settings["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # its name, on every system
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)
+    import ray
+    import ray.data
+
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    return ray
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
