@@ -14,9 +14,6 @@ from typing import Any
 
 import pytest
 from PIL import Image
-
-pytest.importorskip("ray", reason="needs the extra cluster")
-
 from pyarrow import parquet
 
 from facedial.cli.entry import main
@@ -91,7 +88,7 @@ def entries(out: Path) -> list[dict[str, Any]]:
 
 def wait_for(out: Path, pattern: str) -> list[Path]:
     """Files of a run, once there are some."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while time.monotonic() < until:
         if found := sorted(out.glob(f"_facedial/{pattern}")):
             return found

@@ -9,11 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-pytest.importorskip("ray", reason="needs the extra cluster")
-
 import pyarrow
+import pytest
 from pyarrow import parquet
 
 from facedial.cli import clusters

@@ -5,9 +5,9 @@ import logging
 import os
 import re
 import secrets
-import shutil
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from facedial.errors import BadRequest, FacedialError
 from facedial.runtime.threads import default_threads
 
 LOCAL = "local"
+STARTS = 3
 BLOCKS = 8_192  # of parts that Ray is given: so many are shared out one by one
 WAITING = 2  # parts that a worker has: one that it works on, and the next
 STORE_BYTES = 80 * 2**20  # about the least that Ray takes; only entries pass through it
@@ -143,18 +144,38 @@ def connected(address: str, workers: int | None, threads: int) -> Iterator[float
     if ray.is_initialized():
         yield ray.cluster_resources().get("CPU", 1)
         return
-    scratch = tempfile.mkdtemp(prefix="ray-")
-    try:
-        with _without_greeting(scratch):
-            ray.init(**_options(address, scratch, (workers or default_threads()) * threads))
-    except (OSError, RuntimeError, ValueError) as error:  # ConnectionError among them
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise FacedialError(f"cannot reach Ray at {address} ({_text(error)})") from error
-    try:
-        yield ray.cluster_resources().get("CPU", 1)
-    finally:
-        ray.shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as scratch:
+        _start(ray, address, scratch, (workers or default_threads()) * threads)
+        try:
+            yield ray.cluster_resources().get("CPU", 1)
+        finally:
+            ray.shutdown()
+
+
+def _start(ray: Any, address: str, scratch: str, cores: int) -> None:
+    """Connect to Ray, or begin one here; raises `FacedialError`."""
+    for again in reversed(range(STARTS if address == LOCAL else 1)):
+        folder = tempfile.mkdtemp(dir=scratch)
+        try:
+            with _without_greeting(folder):
+                ray.init(**_options(address, folder, cores))
+            return
+        except (
+            Exception
+        ) as error:  # of no kind of their own; a busy machine begins too slowly for Ray
+            _end(error)
+            if again and "timed out during startup" in str(error):
+                continue
+            where = "begin Ray on this machine" if address == LOCAL else f"reach Ray at {address}"
+            raise FacedialError(f"cannot {where} ({_text(error)})") from error
+
+
+def _end(error: Exception) -> None:
+    """End the processes of a Ray that did not begin: only the error's traceback knows of them."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        node = frame.f_locals.get("self")
+        if hasattr(node, "kill_all_processes"):
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
 
 
 @contextmanager
