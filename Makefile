@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # Bytecode is made of what is imported, when it is: of all, it took a third of the installation.
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: demo check static tests fix setup clean browser release docs
+.PHONY: demo check static tests cluster-tests fix setup clean browser release docs
 
 # The two promises of the README: each starts from nothing but Python, venv and make.
 demo: $(VENV)/.use
@@ -25,6 +25,12 @@ static: $(VENV)/.check
 # process wants up to 2 GB of memory.
 tests: $(VENV)/.check browser
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
+# Ray is larger than everything else together and takes long to begin: its tests are a check of their own.
+cluster-tests: $(VENV)/.check
+	$(PIP) '.[cluster]' --constraint constraints.txt
+	$(PIP) --editable .
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/cluster
 
 # The page is tested in a real browser; without one those tests are skipped, and say so.
 browser:

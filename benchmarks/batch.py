@@ -30,7 +30,7 @@ FLAT = """
 import sys
 from pathlib import Path
 from facedial.cli.batch import Tally
-from facedial.cli.verbs.edit import Work
+from facedial.cli.edits import Work
 from facedial.cli.workers import results
 from facedial.editing.request import Edit
 from facedial.editor import Editor
@@ -39,7 +39,7 @@ folder, out, count, steps = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3
 photos = sorted(folder.iterdir())
 tasks = [(photos[i % len(photos)], out / photos[i % len(photos)].name) for i in range(count)]
 with Editor.open(threads=1) as editor:
-    work = Work(editor, Edit({"Smiling": 1}), BEST, FULL, False, False, overwrite=True, quiet=True)
+    work = Work(editor, (Edit({"Smiling": 1}),), BEST, FULL, False, False, overwrite=True, quiet=True)
     for number, _ in enumerate(results(Tally(as_lines=True), work, tasks), 1):
         if number % max(1, count // steps) == 0:
             lines = open("/proc/self/status").read().splitlines()

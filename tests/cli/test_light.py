@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = "numpy torch PIL onnxruntime rich pyarrow lightning_fabric fastapi uvicorn"
+HEAVY = "numpy torch PIL onnxruntime rich pyarrow lightning_fabric fastapi uvicorn ray"
 
 LIGHT = f"""
 import sys
@@ -26,7 +26,8 @@ for words in (["--help"], *([verb, "--help"] for verb in folder.names(VERBS))):
 WITHOUT_EXTRAS = """
 import sys
 for name in ("torch", "lightning_fabric", "pyarrow", "onnx", "safetensors", "matplotlib",
-             "fastapi", "starlette", "uvicorn", "prometheus_client", "av", "constriction", "usearch"):
+             "fastapi", "starlette", "uvicorn", "prometheus_client", "av", "constriction", "usearch",
+             "ray"):
     sys.modules[name] = None
 from functools import partial
 from facedial import changes, generation, strips
@@ -57,6 +58,7 @@ run("models", "check")
 run("learn", "x", "--with", "list.txt", "--without", "list.txt")
 run("encode", photo, "-o", "c.parquet")
 run("encode", photo, "-o", "c.fd")
+run("faces", photo, "-o", "found", "--cluster")
 run("edit", "clip.mp4", "--set", "Smiling=1")
 run("train", "autoencoder", "--data", "store")
 run("export", "run", "-o", "bundle")
@@ -124,10 +126,12 @@ def test_use_needs_no_extras_and_the_rest_names_them(tmp_path: Path, head: Path)
         words, _, rest = part.partition("\n")
         *said, code = rest.splitlines()
         runs[" ".join(words.split()[:1] + words.split()[-1:])] = (code, said)
-    assert len(runs) == 19
+    assert len(runs) == 20
     for name, (code, said) in list(runs.items())[:10]:
         assert (code, said) == ("EXIT 0", []), name
-    extras = {"serve": "serve", "encode": "parquet", "edit": "video", "index": "search"}
+    extras = {
+        "serve": "serve", "encode": "parquet", "edit": "video", "index": "search", "faces": "cluster",
+    }  # fmt: skip
     coded = "encode c.fd"
     for name, (code, said) in list(runs.items())[10:]:
         assert code in ("EXIT 1", "EXIT 2"), name

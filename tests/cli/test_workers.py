@@ -170,7 +170,7 @@ def test_the_bar_counts_on_a_terminal_alone(
     def counted(total: int) -> None:
         with bar(total) as advance:
             for _ in range(total):
-                advance()
+                advance(1)
 
     counted(9)
     assert capfd.readouterr() == ("", "")

@@ -8,13 +8,13 @@ FEW = 3  # fewer photos need no bar
 
 
 @contextmanager
-def bar(total: int) -> Iterator[Callable[[], None]]:
-    """A function to call after each photo; the bar is on stderr, and only where that is a terminal.
+def bar(total: int) -> Iterator[Callable[[int], None]]:
+    """A function to call with how many photos are done now; it is on stderr, where that is a terminal.
 
     Lines that are printed meanwhile appear above it.
     """
     if total < FEW or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda: None
+        yield lambda _count: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -40,8 +40,8 @@ def bar(total: int) -> Iterator[Callable[[], None]]:
     with shown:
         task = shown.add_task("", total=total, rate="")
 
-        def advance() -> None:
-            shown.advance(task)
+        def advance(count: int) -> None:
+            shown.advance(task, count)
             one = shown.tasks[0]
             if one.elapsed:
                 shown.update(task, rate=f"{one.completed / one.elapsed:.1f} photos a second")

@@ -25,6 +25,7 @@ EXTRAS = {
     "pyarrow": "facedial[parquet]",
     "usearch": "facedial[search]",
     "fastapi": "facedial[serve]",
+    "ray": "facedial[cluster]",
     "uvicorn": "facedial[serve]",
     "prometheus_client": "facedial[serve]",
     "starlette": "facedial[serve]",
@@ -164,6 +165,26 @@ def write_picture(data: bytes) -> None:
         raise
     except OSError as error:
         raise _stdout_failed(error) from error
+
+
+class Recorder:
+    """A text stream that keeps lines, in place of stdout or (`is_error`) stderr of a worker."""
+
+    def __init__(self, lines: list[tuple[bool, str]], is_error: bool) -> None:
+        self._lines, self._is_error, self._begun = lines, is_error, ""
+
+    def write(self, text: str) -> int:
+        """Keep what is printed, line by line."""
+        *lines, self._begun = (self._begun + text).split("\n")
+        self._lines += [(self._is_error, line) for line in lines]
+        return len(text)
+
+    def flush(self) -> None:
+        """Lines are kept as they come."""
+
+    def isatty(self) -> bool:
+        """Nobody looks at it while it is written."""
+        return False
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

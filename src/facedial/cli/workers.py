@@ -63,7 +63,7 @@ def results(tally: Tally, work: Work, tasks: Sequence[Task], workers: int = 1) -
             with contextlib.closing(each):
                 for one in each:
                     done += 1
-                    advance()
+                    advance(1)
                     if one is not NOTHING:
                         yield one
         except KeyboardInterrupt:
@@ -186,30 +186,12 @@ def _told(tally: Tally, outcome: _Outcome) -> Any:
     return outcome.made if outcome.is_made else NOTHING
 
 
-class _Recorder:
-    """A text stream that keeps lines, in place of stdout or stderr of a worker."""
-
-    def __init__(self, lines: list[tuple[bool, str]], is_error: bool) -> None:
-        self._lines, self._is_error, self._begun = lines, is_error, ""
-
-    def write(self, text: str) -> int:
-        *lines, self._begun = (self._begun + text).split("\n")
-        self._lines += [(self._is_error, line) for line in lines]
-        return len(text)
-
-    def flush(self) -> None:
-        """Lines are kept as they come."""
-
-    def isatty(self) -> bool:
-        return False
-
-
 def _serve(pipe: Connection, work: Work, level: int) -> None:
     """Work on what the pipe gives until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's goes to all; the first process acts
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that half-written files are removed
     lines: list[tuple[bool, str]] = []
-    sys.stdout, sys.stderr = _Recorder(lines, False), _Recorder(lines, True)
+    sys.stdout, sys.stderr = streams.Recorder(lines, False), streams.Recorder(lines, True)
     streams.show_log(level)
     while True:
         try:

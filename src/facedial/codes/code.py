@@ -171,14 +171,20 @@ def _save_parquet(path: Path, table: CodeTable) -> None:
         arrow.array(table.values.ravel()), table.values.shape[1]
     )
     columns = arrow.table({"name": arrow.array(table.names, arrow.string()), "code": rows})
-    facts = {"facedial.space": table.space, "facedial.format": str(FORMAT)}
-    arrow.parquet.write_table(columns.replace_schema_metadata(facts), path)
+    arrow.parquet.write_table(columns.replace_schema_metadata(parquet_facts(table.space)), path)
+
+
+def parquet_facts(space: str) -> dict[str, str]:
+    """Metadata of a Parquet file with the columns `name` and `code`, which makes it one of codes."""
+    return {"facedial.space": space, "facedial.format": str(FORMAT)}
 
 
 def _load_parquet(path: Path) -> CodeTable:
     arrow = _arrow()
     try:
         columns = arrow.parquet.read_table(path)
+        # A run on a cluster has rows of photos that failed, too.
+        columns = columns.filter(columns["code"].is_valid())
         rows = columns["code"].combine_chunks()
         size = rows.type.list_size
         values = rows.flatten().to_numpy(zero_copy_only=False).reshape(-1, size)

@@ -186,10 +186,17 @@ class Photo:
 
     def encoded(self, ending: str, *, quality: int | None = None) -> bytes:
         """What `save` would write into a file of that ending; raises as `save` does."""
+        return self.encoded_with_notes(ending, quality=quality)[0]
+
+    def encoded_with_notes(
+        self, ending: str, *, quality: int | None = None
+    ) -> tuple[bytes, tuple[str, ...]]:
+        """As `encoded`, with the sentences that `save` returns."""
         kind = files.WRITABLE.get(ending.lower())
         if kind is None:
             raise BadRequest(f"no pictures end in {ending!r}; known: {' '.join(files.WRITABLE)}")
-        return writing.encode(self._content(), kind, self.name, quality)[0]
+        data, notes = writing.encode(self._content(), kind, self.name, quality)
+        return data, tuple(notes)
 
     def _content(self) -> Content:
         return Content(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Content)})

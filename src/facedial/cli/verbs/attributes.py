@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from facedial.cli import options, outputs, streams, workers
+from facedial.cli import clusters, options, outputs, streams, workers
 from facedial.cli.batch import Tally, opened
 from facedial.cli.options import Face
 from facedial.codes.attributes import NAMES, is_weak
@@ -21,6 +23,7 @@ EYES = "eyes_open"
 if TYPE_CHECKING:
     from facedial.album.measures import FaceMeasures
     from facedial.editor import Editor
+    from facedial.faces.photo import Photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +46,8 @@ class Work:
 
     def __call__(self, path: Path, _target: Path | None) -> list[dict[str, Any]]:
         """Predict one photo's, say them, and return the rows of the report."""
-        from facedial.album.measures import measure
-
         rows = []
-        photo = opened(path)
-        for portrait in self.editor.portraits(photo, self.face):
-            number, found = portrait.number, self.editor.predict_attributes(portrait)
-            measured = None
-            if portrait.face is not None and self.measures:
-                (measured,) = measure(self.editor, photo, [portrait])
-            more = _measures(measured)
+        for number, found, more in self.faces(opened(path)):
             row = {"input": str(path), "face": number, "attributes": found}
             rows.append({**row, "auc": self.aucs, **more})
             if self.form == "csv":
@@ -62,6 +57,16 @@ class Work:
                 _say_face(f"{path}, face {number}", found, self.aucs)
         # Nobody reads rows that have been said: a table of many photos would hold them all.
         return rows if self.keeps else []
+
+    def faces(self, photo: Photo) -> Iterator[tuple[int, dict[str, float], dict[str, Any]]]:
+        """Number, attributes and measures of each face of a photo."""
+        from facedial.album.measures import measure
+
+        for portrait in self.editor.portraits(photo, self.face):
+            found, measured = self.editor.predict_attributes(portrait), None
+            if portrait.face is not None and self.measures:
+                (measured,) = measure(self.editor, photo, [portrait])
+            yield portrait.number, found, _measures(measured)
 
 
 @click.command()
@@ -81,9 +86,13 @@ class Work:
     metavar="FILE",
     help="Save the same table as .parquet (extra parquet).",
 )
+@click.option(
+    "-o", "--out", type=options.path, metavar="FOLDER", help="With --cluster: where tables go."
+)
 @options.RECURSIVE_INPUT
 @options.OVERWRITE
 @options.WORKERS
+@clusters.CLUSTER
 @options.MODEL
 @options.THREADS
 def command(
@@ -93,9 +102,11 @@ def command(
     json_lines: bool,
     as_csv: bool,
     parquet: Path | None,
+    out: Path | None,
     recursive: bool,
     overwrite: bool,
     processes: int | None,
+    cluster: str | None,
     model: str | None,
     threads: int | None,
 ) -> int:
@@ -110,6 +121,16 @@ def command(
 
     if as_json + json_lines + as_csv > 1:
         raise click.UsageError("choose one of --json, --json-lines and --csv")
+    if cluster is not None:
+        refused = {
+            "--json": as_json, "--json-lines": json_lines, "--csv": as_csv,
+            "--parquet": parquet is not None, "--overwrite": overwrite,
+        }  # fmt: skip
+        folder = clusters.folder(out, refused)
+        asked = clusters.Asked(cluster, paths, folder, recursive, processes, model, threads)
+        return _on_cluster(asked, face)
+    if out is not None:
+        raise click.UsageError("-o is for --cluster; --parquet saves a table")
     if parquet is not None:
         outputs.table_file(parquet, overwrite=overwrite)
     reports = as_json or json_lines
@@ -133,6 +154,26 @@ def command(
         save(parquet, table, ("file", "face", *NAMES, *columns))
         streams.tell(str(parquet))
     return tally.finish(as_json=as_json)
+
+
+def _on_cluster(asked: clusters.Asked, face: Face) -> int:
+    from facedial.cluster import job
+    from facedial.editor import Editor
+
+    work = clusters.Attempted(partial(_rows, face))
+    with Editor.open(asked.model) as editor:
+        model = job.digest(editor)
+    columns = job.numbers((*NAMES, *BOX, *MEASURES, EYES))
+    return asked.run(
+        job.Job("attributes", {"face": face}, work, "attributes", columns, digest=model)
+    )
+
+
+def _rows(face: Face, editor: Editor, photo: Photo) -> clusters.Results:
+    """Attributes and measures of a photo's faces."""
+    work = Work(editor, face, "json", measures=True, keeps=True)
+    rows = [{"face": number, **found, **more} for number, found, more in work.faces(photo)]
+    return clusters.Results(rows)
 
 
 def _measures(one: FaceMeasures | None) -> dict[str, Any]:

@@ -3,123 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from facedial.cli import asking, by_face, clips, options, outputs, streams, workers
+from facedial import video
+from facedial.cli import asking, by_face, clips, clusters, options, outputs, workers
 from facedial.cli.batch import Tally, opened
 from facedial.cli.by_face import FaceSettings
+from facedial.cli.edits import Work, on_cluster
 from facedial.cli.options import DASH, Amount, EditOptions, Eyes, Face, Output
-from facedial.files import WRITABLE
 
 if TYPE_CHECKING:
     from facedial.editing.request import Edit
     from facedial.editor import Editor
-    from facedial.faces.photo import Photo
-    from facedial.identity import Edited
     from facedial.portrait import Portrait
 
 NOTHING = "nothing to change; give --set NAME=0..1, --add NAME=±x or --hair-colour #RRGGBB"
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Edits of photos, one for all faces or one for each: of which, by what method, and what is said.
-
-    `quiet`: a report in JSON names the results, and identity is computed for it. `ready`: the portraits
-    of the only photo, where they are there already.
-    """
-
-    editor: Editor
-    edits: tuple[Edit, ...]
-    method: str
-    quality: str
-    explain: bool
-    strip: bool
-    face: Face | Sequence[Face] = 1
-    eyes: Eyes | None = None
-    ending: str | None = None
-    overwrite: bool = False
-    quiet: bool = False
-    ready: tuple[Portrait, ...] = ()
-
-    def __call__(self, path: Path, target: Path | None) -> list[dict[str, Any]]:
-        """Edit one photo, save or write it, and return the rows of the report."""
-        assert target is not None
-        data = streams.read_picture() if path == DASH else None
-        photo = self.ready[0].photo if self.ready else opened(path, data)
-        portraits = list(self.ready) or self.editor.portraits(photo, self.face, self.eyes)
-        result, rows = self.edited(photo, portraits, photo.name)
-        if target == DASH:
-            streams.write_picture(result.encoded(_ending(path, data, self.ending)))
-        else:
-            for note in result.save(target, overwrite=self.overwrite):
-                streams.warn(note)
-            if not self.quiet:
-                streams.say(str(target))
-        return [{"input": str(path), "output": str(target), **row} for row in rows]
-
-    def edited(
-        self, photo: Photo, portraits: list[Portrait], name: str
-    ) -> tuple[Photo, list[dict[str, Any]]]:
-        """The photo with each portrait's face changed, and a row of the report for each.
-
-        `name` is for what is said on stderr.
-        """
-        from facedial import strips
-        from facedial.faces.memory import LARGE
-
-        result, rows = photo, []
-        edits = self.edits if len(self.edits) > 1 else self.edits * len(portraits)
-        pairs = list(zip(portraits, edits, strict=True))
-        # A large photo is not copied, unless a second face is read from it after the first edit.
-        alone = len(pairs) == 1 and photo.size[0] * photo.size[1] >= LARGE
-        all_made = self.editor.edited_all(
-            pairs, method=self.method, quality=self.quality, in_place=alone
-        )
-        for made, edit in zip(all_made, edits, strict=True):
-            before_it = result
-            result, change = made.photo, made.change
-            rows.append(self._reported(made, edit, name))
-            if change.implied:
-                streams.warn(asking.also_set(change.implied, name))
-            values = self.editor.readings(change)
-            for attribute, (before, after) in values.items():
-                if self.explain:
-                    streams.tell(f"{name}: {attribute} {before:.2f} -> {after:.2f}")
-            if result is before_it:
-                streams.warn(
-                    f"{name} shows no hair that could be recoloured and is left unchanged"
-                    if any(change.recolour.values())
-                    else f"{name} has the target values already ({', '.join(values)}) and is left "
-                    "unchanged; --add goes further"
-                )
-        shown = strips.edit_strip(self.editor, portraits, result) if self.strip else result
-        return shown, rows
-
-    def _reported(self, made: Edited, edit: Edit, name: str) -> dict[str, Any]:
-        """Implied attributes, strength and identity of one face; says what was lowered, or explained."""
-        strength, asked = made.change.edit.strength, edit.strength
-        # Computed only where somebody reads it.
-        read = self.explain or self.quiet or edit.min_identity is not None
-        identity = made.identity if read else None
-        if strength != asked:
-            streams.warn(
-                f"{name}: strength lowered from {asked:.2g} to {strength:.2g}, which keeps an identity "
-                f"of {identity:.2f}"
-            )
-        elif self.explain and identity is not None:
-            streams.tell(f"{name}: identity {identity:.2f}")
-        return {
-            "face": made.portrait.number,
-            "implied": dict(made.change.implied),
-            "strength": strength,
-            "identity": identity,
-        }
 
 
 @click.command(cls=by_face.ByFace)
@@ -228,6 +129,7 @@ class Work:
 @options.AS_JSON
 @options.JSON_LINES
 @options.WORKERS
+@clusters.CLUSTER
 @options.MODEL
 @options.THREADS
 @click.pass_context
@@ -259,6 +161,7 @@ def command(
     as_json: bool,
     json_lines: bool,
     processes: int | None,
+    cluster: str | None,
     model: str | None,
     threads: int | None,
 ) -> int:
@@ -271,6 +174,24 @@ def command(
     from facedial.editor import Editor
 
     parts = by_face.settings(ctx)
+    asked = EditOptions(
+        targets, shifts, keep, strength, exactly, preset, hair_colour, lens_darkness, min_identity
+    )
+    if cluster is not None:
+        refused = {
+            "--eyes": eyes is not None, "--ask": ask, "--format": ending is not None,
+            "--overwrite": overwrite, "--skip-existing": skip_existing, "--json": as_json,
+            "--json-lines": json_lines, "a video clip": any(map(video.is_clip, paths)),
+        }  # fmt: skip
+        folder = clusters.folder(out, refused)
+        given = clusters.Asked(cluster, paths, folder, recursive, processes, model, threads)
+        with Editor.open(model) as plain:
+            steps = [Learned.load(path) for path in learned]
+            editor = plain.with_learned(steps)
+            edits = _edits(editor, parts, asked, False, (method, quality))
+            chosen = [one.face for one in parts] or face
+            work = Work(editor, edits, method, quality, explain, strip, chosen, quiet=True)
+        return on_cluster(given, work, steps)
     for_photos = {
         "--eyes": eyes is not None, "--ask": ask, "--strip": strip, "--json-lines": json_lines,
         "--format": ending is not None, "--workers": processes is not None,
@@ -286,9 +207,6 @@ def command(
         raise click.UsageError("--eyes is for one face of one photo")
     if ask and (not alone or face == "all" or DASH in inputs.paths):
         raise click.UsageError("--ask is for one face of one photo, which cannot be -")
-    asked = EditOptions(
-        targets, shifts, keep, strength, exactly, preset, hair_colour, lens_darkness, min_identity
-    )
     with Editor.open(model, threads=workers.threads_for(threads, count)) as opened_editor:
         editor = opened_editor.with_learned([Learned.load(path) for path in learned])
         chosen = [one.face for one in parts] or face
@@ -347,12 +265,3 @@ def _with_answers(work: Work, portrait: Portrait, asked: EditOptions) -> Edit:
     if edit.is_zero:
         raise click.UsageError(NOTHING)
     return edit
-
-
-def _ending(path: Path, data: bytes | None, chosen: str | None) -> str:
-    """Of a file with the format for standard output: the chosen one, the photo's, or PNG."""
-    if chosen is not None:
-        return f".{chosen}"
-    if data is not None:
-        return streams.ending_of(data)
-    return path.suffix if path.suffix.lower() in WRITABLE else ".png"

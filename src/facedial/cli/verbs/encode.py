@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from facedial.cli import options, streams, workers
+from facedial.cli import clusters, options, streams, workers
 from facedial.cli.batch import Tally, opened
 from facedial.cli.options import Face
 from facedial.cli.outputs import FD, codes_file
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from facedial.codes.code import Code
     from facedial.editor import Editor
     from facedial.faces.geometry import Affine
+    from facedial.faces.photo import Photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Work:
     "--out",
     required=True,
     type=options.path,
-    help="Codes: .npz or .parquet; or .fd, one face in some hundred bytes.",
+    help="Codes: .npz or .parquet; or .fd, one face in some hundred bytes. With --cluster: a folder.",
 )
 @click.option(
     "--quality", type=click.FloatRange(0, 100), help=".fd: how finely it is coded (default 90)."
@@ -59,6 +61,7 @@ class Work:
 @options.RECURSIVE_INPUT
 @options.OVERWRITE
 @options.WORKERS
+@clusters.CLUSTER
 @options.MODEL
 @options.THREADS
 def command(
@@ -70,6 +73,7 @@ def command(
     recursive: bool,
     overwrite: bool,
     processes: int | None,
+    cluster: str | None,
     model: str | None,
     threads: int | None,
 ) -> int:
@@ -81,6 +85,12 @@ def command(
     from facedial.codes.code import CodeTable, save_codes
     from facedial.editor import Editor
 
+    if cluster is not None:
+        is_fd = quality is not None or size is not None
+        refused = {"--overwrite": overwrite, "--quality or --bytes": is_fd}
+        folder = clusters.folder(out, refused)
+        asked = clusters.Asked(cluster, paths, folder, recursive, processes, model, threads)
+        return _on_cluster(asked, face)
     _check(out, quality, size)
     codes_file(out, overwrite=overwrite, coded=True)
     tally, codes, names, places = Tally(), [], [], []
@@ -109,6 +119,26 @@ def command(
             save_codes(out, CodeTable.of(codes, names))
         streams.say(str(out))
     return tally.finish()
+
+
+def _on_cluster(asked: clusters.Asked, face: Face) -> int:
+    from facedial.cluster import job
+    from facedial.editor import Editor
+
+    work = clusters.Attempted(partial(_codes, face))
+    with Editor.open(asked.model) as editor:
+        columns, model = job.codes(editor), job.digest(editor)
+    return asked.run(job.Job("encode", {"face": face}, work, "codes", columns, digest=model))
+
+
+def _codes(face: Face, editor: Editor, photo: Photo) -> clusters.Results:
+    """Codes of a photo's faces, and where their crops lie."""
+    return clusters.Results(
+        [
+            {"face": one.number, "code": one.code.values, "to_photo": one.crop.to_photo.ravel()}
+            for one in editor.portraits(photo, face)
+        ]
+    )
 
 
 def _check(out: Path, quality: float | None, size: int | None) -> None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facedial.cli import options, outputs, streams, workers
+from facedial.cli import clusters, options, outputs, streams, workers
 from facedial.cli.batch import Tally, opened
 from facedial.cli.options import Output
 from facedial.cli.outputs import Plan
 
 if TYPE_CHECKING:
     from facedial.editor import Editor
+    from facedial.faces.photo import Photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Work:
     type=options.output,
     metavar="PATH",
     help="Save the photo with numbered boxes: a file for a single photo, otherwise a folder (a slash "
-    "at its end names a folder).",
+    "at its end names a folder). With --cluster: a folder for tables of the faces.",
 )
 @options.RECURSIVE
 @options.OVERWRITE
@@ -62,6 +63,7 @@ class Work:
 @options.AS_JSON
 @options.JSON_LINES
 @options.WORKERS
+@clusters.CLUSTER
 @options.MODEL
 @options.THREADS
 def command(
@@ -73,6 +75,7 @@ def command(
     as_json: bool,
     json_lines: bool,
     processes: int | None,
+    cluster: str | None,
     model: str | None,
     threads: int | None,
 ) -> int:
@@ -85,6 +88,15 @@ def command(
     """
     from facedial.editor import Editor
 
+    if cluster is not None:
+        refused = {
+            "--json": as_json, "--json-lines": json_lines,
+            "--overwrite": overwrite, "--skip-existing": skip_existing,
+        }  # fmt: skip
+        folder = clusters.folder(out, refused)
+        return _on_cluster(
+            clusters.Asked(cluster, paths, folder, recursive, processes, model, threads)
+        )
     if out is None and (overwrite or skip_existing):
         raise click.UsageError("--overwrite and --skip-existing are for what -o saves; give -o")
     tally = Tally(as_lines=json_lines, keeps_rows=as_json)
@@ -101,3 +113,23 @@ def command(
         for rows in workers.results(tally, work, tasks, count):
             tally.add(rows)
     return tally.finish(as_json=as_json)
+
+
+def _on_cluster(asked: clusters.Asked) -> int:
+    from facedial.cluster import job
+    from facedial.editor import Editor
+    from facedial.faces.overview import FaceFacts
+
+    names = [one.name for one in dataclasses.fields(FaceFacts) if one.name not in ("face", "box")]
+    with Editor.open(asked.model) as editor:
+        model = job.digest(editor)
+    work = clusters.Attempted(_rows)
+    return asked.run(job.Job("faces", {}, work, "faces", job.faces(names), digest=model))
+
+
+def _rows(editor: Editor, photo: Photo) -> clusters.Results:
+    """Measures of a photo's faces."""
+    from facedial.faces import overview
+
+    facts = overview.describe(photo, editor.faces(photo))
+    return clusters.Results([dataclasses.asdict(one) for one in facts])
