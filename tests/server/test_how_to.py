@@ -34,7 +34,7 @@ def test_calls_by_curl_and_from_python(
         # Of a reader that stops early (`head -c`), curl's complaint is no fault of the example.
         done = subprocess.run(
             [bash, "-euc", script.replace("curl -s", "curl -sf")],
-            capture_output=True, text=True, timeout=60,
+            capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert '{"' in done.stdout
