@@ -28,8 +28,7 @@ tests: $(VENV)/.check browser
 
 # Ray is larger than everything else together and takes long to begin: its tests are a check of their own.
 cluster-tests: $(VENV)/.check
-	$(PIP) '.[cluster]' --constraint constraints.txt
-	$(PIP) --editable .
+	$(PIP) --editable '.[cluster]' --constraint constraints.txt
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/cluster
 
 # The page is tested in a real browser; without one those tests are skipped, and say so.
@@ -69,7 +68,7 @@ $(VENV)/.docs: pyproject.toml | $(VENV)/bin/pip
 
 # Wheel, sdist, SBOM and sums into dist/, each tried in fresh environments.
 release: $(VENV)/bin/pip
-	$(PIP) '.[release]'
+	$(PIP) --editable '.[release]'
 	$(BIN)/python release/release.py
 
 clean:
