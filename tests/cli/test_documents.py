@@ -38,6 +38,8 @@ NOT_RUN = {
     "facedial evaluate ": "measures on data sets",
     "facedial compare ": "trains for minutes on data sets",
     "facedial prepare ": "runs in tests/data/test_how_to.py, on made collections",
+    "facedial encode holidays/ -r --cluster": "needs Ray: tests/cluster, by `make cluster-tests`",
+    "facedial edit shards/ --set Smiling=1 --cluster": "needs Ray, and storage elsewhere",
     "facedial models check": "runs in test_verbs.py; half of its networks are used by nothing else here",
     "facedial edit me.jpg --set Smiling=0 --model bundles/mine": "needs a trained bundle",
     "facedial generate --model runs/ae-mse/bundle": "needs a trained bundle",

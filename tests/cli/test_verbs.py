@@ -1,6 +1,7 @@
 """Every verb over real files: what it writes, what it says, that it can be repeated."""
 
 import json
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def test_help_lists_every_verb(facedial: Facedial, words: list[str]) -> None:
 
 def test_version(facedial: Facedial) -> None:
     done = facedial("--version")
-    assert (done.code, done.out) == (0, "facedial, version 0.1.0\n")
+    assert (done.code, done.out) == (0, f"facedial, version {metadata.version('facedial')}\n")
 
 
 def test_reconstruct(facedial: Facedial, two: Path) -> None:

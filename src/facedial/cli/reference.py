@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from facedial import folder
-from facedial.cli.entry import VERBS
+from facedial.cli.entry import VERBS, facedial
 
 
 def pages() -> dict[str, str]:
@@ -18,8 +18,13 @@ def pages() -> dict[str, str]:
     listed = ["# Command line", "", "`facedial VERB`:", "", "| verb | does |", "|---|---|"]
     for name in folder.names(VERBS):
         command: click.Command = folder.load(VERBS, name, "verb").command
+        # As the command line makes it: a command keeps the names of its help option once it was asked.
         context = click.Context(
-            command, info_name=f"facedial {name}", max_content_width=96, terminal_width=96
+            command,
+            parent=click.Context(facedial, info_name="facedial", **facedial.context_settings),
+            info_name=name,
+            max_content_width=96,
+            terminal_width=96,
         )
         made[f"{name}.md"] = f"# facedial {name}\n\n```\n{command.get_help(context)}\n```\n"
         listed.append(f"| [`{name}`]({name}.md) | {command.get_short_help_str(limit=200)} |")

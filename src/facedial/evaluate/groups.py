@@ -31,6 +31,12 @@ EDITED = 96  # people of a store whose photos are edited
 LEAST = 12  # people of a group; fewer say nothing
 LEAST_LABELS = 10  # photos with and without an attribute, for its AUC in a group
 RESAMPLES = 200
+# Figure of a group -> the largest less the smallest of a division.
+GAPS = {
+    "group_auc": "group_gap_auc",
+    "group_edits_found": "group_gap_edits_found",
+    "group_identity": "group_gap_identity",
+}
 DIVISIONS = ("sex", "age", "origin", "skin")
 # Lowest individual typology angle of a class of skin, degrees (Chardon 1991; Del Bino 2013).
 TONES: Mapping[str, float] = {
@@ -78,9 +84,8 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
             for division, rows in divisions.items():
                 values = [row.value for row in rows]
                 if len(values) > 1:
-                    kind = metric.removeprefix("group_")
                     at, gap = f"{data}/{division}", max(values) - min(values)
-                    yield Row(f"group_gap_{kind}", "facedial", at, gap, "", len(values))
+                    yield Row(GAPS[metric], "facedial", at, gap, "", len(values))
 
 
 def _by_labels(context: EvaluationContext, store: Store) -> Iterator[tuple[str, Row]]:
