@@ -58,10 +58,10 @@ class Run:
     cpu_s: float
 
 
-def photos(folder: Path, count: int) -> None:
+def photos(folder: Path, count: int, side: int = SIDE) -> None:
     """The same public-domain portrait with other grain in each."""
     whole = Image.fromarray(data.astronaut())  # type: ignore[no-untyped-call]
-    pixels = np.asarray(whole.resize((SIDE, SIDE), Image.Resampling.BICUBIC), np.float32)
+    pixels = np.asarray(whole.resize((side, side), Image.Resampling.BICUBIC), np.float32)
     rng = np.random.default_rng(0)
     for number in range(count):
         noisy = np.clip(pixels + rng.normal(0, GRAIN, pixels.shape), 0, 255).astype(np.uint8)

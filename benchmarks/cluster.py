@@ -23,11 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from batch import photos
 from pyarrow import parquet
-from skimage import data
 
-GRAIN = 4.0  # levels of noise, so that no two photos are one
 FIRST = 4  # photos of one process in whose time the networks are opened
 ALONE = """
 import sys, time
@@ -41,16 +39,6 @@ with Editor.open(threads=1) as editor:
     for _ in results(Tally(), Work(editor, 1), tasks):
         print(time.time(), flush=True)
 """
-
-
-def photos(folder: Path, count: int, side: int) -> None:
-    """The same public-domain portrait with other grain in each."""
-    whole = Image.fromarray(data.astronaut())  # type: ignore[no-untyped-call]
-    pixels = np.asarray(whole.resize((side, side), Image.Resampling.BICUBIC), np.float32)
-    rng = np.random.default_rng(0)
-    for number in range(count):
-        noisy = np.clip(pixels + rng.normal(0, GRAIN, pixels.shape), 0, 255).astype(np.uint8)
-        Image.fromarray(noisy).save(folder / f"{number:05}.jpg", quality=92)
 
 
 def alone(folder: Path) -> tuple[float, float]:

@@ -135,7 +135,7 @@ def main() -> None:
         told = run(sys.executable, *types, env=shell, cwd=work)
         share = re.search(r"Type completeness score: ([\d.]+)%", told)
         print(f"types of the public interface: {share[1] if share else '?'} % complete")
-    files = sorted(one for one in out.iterdir())
+    files = sorted(out.iterdir())
     sums = "".join(f"{sha256(one)}  {one.name}\n" for one in files)
     (out / "SHA256SUMS").write_text(sums, encoding="utf-8")
     print(sums, end="")

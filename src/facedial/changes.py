@@ -137,11 +137,11 @@ def change(
             own_method = model.edit_table.lowering.get(name, own_method)
         # Glasses that are put on take their shape from the distilled editor: so does the code.
         puts_on = name == GLASSES and not lowers and method == BEST and recolours_hair(model)
-        measured = model.edit_table.quality(name, method, quality, lowers=lowers)
+        own_quality = model.edit_table.quality(name, method, quality, lowers=lowers)
         flow = flow_edit(
             model,
             own_method,
-            FAST if puts_on else measured,
+            FAST if puts_on else own_quality,
             cache=cache,
             mask=model.masks.mask(name, own_method.mask_threshold),
         )

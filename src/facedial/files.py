@@ -1,6 +1,7 @@
 """Files of users: written whole or not at all, read as text, and the endings of picture files."""
 
 import codecs
+import hashlib
 import os
 import secrets
 import stat
@@ -42,6 +43,34 @@ def is_picture(name: str | PurePath) -> bool:
     """
     path = PurePath(name)
     return path.suffix.lower() in READABLE and not path.name.startswith(".")
+
+
+def ending_of_result(suffix: str) -> str:
+    """Of a changed picture: that of the picture, where such files are written, else `.png`.
+
+    >>> ending_of_result(".JPG"), ending_of_result(".heic")
+    ('.JPG', '.png')
+    """
+    return suffix if suffix.lower() in WRITABLE else ".png"
+
+
+def is_text(name: str) -> bool:
+    r"""Whether a name can be stored as UTF-8; names of files may hold any bytes.
+
+    >>> is_text("me.jpg"), is_text("\udce9t\udce9.jpg")
+    (True, False)
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal; raises `OSError`."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def refuse_existing(path: str | Path, *, overwrite: bool) -> None:

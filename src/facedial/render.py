@@ -260,11 +260,7 @@ def _mask(
     portrait: Portrait, regions: Sequence[Region], own: Floats, last: Floats, much: Floats
 ) -> Floats:
     """Where any of the regions may change the crop, [S, S]; `much`: where the drawing changes much."""
-    size = own.shape[1]
-    landmarks = head_template(size)  # of a crop alone, which is on the frame
-    if portrait.face is not None:
-        landmarks = apply(invert(portrait.crop.to_photo), portrait.face.landmarks)
-    beside = beside_nose(landmarks, size)
+    beside = _beside_nose(portrait) if any(one.spares_nose for one in regions) else 1
     masks = [
         parsing.region_mask(one, own, last)
         * (much if one.changed else 1)
@@ -272,6 +268,15 @@ def _mask(
         for one in regions
     ]
     return np.asarray(np.max(masks, axis=0), np.float32)
+
+
+def _beside_nose(portrait: Portrait) -> Floats:
+    """`compose.masks.beside_nose` of a portrait's crop."""
+    size = portrait.crop.pixels.shape[0]
+    landmarks = head_template(size)  # of a crop alone, which is on the frame
+    if portrait.face is not None:
+        landmarks = apply(invert(portrait.crop.to_photo), portrait.face.landmarks)
+    return beside_nose(landmarks, size)
 
 
 def _decoded(model: Model, change: Change, before: Floats | None) -> tuple[Floats, Floats]:

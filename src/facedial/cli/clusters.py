@@ -20,7 +20,7 @@ from facedial.cli.batch import MANY
 from facedial.cli.options import Output
 from facedial.cli.progress import bar
 from facedial.errors import BadRequest
-from facedial.files import WRITABLE
+from facedial.files import ending_of_result
 
 if TYPE_CHECKING:
     from facedial.cluster.job import Job, Made
@@ -179,6 +179,4 @@ class Attempted:
 def _ending(name: str, data: bytes) -> str:
     """Of a photo's result: the photo's, where such files are written."""
     suffix = PurePath(name).suffix
-    if not suffix:
-        return streams.ending_of(data)
-    return suffix if suffix.lower() in WRITABLE else ".png"
+    return ending_of_result(suffix) if suffix else streams.ending_of(data)

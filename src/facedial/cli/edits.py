@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from facedial.cli import asking, clusters, streams
 from facedial.cli.batch import opened
 from facedial.cli.options import DASH, Eyes, Face
-from facedial.files import WRITABLE
+from facedial.files import ending_of_result
 
 if TYPE_CHECKING:
     from facedial.editing.learn import Learned
@@ -127,7 +127,7 @@ def _ending(path: Path, data: bytes | None, chosen: str | None) -> str:
         return f".{chosen}"
     if data is not None:
         return streams.ending_of(data)
-    return path.suffix if path.suffix.lower() in WRITABLE else ".png"
+    return ending_of_result(path.suffix)
 
 
 def on_cluster(asked: clusters.Asked, work: Work, learned: Sequence[Learned]) -> int:

@@ -12,7 +12,7 @@ from facedial.cli import streams
 from facedial.cli.batch import Input, Inputs
 from facedial.cli.options import DASH, Output
 from facedial.errors import BadRequest
-from facedial.files import READABLE, WRITABLE
+from facedial.files import READABLE, WRITABLE, ending_of_result
 
 FD = ".fd"  # a coded face
 NAME_BYTES = 255  # the longest file name of most file systems
@@ -122,7 +122,7 @@ class _Names:
     def name(self, photo: Path) -> str:
         """`NAME-ENDING.EXT`, numbered where it is taken, cut where it would be too long."""
         stem, suffix = os.path.splitext(photo.name)
-        tail = f"-{self._ending}{suffix if suffix.lower() in WRITABLE else '.png'}"
+        tail = f"-{self._ending}{ending_of_result(suffix)}"
         stem = _cut(stem, NAME_BYTES - NUMBER_BYTES - len(os.fsencode(tail)))
         name = stem + tail
         first = key = name.casefold()

@@ -13,7 +13,7 @@ from pyarrow import parquet, types
 
 from facedial.cluster.places import Place
 from facedial.errors import BadRequest
-from facedial.files import is_picture
+from facedial.files import is_picture, is_text
 
 TAR, PARQUET = ".tar", ".parquet"
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
@@ -115,7 +115,7 @@ def _files(
             place = folder.at(entry.name)
             if entry.name.startswith("."):
                 continue
-            if not _is_text(entry.name):
+            if not is_text(entry.name):
                 left_out.unnamed += 1
             elif entry.is_folder:
                 if not recursive or entry.is_link:
@@ -127,15 +127,6 @@ def _files(
             else:
                 left_out.others += 1
         waiting += reversed(below)
-
-
-def _is_text(name: str) -> bool:
-    """Whether a name can be stored as UTF-8."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _is_shard(place: Place) -> bool:
@@ -170,7 +161,7 @@ def _members(number: int, place: Place, key: str) -> list[Item]:
         with place.opened() as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             while (one := tar.next()) is not None:
                 tar.members = []  # type: ignore[attr-defined]  # else all headers stay in memory
-                if one.isreg() and is_picture(one.name) and _is_text(one.name):
+                if one.isreg() and is_picture(one.name) and is_text(one.name):
                     where = (one.name, one.offset_data, one.size)
                     name = _safe(f"{key}/{one.name}")
                     found.append(Item(name, number, place.path, Kind.MEMBER, *where))

@@ -1,6 +1,5 @@
 """What is done with each photo, and the tables that results are stored in."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from facedial.codes.code import parquet_facts
 from facedial.editing.learn import Learned
 from facedial.editor import Editor
 from facedial.errors import BadBundle
+from facedial.files import sha256
 
 STRING, NUMBER = pyarrow.string(), pyarrow.float64()
 
@@ -83,7 +83,7 @@ class Job:
 
 def digest(editor: Editor) -> str:
     """SHA-256 of a bundle's facts, which hold those of all its files."""
-    return hashlib.sha256((editor.model.path / "bundle.json").read_bytes()).hexdigest()
+    return sha256(editor.model.path / "bundle.json")
 
 
 def codes(editor: Editor) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 
 from facedial.cluster.inputs import LeftOut, items
 from facedial.cluster.job import Job
-from facedial.cluster.manifest import Manifest, Run, part_size
+from facedial.cluster.manifest import HOME, Manifest, Run, part_size
 from facedial.cluster.places import Place
 from facedial.cluster.worker import Plan, Worker
 from facedial.errors import BadRequest, FacedialError
@@ -127,11 +127,7 @@ def entries(
 
 def _tidy(manifest: Manifest) -> None:
     """Delete what workers left that ended while they wrote."""
-    for folder in (
-        manifest.out,
-        manifest.out.at("_facedial/done"),
-        manifest.out.at("_facedial/begun"),
-    ):
+    for folder in (manifest.out, manifest.out.at(f"{HOME}/done"), manifest.out.at(f"{HOME}/begun")):
         for one in folder.entries():
             if not one.is_folder and SCRATCH.fullmatch(one.name):
                 folder.at(one.name).remove()
@@ -160,10 +156,9 @@ def _start(ray: Any, address: str, scratch: str, cores: int) -> None:
             with _without_greeting(folder):
                 ray.init(**_options(address, folder, cores))
             return
-        except (
-            Exception
-        ) as error:  # of no kind of their own; a busy machine begins too slowly for Ray
+        except Exception as error:  # Ray's are of no kind of their own
             _end(error)
+            # A busy machine begins too slowly for Ray.
             if again and "timed out during startup" in str(error):
                 continue
             where = "begin Ray on this machine" if address == LOCAL else f"reach Ray at {address}"

@@ -1,5 +1,6 @@
 """What groups of people are served how well: edits and labels by sex, age, origin and skin tone."""
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
@@ -70,16 +71,7 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
         found: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
         for division, row in (*_by_labels(context, store), *_by_edits(context, store)):
             found[row.metric][division].append(row)
-            yield Row(
-                row.metric,
-                "facedial",
-                f"{data}/{row.data}",
-                row.value,
-                row.unit,
-                row.n,
-                row.low,
-                row.high,
-            )
+            yield dataclasses.replace(row, model="facedial", data=f"{data}/{row.data}")
         for metric, divisions in found.items():
             for division, rows in divisions.items():
                 values = [row.value for row in rows]
@@ -98,7 +90,6 @@ def _by_labels(context: EvaluationContext, store: Store) -> Iterator[tuple[str, 
     predicted = np.concatenate(
         [model.predict_attributes(block) for block in blocks(store, rows, AT_ONCE)]
     )
-    rng = np.random.default_rng(context.seed)
     for division, name, members in _groups(context.editor, store, rows):
         values, truth, people = predicted[members], labels[members], store.person[rows[members]]
         enough = np.minimum(truth.sum(0), (~truth).sum(0)) >= LEAST_LABELS
@@ -106,18 +97,22 @@ def _by_labels(context: EvaluationContext, store: Store) -> Iterator[tuple[str, 
             continue
         kept = np.flatnonzero(enough)
         mean = _mean_auc(values[:, kept], truth[:, kept])
-        of_person = [np.flatnonzero(people == one) for one in np.unique(people)]
-        again = []
-        for _ in range(RESAMPLES):
-            drawn = rng.integers(0, len(of_person), len(of_person))
-            chosen = np.concatenate([of_person[i] for i in drawn])
-            again.append(_mean_auc(values[chosen][:, kept], truth[chosen][:, kept]))
-        low, high = np.nanpercentile(again, (2.5, 97.5))
+        low, high = _interval(values[:, kept], truth[:, kept], people, context.seed)
         unit = f"mean over {len(kept)}"
-        yield (
-            division,
-            Row("group_auc", "", name, mean, unit, int(members.sum()), float(low), float(high)),
-        )
+        yield division, Row("group_auc", "", name, mean, unit, int(members.sum()), low, high)
+
+
+def _interval(
+    values: NDArray[np.float32], truth: Bools, people: Texts, seed: int
+) -> tuple[float, float]:
+    """The 95 % interval of `_mean_auc`, by bootstrap over people."""
+    of_person = [np.flatnonzero(people == one) for one in np.unique(people)]
+
+    def again(drawn: Rows) -> float:
+        chosen = np.concatenate([of_person[i] for i in drawn])
+        return _mean_auc(values[chosen], truth[chosen])
+
+    return scores.interval(again, len(of_person), seed=seed, resamples=RESAMPLES)
 
 
 def _mean_auc(values: NDArray[np.float32], truth: Bools) -> float:

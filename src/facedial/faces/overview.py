@@ -28,6 +28,10 @@ NUMBER_SHARE, MIN_NUMBER_PX = 1 / 70, 12
 NUMBER_OF_BOX = 0.2  # at least, of the side of a box
 MAX_OF_BOX = 0.4  # a number that would take more of its box stands above it
 
+# Columns of tables of faces: the box's corners, and `FaceFacts` under their own names.
+BOX = ("x0", "y0", "x1", "y1")
+MEASURES = ("eye_distance", "yaw", "pitch", "roll", "sharpness", "inside", "score")
+
 Corners: TypeAlias = tuple[int, int, int, int]
 
 

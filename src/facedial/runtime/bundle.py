@@ -1,6 +1,5 @@
 """A bundle: a folder of facts and graphs, checked when opened, its sessions made when first used."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial.errors import BadBundle, UnknownName
+from facedial.files import sha256
 from facedial.folder import nearest
 from facedial.runtime.session import Session
 
@@ -202,7 +202,7 @@ def _find(path: str | Path | None) -> Path:
 
 def _check(path: Path, expected: str) -> None:
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = sha256(path)
     except OSError as error:
         raise BadBundle(
             f"{path} is missing or cannot be read; reinstall or export again"

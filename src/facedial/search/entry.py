@@ -12,6 +12,7 @@ from facedial.editor import Editor
 from facedial.errors import BadPhoto, NoFaceFound
 from facedial.faces.overview import FaceFacts, describe
 from facedial.faces.photo import Photo
+from facedial.files import is_text
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -48,12 +49,10 @@ class PhotoEntry:
 def absolute(path: str | Path) -> str:
     """The path by which an index knows a photo; raises `BadPhoto` for a name that is no text."""
     found = os.path.abspath(path)
-    try:
-        found.encode()
-    except UnicodeEncodeError as error:
+    if not is_text(found):
         raise BadPhoto(
             f"the name of {path} is not text in UTF-8, so an index cannot hold it; rename the file"
-        ) from error
+        )
     return found
 
 

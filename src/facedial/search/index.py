@@ -170,7 +170,7 @@ class Index:
     def ranked(self, name: str, most: int = 10, *, least: bool = False) -> list[Hit]:
         """The faces with the highest (`least`: lowest) probability of an attribute, or measure.
 
-        Measures are `table.MEASURES`. Raises `UnknownName` for a name that is neither.
+        Measures are `faces.overview.MEASURES`. Raises `UnknownName` for a name that is neither.
         """
         return self.searcher.ranked(name, most, least=least)
 

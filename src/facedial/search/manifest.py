@@ -1,7 +1,6 @@
 """The manifest of an index: which model made it, and which of its files count."""
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -140,9 +139,3 @@ class Manifest:
                 f"the index {folder} is damaged: {NAME} cannot be read; delete the folder and index "
                 "the photos again"
             ) from error
-
-
-def sha256(path: Path) -> str:
-    """Of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 
 from facedial.arrays import Doubles, Floats
 from facedial.codes.attributes import NAMES, match
+from facedial.faces.overview import BOX, MEASURES
+from facedial.files import sha256
 from facedial.search import graph, table
 from facedial.search.entry import CODE, PERSON
-from facedial.search.manifest import FACES, GraphFile, Manifest, sha256
+from facedial.search.manifest import FACES, GraphFile, Manifest
 
 log = logging.getLogger(__name__)
 
 COLUMNS = {PERSON: "identity", CODE: "likeness"}
 # From which a graph is made: an exact search of fewer takes as little time.
 GRAPH_FACES = 25_000
-PLACE = ("file", "face", *table.BOX, "landmarks", "score")
+PLACE = ("file", "face", *BOX, "landmarks", "score")
 
 Rows = NDArray[np.intp]
 
@@ -75,7 +77,7 @@ class Searcher:
 
     def ranked(self, name: str, most: int, *, least: bool) -> list[Hit]:
         """See `Index.ranked`."""
-        column = match(name, (*NAMES, *table.MEASURES))
+        column = match(name, (*NAMES, *MEASURES))
         values = np.asarray(self._read([column])[column].to_numpy(), np.float64)
         order = np.argsort(values if least else -values, kind="stable")[:most]
         return self._hits(order, values[order])
@@ -137,7 +139,7 @@ class Searcher:
         points = table.vectors(own["landmarks"]).reshape(-1, 5, 2).astype(np.float64)
         hits = []
         for row, at, value in zip(own.to_pylist(), points, values.tolist(), strict=True):
-            x0, y0, x1, y1 = (float(row[name]) for name in table.BOX)
+            x0, y0, x1, y1 = (float(row[name]) for name in BOX)
             place = (Path(row["file"]), row["face"], (x0, y0, x1, y1), at)
             hits.append(Hit(*place, value, float(row["score"])))
         return hits

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from facedial.codes.attributes import NAMES
 from facedial.errors import BadIndex, BadRequest
+from facedial.faces.overview import BOX, MEASURES
 from facedial.files import atomic_write
 from facedial.search.entry import PhotoEntry
 
 Table = Any  # pyarrow has no types
 
-BOX = ("x0", "y0", "x1", "y1")
-MEASURES = ("eye_distance", "yaw", "pitch", "roll", "sharpness", "inside", "score")
 VECTORS = ("identity", "likeness", "code")  # half precision: an error of 5e-4 in a cosine at most
 
 

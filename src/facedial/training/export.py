@@ -299,7 +299,7 @@ def write_facts(out: Path, facts: Mapping[str, Any]) -> None:
     merged = {**old, **facts, "format": 1}
     merged["parts"] = {**old.get("parts", {}), **facts.get("parts", {})}
     merged["files"] = {
-        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        file.name: files.sha256(file)
         for file in sorted(out.iterdir())
         if file.suffix != ".json" and file.is_file()
     }

@@ -15,9 +15,6 @@ from facedial.cli.batch import Tally, opened
 from facedial.cli.options import Face
 from facedial.codes.attributes import NAMES, is_weak
 
-BOX = ("x0", "y0", "x1", "y1")
-MEASURES = ("eye_distance", "yaw", "pitch", "roll", "sharpness", "inside", "score")
-
 EYES = "eyes_open"
 
 if TYPE_CHECKING:
@@ -118,6 +115,7 @@ def command(
     """
     from facedial.album.table import save
     from facedial.editor import Editor
+    from facedial.faces.overview import BOX, MEASURES
 
     if as_json + json_lines + as_csv > 1:
         raise click.UsageError("choose one of --json, --json-lines and --csv")
@@ -159,6 +157,7 @@ def command(
 def _on_cluster(asked: clusters.Asked, face: Face) -> int:
     from facedial.cluster import job
     from facedial.editor import Editor
+    from facedial.faces.overview import BOX, MEASURES
 
     work = clusters.Attempted(partial(_rows, face))
     with Editor.open(asked.model) as editor:
@@ -178,6 +177,8 @@ def _rows(face: Face, editor: Editor, photo: Photo) -> clusters.Results:
 
 def _measures(one: FaceMeasures | None) -> dict[str, Any]:
     """Box, pose, sharpness and eyes of a face, None where they were not measured."""
+    from facedial.faces.overview import BOX, MEASURES
+
     facts = None if one is None else one.facts
     box = dict(zip(BOX, (None,) * 4 if facts is None else facts.box, strict=True))
     rest = {name: None if facts is None else getattr(facts, name) for name in MEASURES}

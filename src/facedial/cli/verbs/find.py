@@ -178,12 +178,13 @@ def _rows(hits: Sequence[Hit], facts: dict[str, Any]) -> list[dict[str, Any]]:
 def _say(rows: list[dict[str, Any]], title: str | None, *, as_csv: bool, quiet: bool) -> None:
     """Print hits as text or CSV."""
     from facedial.faces.choose import in_words
+    from facedial.faces.overview import BOX
 
     if not rows:
         streams.warn("no face found in the index")
     if as_csv:
         for row in rows:
-            cells = {**row, **dict(zip(("x0", "y0", "x1", "y1"), row["box"], strict=True))}
+            cells = {**row, **dict(zip(BOX, row["box"], strict=True))}
             streams.say_csv([cells.get(column, "") for column in COLUMNS])
         return
     if quiet:
