@@ -16,7 +16,7 @@ from facedial.editing.table import DIRECTION, FAST, FLOW, FULL, EditMethod, Edit
 from facedial.editor import Editor
 from facedial.errors import BadRequest, UnknownName
 from facedial.faces.photo import Photo
-from facedial.flow.inversion import condition_of
+from facedial.flow.inversion import BY_DISTILLED, condition_of
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -310,7 +310,7 @@ def test_the_measured_quality_is_used_where_the_best_is_asked_for(
     best, fast = (editor.change(portrait, edit, quality=quality) for quality in (FULL, FAST))
     assert np.array_equal(best.after.values, fast.after.values)
     flow = flow_edit(editor.model, EditMethod(quality=FAST), FAST)
-    assert flow.distilled is not None and not flow.provisional
+    assert flow.distilled is not None and flow.final == BY_DISTILLED
 
 
 def test_edits_that_cannot_be_made_are_refused(editor: Editor, portrait: Portrait) -> None:

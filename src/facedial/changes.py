@@ -11,14 +11,26 @@ from facedial.cache import Cache
 from facedial.codes.code import Code
 from facedial.editing.implied import COLOURS, implied_by, partway, remains, with_implied
 from facedial.editing.request import Edit
-from facedial.editing.table import BEST, FAST, FLOW, FULL, METHODS, QUALITIES, EditMethod, only
+from facedial.editing.table import (
+    BEST,
+    FAST,
+    FLOW,
+    FULL,
+    METHODS,
+    QUALITIES,
+    REFINED,
+    EditMethod,
+    only,
+)
 from facedial.errors import BadRequest
-from facedial.flow.inversion import FlowEdit, condition_of
+from facedial.flow.inversion import BY_DISTILLED, BY_FLOW, BY_REFINING, FlowEdit, condition_of
 from facedial.model import FRAME, Model
 
 WHOLE_RANGE = 2  # of a condition, from -1 without an attribute to 1 with it
 GLASSES = "Eyeglasses"
 WEARS = 0.5  # probability from which on a face has glasses: none are added
+# What makes the best result, by the measured quality of an attribute.
+_KINDS = {FULL: BY_FLOW, REFINED: BY_REFINING, FAST: BY_DISTILLED}
 MIN_WAY = 0.25  # least distance to a target that counts, so that blond hair can become more so
 # Hair colour -> the one that hair takes when this is taken away.
 AWAY = {
@@ -101,10 +113,9 @@ def change(
     """What an edit does to a face of that code.
 
     `attributes`: probability of each attribute of the face, needed where the flow edits
-    (`needs_attributes`). `method` and `quality`: see `editing.table`; the flow's own quality, `best`,
-    is replaced by the distilled editor for attributes that it was measured to edit better. Implied
-    attributes (`editing.implied`) are resolved here, once. Raises `BadRequest`, `UnknownName`,
-    `CodeSpaceMismatch`.
+    (`needs_attributes`). `method` and `quality`: see `editing.table`; where both are `best`, the
+    quality is the one measured to be best for the attribute. Implied attributes (`editing.implied`) are
+    resolved here, once. Raises `BadRequest`, `UnknownName`, `CodeSpaceMismatch`.
     """
     model.check(code)
     edit = edit.checked(model.directions.names)
@@ -203,7 +214,7 @@ def flow_edit(
     mask: Floats | None = None,
 ) -> FlowEdit:
     """The flow as an editor, under a mask [32, 32]; raises `BadRequest` where the model has none."""
-    fast = quality == FAST and model.has_distilled_editor
+    by_distilled = quality in (FAST, REFINED) and model.has_distilled_editor
     return FlowEdit(
         names=model.flow_attributes(),
         velocity=model.velocity,
@@ -214,8 +225,9 @@ def flow_edit(
         gain=method.gain,
         mask=mask,
         cache=Cache() if cache is None else cache,
-        distilled=model.distilled_edit if fast else None,
-        provisional=method.quality == FULL,
+        distilled=model.distilled_edit if by_distilled else None,
+        refined=quality == REFINED,
+        final=_KINDS[method.quality],
     )
 
 

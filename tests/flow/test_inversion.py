@@ -7,9 +7,17 @@ import pytest
 from numpy.testing import assert_allclose
 
 from facedial.errors import BadRequest
-from facedial.flow import LATENT_SHAPE
+from facedial.flow import LATENT_SHAPE, inversion
 from facedial.flow.guidance import cfg
-from facedial.flow.inversion import FlowEdit, condition_of
+from facedial.flow.inversion import (
+    BY_DISTILLED,
+    BY_FLOW,
+    BY_REFINING,
+    REFINED_FROM,
+    REFINED_SHARE,
+    FlowEdit,
+    condition_of,
+)
 from facedial.flow.solver import integrate
 
 from .gaussian_faces import NAMES, SD, SIZE, sd_at, to_codes, to_latents, velocity
@@ -159,10 +167,43 @@ def test_a_step_stays_within_its_mask_and_is_multiplied_by_its_gain() -> None:
     assert_allclose(masked, 1.5 * free * mask, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("provisional", [True, False])
-def test_the_distilled_editor_is_used_until_the_flows_own_result_is_in_the_cache(
-    provisional: bool,
+def test_a_refined_edit_is_what_the_distilled_editor_began_and_the_flow_ends(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """What has changed at t by c ends as c s / sd(t), and the flow adds (m' - m)(1 - t s / sd(t))."""
+    monkeypatch.setattr(inversion, "REFINED_STEPS", 40)
+    t, far = REFINED_FROM, 2.0
+
+    def distilled(latents: np.ndarray, conditions: np.ndarray) -> np.ndarray:
+        return np.full_like(latents, far)
+
+    refined = replace(flow_edit(), distilled=distilled, refined=True)
+    kept = SD / sd_at(t)
+    for name, moved in (("Smiling", 1.8), ("Male", 0.0)):
+        expected = REFINED_SHARE * far * kept + 3 * moved * (1 - t * kept)
+        amount = moved or 1.4
+        assert_allclose(refined.step(face(), SOURCE, name, amount, {}), expected, rtol=0.02)
+
+
+def test_a_refined_edit_takes_seven_evaluations_and_the_next_of_that_face_four() -> None:
+    rows: list[int] = []
+
+    def counted(latents: np.ndarray, time: np.ndarray, condition: np.ndarray) -> np.ndarray:
+        rows.append(len(latents))
+        return velocity(latents, time, condition)
+
+    def distilled(latents: np.ndarray, conditions: np.ndarray) -> np.ndarray:
+        return np.ones_like(latents)
+
+    refined = replace(flow_edit(guidance=3.0), velocity=counted, distilled=distilled, refined=True)
+    refined.step(face(), SOURCE, "Smiling", 1.8, {})
+    assert sum(rows) == 7
+    refined.step(face(), SOURCE, "Male", 1.4, {})
+    assert sum(rows) == 7 + 4
+
+
+@pytest.mark.parametrize("final", [BY_FLOW, BY_REFINING, BY_DISTILLED])
+def test_the_distilled_editor_is_used_until_the_final_result_is_in_the_cache(final: str) -> None:
     evaluated: list[int] = []
 
     def distilled(latents: np.ndarray, conditions: np.ndarray) -> np.ndarray:
@@ -172,18 +213,20 @@ def test_the_distilled_editor_is_used_until_the_flows_own_result_is_in_the_cache
 
     zero = np.zeros(SIZE, np.float32)
     slow = flow_edit()
-    fast = replace(slow, distilled=distilled, provisional=provisional)
+    fast = replace(slow, distilled=distilled, final=final)
+    refined = replace(fast, refined=True)
     first = fast.step(zero, SOURCE, "Smiling", 1.8, {})
     assert_allclose(first, 1.8, rtol=1e-5)
     assert np.array_equal(fast.step(zero, SOURCE, "Smiling", 1.8, {}), first)
     assert evaluated == [1]  # cached
-    best = slow.step(zero, SOURCE, "Smiling", 1.8, {})
-    assert not np.allclose(best, first)
-    # Where it was measured to be better than the flow, its result is not provisional and stays.
+    results = {BY_DISTILLED: first}
+    for kind, editor in ((BY_FLOW, slow), (BY_REFINING, refined)):
+        results[kind] = editor.step(zero, SOURCE, "Smiling", 1.8, {})
+        assert not np.allclose(results[kind], first)
     after = fast.step(zero, SOURCE, "Smiling", 1.8, {})
-    assert np.array_equal(after, best if provisional else first)
+    assert np.array_equal(after, results[final])
     fast.step(zero, SOURCE, "Male", 1.4, {})
-    assert len(evaluated) == 2
+    assert len(evaluated) == 3  # refining needed it once
 
 
 def test_attributes_of_no_training_and_times_out_of_range_are_refused() -> None:

@@ -11,9 +11,12 @@ from facedial.flow.inversion import EDIT_GUIDANCE, T_START
 # Edit methods: the measured one of each attribute, along its direction, or by the flow.
 BEST, DIRECTION, FLOW = "best", "direction", "flow"
 METHODS = (BEST, DIRECTION, FLOW)
-# Quality of an edit by the flow: the distilled editor, or the flow itself.
+# Quality of an edit by the flow, as asked: the distilled editor, or the best.
 FAST, FULL = "fast", "best"
 QUALITIES = (FAST, FULL)
+# What is best for an attribute: one of those, or the distilled editor's edit refined by the flow.
+REFINED = "refined"
+MEASURED_QUALITIES = (*QUALITIES, REFINED)
 LOWERING = "lowering"  # in the facts of an attribute
 # Names of the fields in the table of a bundle of format 1.
 _FORMAT_1 = {
@@ -31,8 +34,8 @@ class EditMethod:
     `mask_threshold`: how strictly the change of the flow's latents is confined to the attribute's map
     (`AttributeMasks`; 0: not at all). `detail_replacement`: factor, 0..1, on the share of the photo's
     fine detail that gives way where the drawing's changes (`compose.masks.detail_loss`). `quality`:
-    what gives the best result: the flow itself (`best`), or its distilled editor (`fast`), which was
-    also trained adversarially.
+    what gives the best result: the flow itself (`best`); its distilled editor (`fast`), which was also
+    trained adversarially; or that editor's edit, refined by the flow (`refined`).
     """
 
     method: str = DIRECTION
@@ -42,6 +45,12 @@ class EditMethod:
     mask_threshold: float = 0.0
     detail_replacement: float = 0.0
     quality: str = FULL
+
+    def __post_init__(self) -> None:
+        if self.quality not in MEASURED_QUALITIES:
+            raise TypeError(
+                f"quality is one of {', '.join(MEASURED_QUALITIES)}, not {self.quality}"
+            )
 
     def facts(self) -> dict[str, Any]:
         """As a bundle states it."""
