@@ -10,6 +10,7 @@ from PIL import Image
 from facedial import parsing, render
 from facedial.cache import Cache
 from facedial.closeup import CloseUp
+from facedial.editing.regions import REGIONS
 from facedial.editing.request import Edit
 from facedial.editing.table import BEST, DIRECTION, FAST, FLOW
 from facedial.editor import Editor
@@ -114,6 +115,19 @@ def test_a_nose_stays_by_which_a_person_is_known(
     for share in (0.4, 0.6, 0.8):
         x, y = np.round(eyes + share * (tip - eyes)).astype(int)
         assert not apart[y - 2 : y + 3, x - 2 : x + 3].any()
+
+
+def test_strands_at_the_rim_of_hair_go_with_it(
+    editor: Editor, portrait: Portrait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No parse shows them as hair, and their shadows would stay on the forehead."""
+    bald = editor.change(portrait, Edit({"Bald": 1}), quality=FAST)
+    lost = render.composed(editor.model, portrait, bald).detail_loss
+    bare = dataclasses.replace(REGIONS["Bald"], rim=0.0)
+    monkeypatch.setitem(REGIONS, "Bald", bare)  # type: ignore[arg-type]
+    without = render.composed(editor.model, portrait, bald).detail_loss
+    assert (lost >= without - 1e-5).all()
+    assert lost.sum() > 1.05 * without.sum()
 
 
 def test_a_shape_and_a_colour_of_hair_go_together(editor: Editor, portrait: Portrait) -> None:

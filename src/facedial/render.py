@@ -29,7 +29,7 @@ from facedial.compose.masks import (
     soft_mask,
 )
 from facedial.compose.monochrome import Tone
-from facedial.editing.regions import EVERYTHING, Region, region_of
+from facedial.editing.regions import EVERYTHING, JAW, Region, region_of
 from facedial.faces.crop import Crop, head_template
 from facedial.faces.geometry import apply, invert, warp_float
 from facedial.faces.mark import EDITED
@@ -164,17 +164,24 @@ def composed(
     key = ("drawn", change.before.values.tobytes())
     first = portrait.cache.get(key, lambda: parsing.classes_drawn(model, before[None])[0])
     after = after - parsing.broad_tone(regions, after - before, first, last)
+    bared = np.zeros_like(loss)
+    drawn = after
     if not any(one.recolours for one in regions):
         after = hue.kept(before, after, parsing.unchanged(first, last))
     if all(one.adds_hair for one in regions):
-        grown_on = _mask(portrait, regions, own, last, np.ones_like(loss))
+        inside = _mask(portrait, regions, own, last, np.ones_like(loss))
         on_head = crop[parsing.share(own, {"hair"}) > SURELY]
         colour = np.median(on_head, 0) if len(on_head) > MIN_HAIR else None
-        after = facial_hair.over_skin(before, after, grown_on, colour)
+        after = facial_hair.over_skin(before, after, inside, colour)
+    if any(one.shaves for one in regions):
+        jaw = parsing.region_mask(JAW, own, last)
+        bared = facial_hair.bared(before, drawn, jaw)
+        after = after + bared[..., None] * (drawn - after)
     # A rim or a fringe that goes takes its detail with it, however the drawing shows what it hid.
     other = np.minimum(parsing.other_classes(own, last), parsing.other_classes(first, last))
+    other = grown(other, max(one.rim for one in regions))
     whole = [parsing.replaced(one, own, first, last) for one in regions]
-    loss = np.maximum(loss, change.detail_replacement * np.max([other, *whole], axis=0))
+    loss = np.maximum(loss, change.detail_replacement * np.max([other, bared, *whole], axis=0))
     much = np.maximum(changed_mask(after - before), other)
     mask = _mask(portrait, regions, own, last, much)
     uncovers = any(one.uncovers for one in regions)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from facedial.compose.facial_hair import LUMA, over_skin
+from facedial.compose.facial_hair import LUMA, bared, over_skin
 
 SKIN = np.array([200, 160, 140], np.float32)
 DARK = np.array([60, 50, 45], np.float32)
@@ -40,3 +40,14 @@ def test_hair_of_the_head_darkens_a_beard_and_never_lightens_it() -> None:
 def test_a_beard_that_goes_is_taken_as_drawn() -> None:
     before, after, region = face()
     assert over_skin(after, before, region, None) is before
+
+
+def test_skin_is_bare_where_a_beard_went_and_a_little_around_it() -> None:
+    before, after, region = face()
+    bare = bared(after, before, region)
+    assert bare[32, 32] == 1 and bare.min() == 0
+    assert bare[29, 30] > 0  # stubble beside the hair
+    assert not bare[:18].any() and not bare[:, :2].any()  # outside the region
+    # An edit that adds hair bares none, though it may light the cheeks.
+    after[40:55, 22:42] += 5
+    assert not bared(before, after, region).any()

@@ -1,13 +1,15 @@
-"""Beards and moustaches that an edit adds: hair over the skin, in one colour."""
+"""Beards and moustaches: what is added is hair over the skin, what goes leaves skin bare."""
 
 import numpy as np
 
 from facedial.arrays import LUMA, Floats
+from facedial.compose.masks import changed_mask, grown
 
 DARKEST = 0.04  # share of the region, where luma falls most, that shows the hair's colour
 LEAST_DROP = 18.0  # mean drop of luma there, in levels, below which no hair is added
 DENSEST = 0.88  # of hair: skin is seen through any beard
 FAINT = 0.08  # share of hair up to which a change is shading
+STUBBLE = 0.02  # share of the side around hair that goes
 
 
 def over_skin(before: Floats, after: Floats, region: Floats, hair: Floats | None) -> Floats:
@@ -33,3 +35,16 @@ def over_skin(before: Floats, after: Floats, region: Floats, hair: Floats | None
         darkest = (darkest + hair) / 2
     drawn = before + DENSEST * share * (darkest - before)
     return np.asarray(after + region[..., None] * (drawn - after), np.float32)
+
+
+def bared(before: Floats, after: Floats, region: Floats) -> Floats:
+    """Where hair goes from a region [S, S] of a face, so that skin comes to light: 0..1 [S, S].
+
+    The photo shows neither colour nor detail of that skin: what brightens is replaced by the drawing,
+    where the face brightens on the whole. Nowhere else.
+    """
+    gain = (after - before) @ LUMA
+    if (gain * region).sum() <= 0:
+        return np.zeros_like(region)
+    brighter = np.repeat(np.maximum(gain, 0)[..., None], 3, 2)
+    return grown(changed_mask(brighter) * region, STUBBLE)

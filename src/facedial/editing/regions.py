@@ -27,6 +27,9 @@ class Region:
     where the photo has none. `tone`: share of the side; changes of the skin's tone that are broader stay
     the photo's (0: none). `adds_hair`: whether what darkens the face is hair over its skin.
     `recolours`: whether skin and hair may take another hue. `spares_nose`: whether the nose stays.
+    `shaves`: whether what brightens the jaw is skin that a beard leaves bare.
+    `rim`: share of the side around what gives way to another class that gives way with it, as strands at
+    the rim of hair.
     """
 
     classes: frozenset[str]
@@ -44,6 +47,8 @@ class Region:
     adds_hair: bool = False
     recolours: bool = False
     spares_nose: bool = False
+    shaves: bool = False
+    rim: float = 0.0
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -79,13 +84,13 @@ _MOUTH = replace(
     _both("skin", *_LIPS, rows=(ON_NOSE, 1.0), whole=_LIPS, tone=0.05), spares_nose=True
 )
 # The drawing's mouth may have another shape, and a beard is to change none.
-_JAW = _both(
+JAW = _both(
     "skin",
     "neck",
     drawn=("skin", "neck", "hair"),
     rows=(BELOW_EYES, 1.0),
 )
-_BEARD = replace(_JAW, adds_hair=True)
+_BEARD = replace(JAW, adds_hair=True, shaves=True)
 _EYES = _both("skin", "brows", "eyes", "glasses", rows=(ABOVE_BROWS, 0.65))
 _TONE = replace(_both("skin", "ears", "neck", "lips", "glasses"), recolours=True)
 # A drawing's thin rims are seldom parsed as glasses everywhere, so all that changes much near glasses,
@@ -94,7 +99,8 @@ _GLASSES = Region(
     classes=frozenset({"glasses", "brows", "eyes"}),
     drawn=frozenset({"glasses", "brows", "eyes"}),
     where=EITHER,
-    grown=0.02,
+    grown=0.03,
+    rim=0.03,
     within=frozenset({*FACE, "ears", "hair"}),
     rows=(ABOVE_BROWS - 0.03, 0.68),
     changed=True,
@@ -107,13 +113,15 @@ _HAIRCUT = Region(
     within=frozenset({*FACE, "hair", "hat", "ears", "background"}),
     grown=0.03,
     uncovers=True,
+    rim=0.04,
 )
 _FRINGE = Region(
     classes=_HAIR,
     drawn=_HAIR,
     where=EITHER,
     within=frozenset({*FACE, "hair", "hat"}),
-    grown=0.01,
+    grown=0.04,
+    rim=0.03,
     rows=(0.0, 0.6),
 )
 _OUTLINE = Region(
@@ -132,7 +140,7 @@ REGIONS: Mapping[str, Region] = {
     ),
     **dict.fromkeys(("Smiling", "Mouth_Slightly_Open", "Big_Lips", "High_Cheekbones"), _MOUTH),
     **dict.fromkeys(("Goatee", "No_Beard", "5_o_Clock_Shadow"), _BEARD),
-    "Double_Chin": _JAW,
+    "Double_Chin": JAW,
     # No chin beard, and no stains at the eyes, which a face that is drawn with one gets too.
     "Mustache": replace(_BEARD, rows=(0.62, 0.8), columns=(0.33, 0.67)),
     "Sideburns": _both("skin", "ears", "hair", rows=(ABOVE_BROWS, 0.85)),
@@ -156,7 +164,8 @@ REGIONS: Mapping[str, Region] = {
     **dict.fromkeys(("Bald", "Receding_Hairline", "Straight_Hair", "Wavy_Hair"), _HAIRCUT),
     "Wearing_Hat": _HAIRCUT,
     "Bangs": _FRINGE,
-    **dict.fromkeys(("Male", "Chubby"), _OUTLINE),
+    "Male": replace(_OUTLINE, shaves=True),
+    "Chubby": _OUTLINE,
     "Wearing_Earrings": _both("ears", "hair", "neck"),
     **dict.fromkeys(("Wearing_Necklace", "Wearing_Necktie"), _both("neck", "clothes")),
 }
