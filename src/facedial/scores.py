@@ -258,7 +258,18 @@ def mean_interval(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean of `values` [N].
+    """95 % bootstrap interval of the mean of `values` [N]: the ends of `mean_draws`."""
+    return percentiles(mean_draws(values, groups, seed=seed, resamples=resamples))
+
+
+def mean_draws(
+    values: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Doubles:
+    """Means [R] of `values` [N] drawn with replacement, R being `resamples`.
 
     `groups` [N]: the group (person) of each value; groups are then resampled instead of values,
     because the pictures of one person are not independent.
@@ -274,8 +285,7 @@ def mean_interval(
     for i in range(resamples):
         times = np.bincount(rng.integers(0, len(sums), len(sums)), minlength=len(sums))
         means[i] = (times @ sums) / (times @ counts)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+    return means
 
 
 def _check_pairs(one: Bytes, other: Bytes) -> None:
