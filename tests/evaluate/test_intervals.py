@@ -8,7 +8,15 @@ import pytest
 
 from facedial.data.store import Store
 from facedial.editor import Editor
-from facedial.evaluate import edits, implied, interpolation, landmarks, parser
+from facedial.evaluate import (
+    comparison,
+    edits,
+    implied,
+    interpolation,
+    landmarks,
+    parser,
+    reconstruction,
+)
 from facedial.evaluate._conditional import conditional_success
 from facedial.evaluate._context import EvaluationContext
 from facedial.evaluate._rows import Row, Sample
@@ -112,3 +120,45 @@ def test_requested_faces_have_an_interval_over_faces(
     assert [row.value for row in parts] == [0.5] * 4 and all(width(row) > 0 for row in parts)
     assert (whole.data, whole.value, whole.n, whole.unit) == ("new", 0.5, 16, "mean over 2")
     assert 0 < width(whole) < width(parts[0]) and not math.isnan(width(whole))
+
+
+class Greys:
+    """A baseline that draws every face grey."""
+
+    def encode(self, crops: np.ndarray) -> np.ndarray:
+        return np.zeros((len(crops), 1024), np.float32)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        return np.full((len(codes), 128, 128, 3), 0.5, np.float32)
+
+
+def test_the_drop_to_unseen_people_has_an_interval_over_both(
+    editor: Editor, labelled_store: Path, tmp_path: Path
+) -> None:
+    context = EvaluationContext(
+        editor=editor,
+        stores=[Store.open(labelled_store)],
+        work=tmp_path,
+        _pca=Greys(),  # type: ignore[arg-type]
+    )
+    rows = list(reconstruction.measure(context))
+    (drop,) = (row for row in rows if row.metric == "psnr_drop_to_unseen")
+    train, unseen = (
+        row
+        for group in ("train", "unseen")
+        for row in rows
+        if (row.metric, row.model) == ("psnr", "facedial") and row.data.endswith(group)
+    )
+    assert drop.value == pytest.approx(train.value - unseen.value) and drop.n == 4 + 8
+    assert max(width(train), width(unseen)) < width(drop) < width(train) + width(unseen)
+
+
+def test_the_judge_has_an_interval_for_each_attribute_and_their_mean(
+    editor: Editor, labelled_store: Path, tmp_path: Path
+) -> None:
+    store = Store.open(labelled_store)
+    context = EvaluationContext(editor=editor, stores=[store], work=tmp_path)
+    *parts, mean = comparison._judge_accuracy(Coin(), store, context)  # type: ignore[arg-type]
+    assert len(parts) == len(comparison.REQUESTED)
+    assert mean.value == pytest.approx(np.mean([row.value for row in parts]))
+    assert mean.n == parts[0].n and 0 < width(mean) < max(map(width, parts))
