@@ -121,6 +121,40 @@ def calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15
     return float(np.abs(gaps).sum() / len(predicted))
 
 
+def weighted_auc(values: ArrayLike, truth: ArrayLike, weights: Doubles) -> Doubles:
+    """`auc` for each of several weightings of the rows; NaN where one class has no weight.
+
+    `values`: [N]; `truth`: bool [N]; `weights` [R, N], 0 or more: how often a row counts. Returns [R].
+
+    >>> weighted_auc([1, 2, 3], [False, True, False], np.array([[1.0, 1, 1], [1, 1, 3]]))
+    array([0.5 , 0.25])
+    """
+    values, truth = np.asarray(values), np.asarray(truth, bool)
+    distinct, place = np.unique(values, return_inverse=True)
+    mass = np.zeros((2, len(weights), len(distinct)))
+    order = np.argsort(place, kind="stable")
+    starts = np.searchsorted(place[order], np.arange(len(distinct)))
+    for side in (0, 1):
+        own = np.where(truth == bool(side), weights, 0.0)[:, order]
+        mass[side] = np.add.reduceat(own, starts, axis=1)
+    negatives, positives = mass
+    below = negatives.cumsum(1) - negatives / 2
+    pairs = negatives.sum(1) * positives.sum(1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((positives * below).sum(1) / pairs)
+
+
+def weighted_calibration_error(
+    probabilities: ArrayLike, truth: ArrayLike, weights: Doubles, bins: int = 15
+) -> Doubles:
+    """`calibration_error` [R] for each of several weightings `weights` [R, N] of the rows."""
+    predicted, true = np.asarray(probabilities, np.float64), np.asarray(truth, np.float64)
+    index = np.minimum((predicted * bins).astype(int), bins - 1)
+    gaps = np.zeros((len(predicted), bins))
+    gaps[np.arange(len(predicted)), index] = predicted - true
+    return np.asarray(np.abs(weights @ gaps).sum(1) / weights.sum(1))
+
+
 def frechet(one: Doubles, other: Doubles) -> float:
     """Frechet distance of two sets of features [N, F], each modelled as normal (Heusel 2017, eq. 6).
 
@@ -141,19 +175,80 @@ def frechet(one: Doubles, other: Doubles) -> float:
 def interval(
     statistic: Callable[[NDArray[np.int64]], float],
     count: int,
+    groups: ArrayLike | None = None,
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> tuple[float, float]:
     """95 % interval of `statistic` over `count` rows: percentiles of a bootstrap (Efron 1979).
 
-    `statistic` takes row indices [count], drawn with replacement. It may return NaN if it is
-    undefined (an AUC of one class); those draws are left out. Deterministic for a `seed`.
+    `statistic` takes row indices, drawn with replacement. `groups` [count]: the group (person) of each
+    row; groups are then drawn, each with all its rows. It may return NaN if it is undefined (an AUC of
+    one class); those draws are left out. Deterministic for a `seed`.
     """
     rng = np.random.default_rng(seed)
-    drawn = [statistic(rng.integers(0, count, count)) for _ in range(resamples)]
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    if groups is None:
+        drawn = [statistic(rng.integers(0, count, count)) for _ in range(resamples)]
+    else:
+        _, places = np.unique(np.asarray(groups), return_inverse=True)
+        order = np.argsort(places, kind="stable")
+        own = np.split(order, np.bincount(places).cumsum()[:-1])
+        drawn = [
+            statistic(np.concatenate([own[i] for i in rng.integers(0, len(own), len(own))]))
+            for _ in range(resamples)
+        ]
+    return percentiles(np.array(drawn))
+
+
+def percentiles(drawn: Doubles) -> tuple[float, float]:
+    """Ends of the 95 % interval of bootstrap values [R]; NaN values are left out."""
+    known = drawn[~np.isnan(drawn)]
+    if not len(known):
+        return math.nan, math.nan
+    low, high = np.percentile(known, [2.5, 97.5])
     return float(low), float(high)
+
+
+def bootstrap_weights(
+    groups: ArrayLike, *, seed: int = 0, resamples: int = RESAMPLES
+) -> NDArray[np.float64]:
+    """How often each row counts [R, N] in each of `resamples` draws of groups with replacement.
+
+    `groups` [N]: the group (person) of each row. For statistics of many columns that take weights.
+    """
+    _, places = np.unique(np.asarray(groups), return_inverse=True)
+    count = int(places.max()) + 1
+    rng = np.random.default_rng(seed)
+    times = rng.multinomial(count, np.full(count, 1 / count), resamples)
+    return times[:, places].astype(np.float64)
+
+
+def ratio_interval(
+    values: ArrayLike,
+    bases: ArrayLike,
+    groups: ArrayLike,
+    parts: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> tuple[float, float]:
+    """95 % bootstrap interval of the sum of `values` [N] over that of `bases` [N], by `groups` [N].
+
+    `parts` [N]: the mean of the ratios of each part instead, a group drawn in all of them at once. With
+    bases of 1 it is the mean over parts of their means. A part that a draw leaves empty is left out.
+    """
+    values, bases = np.asarray(values, np.float64), np.asarray(bases, np.float64)
+    _, group = np.unique(np.asarray(groups), return_inverse=True)
+    named = np.zeros(len(values)) if parts is None else np.asarray(parts)
+    names, part = np.unique(named, return_inverse=True)
+    shape = int(group.max()) + 1, len(names)
+    sums, counts = np.zeros(shape), np.zeros(shape)
+    np.add.at(sums, (group, part), values)
+    np.add.at(counts, (group, part), bases)
+    rng = np.random.default_rng(seed)
+    times = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), resamples)
+    totals = np.ma.masked_equal(times @ counts, 0)
+    return percentiles(np.ma.filled((times @ sums / totals).mean(1), np.nan))
 
 
 def mean_interval(
@@ -163,7 +258,18 @@ def mean_interval(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean of `values` [N].
+    """95 % bootstrap interval of the mean of `values` [N]: the ends of `mean_draws`."""
+    return percentiles(mean_draws(values, groups, seed=seed, resamples=resamples))
+
+
+def mean_draws(
+    values: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Doubles:
+    """Means [R] of `values` [N] drawn with replacement, R being `resamples`.
 
     `groups` [N]: the group (person) of each value; groups are then resampled instead of values,
     because the pictures of one person are not independent.
@@ -179,8 +285,7 @@ def mean_interval(
     for i in range(resamples):
         times = np.bincount(rng.integers(0, len(sums), len(sums)), minlength=len(sums))
         means[i] = (times @ sums) / (times @ counts)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+    return means
 
 
 def _check_pairs(one: Bytes, other: Bytes) -> None:

@@ -10,7 +10,8 @@ from facedial import evaluate, folder
 from facedial.cli.entry import main
 from facedial.evaluate._run import METRICS
 
-HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
+DOCS = Path(__file__).parents[2] / "docs"
+HOW_TO = DOCS / "how-to"
 
 
 def run(*words: object) -> None:
@@ -51,3 +52,17 @@ def test_a_second_evaluation_adds_to_the_first(labelled_store: Path, tmp_path: P
     assert {"attribute_auc", "attribute_accuracy"} <= {row["metric"] for row in first}
     run(*given, "--only", "edits", "--add")  # needs a judge: no rows without one
     assert json.loads((tmp_path / "figures.json").read_text())["runs"][0]["rows"] == first
+
+
+def test_plots_are_drawn_from_the_rows_that_are_kept_too(
+    labelled_store: Path, tmp_path: Path
+) -> None:
+    """The page of an added evaluation has the plots of groups that were measured before."""
+    text = (DOCS / "figures.json").read_text(encoding="utf-8")
+    (tmp_path / "figures.json").write_text(text, encoding="utf-8")
+    given = ("evaluate", "--data", labelled_store, "--work", tmp_path / "work", "-o", tmp_path)
+    run(*given, "--only", "implied", "--add")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    titles = re.findall(r'<img alt="([^"]*)"', page)
+    assert titles and all("figures by group" in title for title in titles)
+    assert len(list(tmp_path.glob("sheet-*.png"))) == len(titles)

@@ -25,8 +25,10 @@ class Heads:
     frame: str = "head"
     path: Path = Path("heads")
     masks: dict[str, list[object]] = field(init=False)
+    person: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
+        self.person = np.array([f"person {i}" for i in range(len(self))])
         self.masks = {"parts": list(self.parts), "person_mask": list(self.persons)}
 
     def __len__(self) -> int:

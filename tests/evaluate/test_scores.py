@@ -200,3 +200,76 @@ def test_average_precision_by_hand() -> None:
     assert scores.average_precision(order, hits, 3) == pytest.approx((1 + 2 / 3) / 3)
     assert scores.average_precision(order, np.ones(3, bool), 3) == 1
     assert scores.average_precision(np.zeros(0), np.zeros(0, bool), 3) == 0
+
+
+def test_an_auc_of_weights_is_that_of_repeated_rows() -> None:
+    rng = np.random.default_rng(0)
+    values, truth = rng.integers(0, 6, 40) / 6, rng.random(40) < 0.4  # ties among them
+    weights = rng.integers(0, 4, (7, 40)).astype(float)
+    slow = [
+        scores.auc(np.repeat(values, own.astype(int)), np.repeat(truth, own.astype(int)))
+        for own in weights
+    ]
+    assert_allclose(scores.weighted_auc(values, truth, weights), slow, rtol=1e-12)
+    assert_allclose(scores.weighted_auc(values, truth, np.ones((1, 40))), scores.auc(values, truth))
+    assert np.isnan(scores.weighted_auc(values, truth, np.where(truth, 1.0, 0)[None])).all()
+
+
+def test_a_calibration_error_of_weights_is_that_of_repeated_rows() -> None:
+    rng = np.random.default_rng(1)
+    values, truth = rng.random(50), rng.random(50) < 0.3
+    weights = rng.integers(0, 3, (5, 50)).astype(float)
+    slow = [
+        scores.calibration_error(
+            np.repeat(values, own.astype(int)), np.repeat(truth, own.astype(int))
+        )
+        for own in weights
+    ]
+    assert_allclose(scores.weighted_calibration_error(values, truth, weights), slow)
+
+
+def test_a_bootstrap_draws_people_with_all_their_photos() -> None:
+    people = ["a", "b", "b", "c", "a"]
+    weights = scores.bootstrap_weights(people, resamples=50)
+    assert weights.shape == (50, 5)
+    assert (weights[:, 0] == weights[:, 4]).all() and (weights[:, 1] == weights[:, 2]).all()
+    assert (weights[:, [0, 1, 3]].sum(1) == 3).all()
+    seen = []
+    scores.interval(lambda rows: seen.append(np.bincount(rows, minlength=5)) or 0.0, 5, people)
+    counts = np.array(seen)
+    assert (counts[:, 0] == counts[:, 4]).all() and (counts[:, [0, 1, 3]].sum(1) == 3).all()
+
+
+def test_intervals_are_wider_by_person_where_photos_repeat() -> None:
+    """Ten photos of each person that are all alike hold no more than one."""
+    rng = np.random.default_rng(2)
+    own = rng.random(30)
+    values, people = np.repeat(own, 10), np.repeat(np.arange(30), 10)
+
+    def median(rows: UInt8) -> float:
+        return float(np.median(values[rows]))
+
+    ones = np.ones(300)
+    for by_photo, by_person in (
+        (scores.mean_interval(values), scores.mean_interval(values, people)),
+        (scores.interval(median, 300), scores.interval(median, 300, people)),
+        (
+            scores.ratio_interval(values, ones, np.arange(300)),
+            scores.ratio_interval(values, ones, people),
+        ),
+    ):
+        assert by_person[1] - by_person[0] > 2 * (by_photo[1] - by_photo[0])
+        assert by_person[0] < values.mean() < by_person[1]
+
+
+def test_a_ratio_has_an_interval_as_its_mean_has() -> None:
+    rng = np.random.default_rng(3)
+    values, people = rng.random(200), np.arange(200) // 2
+    plain = scores.mean_interval(values, people)
+    assert_allclose(scores.ratio_interval(values, np.ones(200), people), plain, atol=0.01)
+    # A ratio that is the same for everybody is certain.
+    assert_allclose(scores.ratio_interval(3 * values, values, people), 3)
+    # The mean over two parts: each is certain, whatever their sizes.
+    parts = np.arange(200) < 20
+    assert_allclose(scores.ratio_interval(np.where(parts, 1, 3), np.ones(200), people, parts), 2)
+    assert all(map(math.isnan, scores.percentiles(np.full(3, math.nan))))

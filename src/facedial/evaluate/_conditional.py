@@ -8,7 +8,7 @@ from facedial.codes.attributes import NAMES
 from facedial.editor import Editor
 from facedial.evaluate._context import EvaluationContext
 from facedial.evaluate._judge import Judge
-from facedial.evaluate._rows import Row
+from facedial.evaluate._rows import Row, Sample
 from facedial.faces import sheet
 
 # Requested at 1 and at 0.
@@ -53,15 +53,12 @@ def conditional_success(
             right.append((predicted > 0.5) == (value > 0.5))
         both = np.concatenate(right)
         for sign, part in zip("-+", right, strict=True):
-            share = float(part.mean())
-            yield Row(
-                "conditional_success", name, f"{data}/{attribute}{sign}", share, "share", each
-            )
-        found.append(float(both.mean()))
+            yield Row.of("conditional_success", name, f"{data}/{attribute}{sign}", part, "share")
+        # Every face is one that no other request drew.
+        found.append(Sample(both, [f"{attribute} {i}" for i in range(len(both))]))
     if found:
-        mean, count = float(np.mean(found)), 2 * each * len(found)
-        whole = data.partition("/")[0]
-        yield Row("conditional_success", name, whole, mean, f"mean over {len(found)}", count)
+        whole, unit = data.partition("/")[0], f"mean over {len(found)}"
+        yield Row.over("conditional_success", name, whole, unit, found)
 
 
 def targets_text() -> str:

@@ -18,6 +18,7 @@ from facedial.model import FRAME
 from facedial.portrait import Portrait
 
 Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 UNSEEN, SEEN = "test", "train"
 SPLITS = {"unseen": UNSEEN, "train": SEEN}
 
@@ -48,6 +49,7 @@ class EvaluationContext:
     photos: Path | None = None
     detectors: Path | None = None
     _pca: Pca | None = field(default=None)
+    _predicted: dict[Path, Floats] = field(default_factory=dict)
 
     @property
     def head(self) -> list[Store]:
@@ -63,6 +65,18 @@ class EvaluationContext:
     def rows(self, store: Store, group: str) -> NDArray[np.int64]:
         """At most `most` evenly spaced rows of a group (`unseen`, `train`)."""
         return evenly(store.where(SPLITS[group]), self.most)
+
+    def predicted(self, store: Store) -> Floats:
+        """Attribute probabilities float32 [N, 40] of the rows `unseen` of a head store, kept."""
+        if store.path not in self._predicted:
+            model = self.editor.model
+            self._predicted[store.path] = np.concatenate(
+                [
+                    model.predict_attributes(block)
+                    for block in blocks(store, self.rows(store, "unseen"), 64)
+                ]
+            )
+        return self._predicted[store.path]
 
     def pca(self) -> Pca:
         """PCA-1024 fitted on the training people of all head stores, cached in `work`."""

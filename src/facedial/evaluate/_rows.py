@@ -12,9 +12,34 @@ from numpy.typing import ArrayLike, NDArray
 
 from facedial.errors import BadRequest
 from facedial.evaluate._machine import RanOn
-from facedial.scores import mean_interval
+from facedial.scores import mean_interval, ratio_interval
 
 FORMAT = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Values [N] of photos of the people `groups` [N], and their mean.
+
+    With `bases` [N] it is the sum of the values over that of the bases: a ratio of means.
+    """
+
+    values: ArrayLike
+    groups: ArrayLike
+    bases: ArrayLike | None = None
+
+    @property
+    def columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
+        """Values, bases (1 where there are none) and groups, as arrays [N]."""
+        values = np.asarray(self.values, np.float64)
+        bases = np.ones(len(values)) if self.bases is None else np.asarray(self.bases, np.float64)
+        return values, bases, np.asarray(self.groups).astype(str)
+
+    @property
+    def value(self) -> float:
+        """The mean, or the ratio of means."""
+        values, bases, _ = self.columns
+        return float(values.sum() / bases.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +76,19 @@ class Row:
             return Row(metric, model, data, float(values.mean()), unit, len(values))
         low, high = mean_interval(values, groups)
         return Row(metric, model, data, float(values.mean()), unit, len(values), low, high)
+
+    @staticmethod
+    def over(metric: str, model: str, data: str, unit: str, samples: Sequence[Sample]) -> "Row":
+        """Mean over `samples` of their values, over all their photos.
+
+        Its interval is by bootstrap over people, each drawn with all their photos of all samples.
+        """
+        value = float(np.mean([sample.value for sample in samples]))
+        columns = [sample.columns for sample in samples]
+        values, bases, groups = (np.concatenate(part) for part in zip(*columns, strict=True))
+        parts = np.repeat(np.arange(len(samples)), [len(own) for own, _, _ in columns])
+        low, high = ratio_interval(values, bases, groups, parts)
+        return Row(metric, model, data, value, unit, len(values), low, high)
 
     @property
     def part(self) -> str:

@@ -64,6 +64,9 @@ def named(models: Sequence[Path]) -> dict[str, Path]:
 def run(config: EvaluationConfig) -> Iterator[str]:
     """Run the metrics; yields one line for each row, then the paths of the files written.
 
+    A metric is a module with `measure(context)`, which yields rows. It may have `show(context)` and
+    `plots(rows)`, which yield pictures: of the model and stores, and of rows alone, those of an
+    earlier evaluation among them. `GOALS` states thresholds.
     Raises `UnknownName` for an unknown metric and `BadStore` for a store that cannot be opened,
     both before anything is measured.
     """
@@ -100,9 +103,11 @@ def run(config: EvaluationConfig) -> Iterator[str]:
     if earlier is not None:
         figures = figures.after(earlier)
         modules = [folder.load(METRICS, name, "metric") for name in folder.names(METRICS)]
+    for module in modules:
+        figures.pictures += module.plots(figures.every) if hasattr(module, "plots") else []
     goals = [goal for module in modules for goal in getattr(module, "GOALS", ())]
     written = save(figures, config.out, goals)
-    for i, picture in enumerate(pictures):
+    for i, picture in enumerate(figures.pictures):
         path = config.out / f"sheet-{i}.png"
         Photo(picture.pixels, path.name, None).save(path, overwrite=True)
         written.append(path)

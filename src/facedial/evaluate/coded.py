@@ -1,5 +1,6 @@
 """Bytes of coded faces (`.fd`) at equal PSNR, beside the smallest files of image formats."""
 
+import importlib
 import io
 from collections.abc import Callable, Iterator, Mapping
 
@@ -11,7 +12,9 @@ from facedial import scores
 from facedial.coded import CODER, coder_of
 from facedial.codes.code import Code
 from facedial.codes.entropy import STEPS, Coder
+from facedial.data.store import Store
 from facedial.evaluate._context import EvaluationContext, evenly
+from facedial.evaluate._plots import Curve, curves
 from facedial.evaluate._rows import Picture, Row
 from facedial.faces import sheet
 from facedial.model import Model
@@ -20,12 +23,19 @@ Bytes = NDArray[np.uint8]
 TARGETS = 24.0, 26.0  # dB
 FACES = 200
 SHOWN = 8
+PLOTTED = 24  # faces of a rate-distortion plot
+# In that plot: of coded faces, which all are coarsest up to level 30, and of image formats.
+FACE_LEVELS, FORMAT_LEVELS = (30, 40, 50, 60, 70, 80, 90, 100), (0, 5, 10, 20, 30, 40, 50, 60)
+FINEST = 34.0  # dB; finer points are left out of that plot, being far beyond a coded face's
+NAMED = {"facedial": "facedial .fd", "WEBP": "WebP", "JXL": "JPEG XL"}  # in that plot
 # Format of Pillow -> options beside the quality; each gives its smallest files.
 FORMATS: Mapping[str, Mapping[str, object]] = {
     "JPEG": {"optimize": True, "progressive": True},
     "WEBP": {"method": 6},
     "AVIF": {"speed": 2, "subsampling": "4:2:0"},
+    "JXL": {"effort": 9},
 }
+LOSSLESS = 100  # a quality of JPEG XL that is refused unless asked for by its own option
 # Written at a level 0..100, the finer the higher: the file's bytes, and what it decodes to.
 Coded = Callable[[int], tuple[int, Bytes]]
 
@@ -76,14 +86,25 @@ def _ways(model: Model, coder: Coder, crop: Bytes) -> dict[str, Coded]:
     def picture(kind: str) -> Coded:
         def written(level: int) -> tuple[int, Bytes]:
             file = io.BytesIO()
-            Image.fromarray(crop).save(file, kind, quality=max(1, level), **FORMATS[kind])
+            quality = min(max(1, level), LOSSLESS - 1 if kind == "JXL" else 100)
+            Image.fromarray(crop).save(file, kind, quality=quality, **FORMATS[kind])
             with Image.open(file) as opened:
                 return len(file.getvalue()), np.asarray(opened.convert("RGB"))
 
         return written
 
-    usable = [kind for kind in FORMATS if kind == "JPEG" or features.check(kind.lower())]
-    return {"facedial": face, **{kind: picture(kind) for kind in usable}}
+    return {"facedial": face, **{kind: picture(kind) for kind in FORMATS if _usable(kind)}}
+
+
+def _usable(kind: str) -> bool:
+    """Whether Pillow writes and reads a format here."""
+    if kind != "JXL":
+        return kind == "JPEG" or bool(features.check(kind.lower()))
+    try:
+        importlib.import_module("pillow_jxl")  # registers its format with Pillow
+    except ImportError:
+        return False
+    return True
 
 
 def smallest(coded: Coded, crop: Bytes, target: float) -> int | None:
@@ -105,7 +126,10 @@ def smallest(coded: Coded, crop: Bytes, target: float) -> int | None:
 
 
 def show(context: EvaluationContext) -> Iterator[Picture]:
-    """Crops of unseen people; coded in 60, 120 and 240 bytes; the coarsest WebP, which has more."""
+    """PSNR against bytes, then crops of unseen people and what they are after coding.
+
+    Crop; coded in 60, 120 and 240 bytes; the coarsest WebP, which has more.
+    """
     if not context.editor.model.bundle.has_file(CODER):
         return
     model = context.editor.model
@@ -124,4 +148,30 @@ def show(context: EvaluationContext) -> Iterator[Picture]:
         title = (
             f"{context.data(store, 'unseen')}: crop; 60, 120, 240 bytes; WebP of the lowest quality"
         )
+        yield _rate_distortion(context, coder, store)
         yield Picture(title, sheet.grid(lines, len(crops)))
+
+
+def _rate_distortion(context: EvaluationContext, coder: Coder, store: Store) -> Picture:
+    """Mean PSNR against mean bytes of unseen people at eight levels of each way to write a crop."""
+    rows = evenly(context.rows(store, "unseen"), PLOTTED)
+    found: dict[str, list[list[tuple[int, float]]]] = {}
+    for row in rows:
+        crop = store.pixels[row]
+        for name, coded in _ways(context.editor.model, coder, crop).items():
+            levels = FACE_LEVELS if name == "facedial" else FORMAT_LEVELS
+            written = [coded(level) for level in levels]
+            found.setdefault(name, []).append(
+                [(size, float(scores.psnr(crop[None], drawn[None])[0])) for size, drawn in written]
+            )
+    drawn = []
+    for name, faces in found.items():
+        size, decibels = np.mean(faces, axis=0).T
+        shown = decibels <= FINEST
+        drawn.append(Curve(NAMED.get(name, name), size[shown], decibels[shown]))
+    return curves(
+        f"{context.data(store, 'unseen')}: PSNR against bytes, means of {len(rows)} faces",
+        drawn,
+        ("mean size of a face's file, bytes", "mean PSNR, dB"),
+        levels=[(target, f"{target:g} dB") for target in TARGETS],
+    )

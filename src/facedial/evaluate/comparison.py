@@ -1,5 +1,6 @@
 """Comparison of several models on the same photos and the same targets, with one judge."""
 
+import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -20,7 +21,7 @@ from facedial.evaluate._conditional import (
 )
 from facedial.evaluate._context import UNSEEN, EvaluationContext, evenly
 from facedial.evaluate._judge import Judge
-from facedial.evaluate._rows import Goal, Picture, Row
+from facedial.evaluate._rows import Goal, Picture, Row, Sample
 from facedial.faces import sheet
 from facedial.model import FRAME, SHARED
 from facedial.priors.uniform import RAW
@@ -88,15 +89,15 @@ def _judge_accuracy(judge: Judge, store: Store, context: EvaluationContext) -> I
     rows = evenly(judged(store), context.most)
     predicted, truth = judge.predict(_at(store.pixels[rows], SIDE)), store.attributes[rows] > 0.5
     data = f"{store.path.name}-{store.frame}/judged"
-    right = (predicted > 0.5) == truth
-    balanced = []
+    right, people = (predicted > 0.5) == truth, store.person[rows]
+    balanced: list[Sample] = []
     for name in REQUESTED:
         k = NAMES.index(name)
-        sides = [float(right[truth[:, k] == side, k].mean()) for side in (True, False)]
-        balanced.append(float(np.mean(sides)))
-        yield Row("judge_accuracy", "photos", f"{data}/{name}", balanced[-1], "balanced", len(rows))
-    mean = float(np.mean(balanced))
-    yield Row("judge_accuracy", "photos", data, mean, "balanced, mean over attributes", len(rows))
+        sides = [Sample(right[own, k], people[own]) for own in (truth[:, k], ~truth[:, k])]
+        balanced += sides
+        yield Row.over("judge_accuracy", "photos", f"{data}/{name}", "balanced", sides)
+    mean = Row.over("judge_accuracy", "photos", data, "balanced, mean over attributes", balanced)
+    yield dataclasses.replace(mean, n=len(rows))
 
 
 def _reconstruction(

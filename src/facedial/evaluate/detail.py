@@ -13,7 +13,7 @@ from facedial.data.store import Store
 from facedial.editing.request import Edit
 from facedial.evaluate._context import SEEN, UNSEEN, EvaluationContext, evenly, portrait_of
 from facedial.evaluate._judge import Judge
-from facedial.evaluate._rows import Goal, Picture, Row
+from facedial.evaluate._rows import Goal, Picture, Row, Sample
 from facedial.faces import sheet
 from facedial.model import FRAME
 from facedial.render import paste
@@ -60,25 +60,25 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
 
 def _sharpness(context: EvaluationContext, store: Store) -> Iterator[Row]:
     rows = evenly(store.where(UNSEEN), min(PEOPLE, context.most))
-    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in EDITS}
+    found: dict[str, list[Doubles]] = {name: [] for name in EDITS}
+    people: dict[str, list[str]] = {name: [] for name in EDITS}
     for row in rows:
         for name, (photo, coarse, fine) in _edited(context, store, row).items():
             where = changed_mask(coarse.astype(np.float32) - photo) > MUCH
             three = scores.sharpness(np.stack([photo, coarse, fine]), np.stack([where] * 3))
             if not np.isnan(three).any():
-                found[name].append(tuple(three))
+                found[name].append(three)
+                people[name].append(str(store.person[row]))
     data = context.data(store, "unseen")
-    every = np.array([one for some in found.values() for one in some])
-    for part, values in (
-        *((f"/{name}", np.array(some)) for name, some in found.items()),
-        ("", every),
-    ):
-        if len(values):
-            own, coarse, fine = values.mean(0)
-            for label, value in (("facedial", fine), ("facedial 128", coarse)):
-                yield Row(
-                    "sharpness_256", label, data + part, value / own, "of the photos'", len(values)
-                )
+    for part, names in (*((f"/{name}", [name]) for name in EDITS), ("", list(EDITS))):
+        values = [three for name in names for three in found[name]]
+        if not values:
+            continue
+        who = [one for name in names for one in people[name]]
+        own, coarse, fine = np.array(values).T
+        for label, drawn in (("facedial", fine), ("facedial 128", coarse)):
+            sample = Sample(drawn, who, own)
+            yield Row.over("sharpness_256", label, data + part, "of the photos'", [sample])
 
 
 def _edited(

@@ -1,7 +1,7 @@
 """Edits of unseen people: success by the judge, collateral change, identity, sharpness, locality."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from facedial.editor import Editor
 from facedial.evaluate._context import SEEN, EvaluationContext, evenly
 from facedial.evaluate._identity import SAME_PERSON, embedded, kept_identity
 from facedial.evaluate._judge import Judge
-from facedial.evaluate._rows import Goal, Picture, Row
+from facedial.evaluate._rows import Goal, Picture, Row, Sample
 from facedial.faces import sheet
 from facedial.model import FRAME
 from facedial.runtime.session import Session
@@ -28,6 +28,7 @@ from facedial.runtime.session import Session
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+_Found = tuple[Row, Sample | None]  # a row and the values of its photos, where it has such
 
 # Attribute -> target; None: the opposite of the photo's label.
 EDITS: Mapping[str, float | None] = {
@@ -145,9 +146,9 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
         return
     test_set = _TestSet.of(store, context)
     data = f"{store.path.name}-{store.frame}/judged"
-    measured: dict[tuple[Path | None, str, str, str], list[Row]] = {}
+    measured: dict[tuple[Path | None, str, str, str], list[_Found]] = {}
     for model in _edit_models(context):
-        every: dict[str, list[float]] = {}
+        every: dict[str, list[_Found]] = {}
         with Editor.open(model.path) as editor:
             for name, target in EDITS.items():
                 if name not in editor.model.directions.names:
@@ -160,17 +161,26 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
                 key = (model.path, name, method, quality)
                 if key not in measured:
                     measured[key] = list(_edit_rows(test_set, editor, model, name, target))
-                for row in measured[key]:
-                    every.setdefault(row.metric, []).append(row.value)
+                for row, sample in measured[key]:
+                    every.setdefault(row.metric, []).append((row, sample))
                     yield dataclasses.replace(row, model=model.name, data=f"{data}/{name}{sign}")
-        for metric, values in every.items():
-            unit = f"mean over {len(values)} edits"
-            yield Row(metric, model.name, data, float(np.mean(values)), unit, len(values))
+        for metric, found in every.items():
+            yield _mean(metric, model.name, data, found)
+
+
+def _mean(metric: str, model: str, data: str, found: Sequence[_Found]) -> Row:
+    """Mean over edits, with its interval over people where every edit has its photos' values."""
+    unit, count = f"mean over {len(found)} edits", len(found)
+    samples = [sample for _, sample in found if sample is not None]
+    if len(samples) == count:
+        return dataclasses.replace(Row.over(metric, model, data, unit, samples), n=count)
+    mean = float(np.mean([row.value for row, _ in found]))
+    return Row(metric, model, data, mean, unit, count)
 
 
 def _edit_rows(
     test_set: _TestSet, editor: Editor, model: _EditModel, name: str, target: float | None
-) -> Iterator[Row]:
+) -> Iterator[_Found]:
     """Rows of one edit by one model, with an empty `data`."""
     k = NAMES.index(name)
     store, judge = test_set.store, test_set.judge
@@ -194,19 +204,19 @@ def _edit_rows(
     )
     predicted_after = judge.predict(after)
     success = (predicted_after[:, k] > 0.5) == targets
-    yield Row.of("edit_success", model.name, "", success, "share", people)
+    yield _found("edit_success", "share", Sample(success, people))
     implied = implied_by({name: 1.0 if target is None else target}, NAMES)
     others = [i for i, n in enumerate(NAMES) if n != name and n not in implied]
     change = (np.abs(predicted_after - predicted) / test_set.std)[:, others].mean(1)
     if success.any():
-        yield Row.of("collateral", model.name, "", change[success], "s.d.", people[success])
+        yield _found("collateral", "s.d.", Sample(change[success], people[success]))
     if test_set.embedding is not None and name != "Male":
         one, two = (embedded(test_set.embedding, pictures) for pictures in (before, after))
         kept = (one * two).sum(1) > SAME_PERSON
-        yield Row.of("identity_kept", model.name, "", kept, "share", people)
+        yield _found("identity_kept", "share", Sample(kept, people))
     own = kept_identity(editor.model, before, after) if name != "Male" else None
     if own is not None:
-        yield Row.of("kept_identity", model.name, "", own, "cosine", people)
+        yield _found("kept_identity", "cosine", Sample(own, people))
     masks = np.stack(
         [changed_mask(b.astype(np.float32) - a) for a, b in zip(before, after, strict=True)]
     )
@@ -214,16 +224,23 @@ def _edit_rows(
     known = ~np.isnan(sharpness)
     if known.any():
         # A ratio of means: the ratio of a moustache on a smooth cheek has no upper bound.
-        ratio = float(sharpness_after[known].mean() / sharpness[known].mean())
-        yield Row("edit_sharpness", model.name, "", ratio, "of the photos'", int(known.sum()))
+        ratio = Sample(sharpness_after[known], people[known], sharpness[known])
+        yield _found("edit_sharpness", "of the photos'", ratio)
     if name in PARTS:
         outside = _outside(before, after, *PARTS[name])
-        yield Row.of("outside_mask_changed", model.name, "", outside, "of squared change", people)
+        yield _found("outside_mask_changed", "of squared change", Sample(outside, people))
     if target is not None:
         distance = _frechet_ratio(judge, store, k, target, after)
         if distance is not None:
             unit = "of real against real"
-            yield Row("edit_frechet_ratio", model.name, "", distance, unit, len(after))
+            yield Row("edit_frechet_ratio", "", "", distance, unit, len(after)), None
+
+
+def _found(metric: str, unit: str, sample: Sample) -> _Found:
+    """The row of a sample, with an empty `model` and `data`."""
+    if sample.bases is None:
+        return Row.of(metric, "", "", sample.values, unit, sample.groups), sample
+    return Row.over(metric, "", "", unit, [sample]), sample
 
 
 def _outside(before: Bytes, after: Bytes, part: tuple[int, int, int, int], within: bool) -> Doubles:

@@ -50,27 +50,28 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
         rows = context.rows(store, "unseen")
         if len(rows) == 0:
             continue
-        real = store.pixels[rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]]
+        rows = evenly(rows, count)
+        real, people = store.pixels[rows], store.person[rows]
         data = context.data(store, "unseen")
         train = store.where(SEEN)
         if len(train) > 1:
-            for model, pictures, on in (
-                ("facedial", drawn, f"{DATA} against {context.data(store, 'train')}"),
-                ("photos", real, data),
+            for model, pictures, on, groups in (
+                ("facedial", drawn, f"{DATA} against {context.data(store, 'train')}", None),
+                ("photos", real, data, people),
             ):
                 copies = _copies(pictures, store.pixels, train)
-                yield Row.of("copy_rate", model, on, copies, "share")
+                yield Row.of("copy_rate", model, on, copies, "share", groups)
         sharpness_of_real = float(scores.sharpness(real).mean())
         model_of = context.editor.model
         coded = sheet.as_bytes(model_of.decode_mse(model_of.encode(real)))
-        for model, pictures, on in (
-            ("facedial", drawn, f"{DATA} against {data}"),
-            ("facedial", coded, data),
+        for pictures, on, groups in (
+            (drawn, f"{DATA} against {data}", None),
+            (coded, data, people),
         ):
             ratio = scores.sharpness(pictures) / sharpness_of_real
-            yield Row.of("sharpness_ratio", model, on, ratio, "of real crops")
+            yield Row.of("sharpness_ratio", "facedial", on, ratio, "of real crops", groups)
         if teacher is not None:
-            yield Row.of("one_face_rate", "photos", data, _one_face(teacher, real), "share")
+            yield Row.of("one_face_rate", "photos", data, _one_face(teacher, real), "share", people)
     if context.judge is not None:
         yield from _judged(context, Judge(context.judge), drawn)
 

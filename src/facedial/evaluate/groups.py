@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ from facedial.editor import Editor
 from facedial.evaluate._context import UNSEEN, EvaluationContext, blocks, evenly, portrait_of
 from facedial.evaluate._identity import kept_identity
 from facedial.evaluate._judge import Judge
-from facedial.evaluate._rows import Row
+from facedial.evaluate._plots import by_group
+from facedial.evaluate._rows import Picture, Row
 from facedial.model import FRAME, resampled
 
 Bytes = NDArray[np.uint8]
@@ -39,6 +40,12 @@ GAPS = {
     "group_identity": "group_gap_identity",
 }
 DIVISIONS = ("sex", "age", "origin", "skin")
+# Figure of a group -> its axis in the plot.
+AXES = {
+    "group_edits_found": "edits that the judge finds, share",
+    "group_auc": "attributes, mean AUC",
+    "group_identity": "identity kept, cosine",
+}
 # Lowest individual typology angle of a class of skin, degrees (Chardon 1991; Del Bino 2013).
 TONES: Mapping[str, float] = {
     "very light": 55, "light": 41, "intermediate": 28, "tan": 10, "brown": -30, "dark": -180,
@@ -80,6 +87,34 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
                     yield Row(GAPS[metric], "facedial", at, gap, "", len(values))
 
 
+def plots(rows: Sequence[Row]) -> Iterator[Picture]:
+    """The figures of each group with their 95 % intervals, a picture for each store."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.metric in AXES:
+            found[row.data.removesuffix(f"/{row.part}")].append(row)
+    for data, own in found.items():
+        groups = sorted({_group_of(row) for row in own}, key=lambda group: _order(*group))
+        panels = {
+            axis: {_group_of(row): row for row in own if row.metric == metric}
+            for metric, axis in AXES.items()
+        }
+        title = f"{data}: figures by group, with 95 % intervals"
+        yield by_group(title, groups, {axis: points for axis, points in panels.items() if points})
+
+
+def _group_of(row: Row) -> tuple[str, str]:
+    """Division and group of a row."""
+    division, _, group = row.part.partition(" ")
+    return division, group
+
+
+def _order(division: str, group: str) -> tuple[int, int, str]:
+    """Ages from young to old, skin from light to dark, other groups by name."""
+    places = [*AGES, *TONES]
+    return DIVISIONS.index(division), places.index(group) if group in places else -1, group
+
+
 def _by_labels(context: EvaluationContext, store: Store) -> Iterator[tuple[str, Row]]:
     """`group_auc` of the classifier on a store with manual labels at the model's size."""
     rows = evenly(context.rows(store, "unseen"), LABELLED)
@@ -106,13 +141,11 @@ def _interval(
     values: NDArray[np.float32], truth: Bools, people: Texts, seed: int
 ) -> tuple[float, float]:
     """The 95 % interval of `_mean_auc`, by bootstrap over people."""
-    of_person = [np.flatnonzero(people == one) for one in np.unique(people)]
 
     def again(drawn: Rows) -> float:
-        chosen = np.concatenate([of_person[i] for i in drawn])
-        return _mean_auc(values[chosen], truth[chosen])
+        return _mean_auc(values[drawn], truth[drawn])
 
-    return scores.interval(again, len(of_person), seed=seed, resamples=RESAMPLES)
+    return scores.interval(again, len(people), people, seed=seed, resamples=RESAMPLES)
 
 
 def _mean_auc(values: NDArray[np.float32], truth: Bools) -> float:

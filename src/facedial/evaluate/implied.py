@@ -19,19 +19,20 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     are 0 or 1.
     """
     for store in context.stores:
-        labels = store.attributes[store.where("train")]
+        rows = store.where("train")
+        labels, people = store.attributes[rows], store.person[rows]
         if len(labels) == 0 or not np.isin(labels, (0.0, 1.0)).all():
             continue
-        shares = []
+        found, data = [], context.data(store, "train")
         for table, value in ((IMPLIED_WITH, 1.0), (IMPLIED_WITHOUT, 0.0)):
             for name, implied in table.items():
                 chosen = labels[:, NAMES.index(name)] == value
                 if chosen.sum() < MIN_PHOTOS:
                     continue
                 for other, target in implied.items():
-                    share = float((labels[chosen, NAMES.index(other)] == target).mean())
-                    rule = f"{name}={value:g}, {other}={target:g}"
-                    shares.append((share, rule, int(chosen.sum())))
-        data = context.data(store, "train")
-        for share, rule, count in sorted(shares):
-            yield Row("implied_holds", "labels", f"{data}/{rule}", share, "share", count)
+                    holds = labels[chosen, NAMES.index(other)] == target
+                    on = f"{data}/{name}={value:g}, {other}={target:g}"
+                    found.append(
+                        Row.of("implied_holds", "labels", on, holds, "share", people[chosen])
+                    )
+        yield from sorted(found, key=lambda row: (row.value, row.data))

@@ -22,10 +22,11 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
 
     With a judge, `midpoint_frechet_ratio`: Frechet distance of midpoints to start points, over that
     of end points to start points. Of interpolation through the flow (`facedial`) and `linear`.
+    The interval of the first is by bootstrap over the people of the start points.
     """
     if not context.head:
         return
-    faces, data = _people(context, 2 * min(context.most, PAIRS))
+    faces, people, data = _people(context, 2 * min(context.most, PAIRS))
     if len(faces) < 4:
         return
     pairs = list(zip(faces[::2], faces[1::2], strict=True))
@@ -39,7 +40,7 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
         codes = [context.editor.interpolate(pair, 3, linear=linear)[1] for pair in pairs]
         midpoints = context.editor.decode(codes)
         ratios = scores.sharpness(midpoints) / sharpness_of_ends
-        yield Row.of("midpoint_sharpness", model, data, ratios, "of the end points")
+        yield Row.of("midpoint_sharpness", model, data, ratios, "of the end points", people[::2])
         if judge is not None:
             ratio = scores.frechet(judge.features(midpoints), real[0]) / baseline
             unit = "of end to start points"
@@ -50,7 +51,7 @@ def show(context: EvaluationContext) -> Iterator[Picture]:
     """Interpolations between the first unseen people, one row each."""
     if not context.head:
         return
-    faces, data = _people(context, 2 * SHOWN)
+    faces, _, data = _people(context, 2 * SHOWN)
     for model, linear in _models(context):
         rows: list[Bytes] = []
         for pair in zip(faces[::2], faces[1::2], strict=True):
@@ -61,15 +62,15 @@ def show(context: EvaluationContext) -> Iterator[Picture]:
             yield Picture(f"interpolation, {data}, {model}", sheet.grid(rows, FRAMES))
 
 
-def _people(context: EvaluationContext, count: int) -> tuple[list[Portrait], str]:
-    """An even number of unseen people of the first store, and its name in the figures."""
+def _people(context: EvaluationContext, count: int) -> tuple[list[Portrait], NDArray[np.str_], str]:
+    """An even number of unseen faces of the first store, who they are, and its name in the figures."""
     store = context.head[0]
     rows = evenly(context.rows(store, "unseen"), count)
     rows = rows[: len(rows) // 2 * 2]
     # Neighbours in a store may be one person: pair the first half with the second.
     mixed = np.stack(np.split(rows, 2), 1).ravel() if len(rows) else rows
     faces = [context.editor.reader.of_crop(store.pixels[row]) for row in mixed]
-    return faces, context.data(store, "unseen")
+    return faces, store.person[mixed], context.data(store, "unseen")
 
 
 def _models(context: EvaluationContext) -> list[tuple[str, bool]]:

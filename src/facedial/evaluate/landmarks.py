@@ -13,6 +13,7 @@ from facedial.evaluate._rows import Goal, Row
 from facedial.faces.face_boxes import FaceBoxes
 from facedial.faces.landmarks import locate
 from facedial.faces.photo import Photo
+from facedial.scores import interval
 
 MAX_ROWS = 800
 MAX_TTA_ROWS = 240
@@ -43,20 +44,18 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
             continue
         rows = evenly(rows, MAX_ROWS)
         data = context.data(store, "unseen")
-        labels = store.landmarks[rows].astype(np.float64)
+        labels, people = store.landmarks[rows].astype(np.float64), store.person[rows]
         if store.frame == WHOLE:
             found = _by_detector(context, store, rows, labels)
             errors = np.array([_error(p, t) for p, t in zip(found, labels, strict=True)])
             # An error above the eye distance means another face; the labelled one was not found.
             seen = errors < 100
-            yield Row(
-                "detector_recall", "facedial-detector", data, float(seen.mean()), "share", len(rows)
-            )
-            yield from _rows("landmark", "facedial-detector", data, errors[seen])
+            yield Row.of("detector_recall", "facedial-detector", data, seen, "share", people)
+            yield from _rows("landmark", "facedial-detector", data, errors[seen], people[seen])
             continue
         found = _by_network(context, store, rows, labels)
         errors = np.array([_error(p, t) for p, t in zip(found, labels, strict=True)])
-        yield from _rows("landmark", "facedial", data, errors)
+        yield from _rows("landmark", "facedial", data, errors, people)
         if context.teacher is not None:
             teacher, rng = Teacher(context.teacher), np.random.default_rng(context.seed)
             chosen = evenly(np.arange(len(rows)), MAX_TTA_ROWS)
@@ -64,13 +63,22 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
             pairs = [(i, mean) for i, mean in zip(chosen, means, strict=True) if mean is not None]
             for model, points in (("facedial", found), ("teacher", labels)):
                 off = np.array([_error(points[i], mean) for i, mean in pairs])
-                yield from _rows("landmark_tta", model, data, off)
+                yield from _rows("landmark_tta", model, data, off, people[[i for i, _ in pairs]])
 
 
-def _rows(metric: str, model: str, data: str, errors: Doubles) -> Iterator[Row]:
+def _rows(
+    metric: str, model: str, data: str, errors: Doubles, people: NDArray[np.str_]
+) -> Iterator[Row]:
+    """Median and 95th percentile of the errors [N] of photos of `people` [N]."""
     for name, share in (("median", 50), ("p95", 95)):
-        value = float(np.percentile(errors, share))
-        yield Row(f"{metric}_{name}", model, data, value, UNIT, len(errors))
+
+        def percentile(rows: NDArray[np.int64], share: float = share) -> float:
+            return float(np.percentile(errors[rows], share))
+
+        count = len(errors)
+        value = percentile(np.arange(count))
+        low, high = interval(percentile, count, people)
+        yield Row(f"{metric}_{name}", model, data, value, UNIT, count, low, high)
 
 
 def _by_network(

@@ -46,12 +46,12 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
             rows = evenly(_masked(store, "parts"), context.most)
             counts = [class_overlap(parse(store.pixels[row]), _parts(store, row)) for row in rows]
             if counts:
-                yield from _class_rows(np.array(counts), model, data)
+                yield from _class_rows(np.array(counts), model, data, store.person[rows])
             for metric, (mask, kind) in TWO_CLASSES.items():
                 rows = evenly(_masked(store, mask), context.most)
                 counts = [_two(parse(store.pixels[row]), store, row, mask, kind) for row in rows]
                 if counts:
-                    yield _row(metric, model, data, np.array(counts))
+                    yield _row(metric, model, data, np.array(counts), store.person[rows])
 
 
 def _models(context: EvaluationContext, frame: str) -> dict[str, Parse]:
@@ -88,18 +88,18 @@ def _two(classes: Bytes, store: Store, row: int, mask: str, kind: int) -> Double
     return mask_overlap(found, truth > 0, store.known(row))[:, None]
 
 
-def _class_rows(counts: Doubles, model: str, data: str) -> Iterator[Row]:
-    yield _row("parser_iou", model, data, counts)
+def _class_rows(counts: Doubles, model: str, data: str, people: NDArray[np.str_]) -> Iterator[Row]:
+    yield _row("parser_iou", model, data, counts, people)
     for k in np.flatnonzero(counts[:, 1].sum(0)):
-        yield _row("parser_iou", model, f"{data}/{CLASSES[k]}", counts[:, :, k : k + 1])
+        yield _row("parser_iou", model, f"{data}/{CLASSES[k]}", counts[:, :, k : k + 1], people)
 
 
-def _row(metric: str, model: str, data: str, counts: Doubles) -> Row:
-    """Mean over classes of pixel counts [N, 2, C], with its bootstrap interval over pictures."""
+def _row(metric: str, model: str, data: str, counts: Doubles, people: NDArray[np.str_]) -> Row:
+    """Mean over classes of pixel counts [N, 2, C], with its bootstrap interval over people [N]."""
 
     def mean(rows: NDArray[np.int64]) -> float:
         return mean_iou(counts[rows].sum(0))
 
     value = mean(np.arange(len(counts)))
-    low, high = interval(mean, len(counts))
+    low, high = interval(mean, len(counts), people)
     return Row(metric, model, data, value, "share", len(counts), low, high)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facedial import scores
 from facedial.arrays import Floats
 from facedial.codes.attributes import NAMES
 from facedial.data.store import Store
@@ -55,21 +56,26 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     """
     for name, store, editor in _models(context):
         with editor:
-            white = _encoded(editor, store, _shown(store, MAX_PHOTOS))
+            shown = _shown(store, MAX_PHOTOS)
+            white, people = _encoded(editor, store, shown), store.person[shown]
             raw, uniform = _raw(editor, white), _uniform(editor, MAX_PHOTOS)
-            data, n = f"{store.path.name}-{store.frame}/unseen", len(white)
-            share = float(((raw >= 0) & (raw < 1)).mean())
-            yield Row("code_in_unit", name, data, share, "share", n)
-            yield Row("code_zero", name, data, float((np.abs(raw) < EMPTY).mean()), "share", n)
-            far = float(np.sqrt(np.square(uniform).mean() / np.square(white).mean()))
-            yield Row("uniform_rms", name, data, far, "of photos' codes", MAX_PHOTOS)
+            data = f"{store.path.name}-{store.frame}/unseen"
+            inside = ((raw >= 0) & (raw < 1)).mean(1)
+            yield Row.of("code_in_unit", name, data, inside, "share", people)
+            empty = (np.abs(raw) < EMPTY).mean(1)
+            yield Row.of("code_zero", name, data, empty, "share", people)
+            square, power = float(np.square(uniform).mean()), np.square(white).mean(1)
+            far = float(np.sqrt(square / power.mean()))
+            low, high = scores.percentiles(np.sqrt(square / scores.mean_draws(power, people)))
+            unit = "of photos' codes"
+            yield Row("uniform_rms", name, data, far, unit, MAX_PHOTOS, low, high)
             for sets in _sets(context, store):
                 for part, rows in (("with", sets.having), ("without", sets.lacking)):
                     for attribute in BALANCED_BY:
                         labels = store.attributes[rows, NAMES.index(attribute)]
-                        value = float(np.nanmean(labels > 0.5))
                         on = f"{data}/{sets.name} {part}, {attribute}"
-                        yield Row("set_share", "sets", on, value, "share", len(rows))
+                        own = store.person[rows]
+                        yield Row.of("set_share", "sets", on, labels > 0.5, "share", own)
                 plain, batched = _direction(editor, store, sets)
                 cosine = plain @ batched / (np.linalg.norm(plain) * np.linalg.norm(batched))
                 on = f"{data}/{sets.name}"
