@@ -35,7 +35,7 @@ PARSE_BATCH = 8  # crops parsed together: 27 MB of logits
 DIRECTIONS, PRIOR = "directions.npz", "prior.npz"
 
 # Graphs that a bundle without its own borrows from the package's.
-SHARED = ("detail", "detector", "identity", "landmarks", "parser", "reader")
+SHARED = ("detail", "detector", "identity", "landmarks", "parser", "reader", "second_stage")
 # Parts that were made for the codes of one autoencoder, and what they are called in messages. Their facts
 # name that code space as `of`; the prior's file does.
 DEPENDENT = {
@@ -184,6 +184,11 @@ class Model:
         return self.has("sharp")
 
     @property
+    def has_second_stage(self) -> bool:
+        """Whether the detector has a second stage."""
+        return self.holder("second_stage").has("second_stage")
+
+    @property
     def has_parser(self) -> bool:
         """Whether there is a parser of heads."""
         return self.holder("parser").has("parser")
@@ -281,6 +286,10 @@ class Model:
     def detect(self, pictures: Bytes) -> Floats:
         """Pictures uint8 [N, H, W, 3], sides multiples of 64 -> `faces.detector.DetectorCells`."""
         return self.holder("detector").run("detector", pictures)
+
+    def face_odds(self, patches: Bytes) -> Floats:
+        """Patches uint8 [N, 64, 64, 3] -> log-odds of a face [N] (`faces.second_stage`)."""
+        return self.holder("second_stage").run("second_stage", patches)
 
     def predict_attributes(self, crops: Bytes) -> Floats:
         """Head crops uint8 [N, S, S, 3] -> probabilities of the 40 attributes [N, 40]."""

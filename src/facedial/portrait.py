@@ -74,7 +74,10 @@ class PortraitReader:
 
     def faces(self, photo: Photo) -> list[Face]:
         """Faces of a photo, largest first; raises `NoFaceFound`."""
-        detector = self.detector or NetworkDetector(self.model.detect)
+        detector = self.detector
+        if detector is None:
+            second = self.model.face_odds if self.model.has_second_stage else None
+            detector = NetworkDetector(self.model.detect, second=second)
         return find(photo, detector, self.model.locate_landmarks)
 
     def portraits(

@@ -1,22 +1,14 @@
 """The detector: what its loss wants, and that what ships finds what was trained."""
 
-import io
 import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
-from PIL import Image
 
-from facedial.data.labelled_photos import split_of
-from facedial.data.prepare import prepare
-from facedial.data.sources import open_source
 from facedial.data.store import Store
 from facedial.errors import BadRequest
-from facedial.faces.crop import head_template
 from facedial.faces.detector import UNIT, decoded
 from facedial.model import Model
 from facedial.runtime.bundle import DEFAULT, home
@@ -26,6 +18,7 @@ from facedial.training.models.detector import Config, Detect, Detector, cells
 from facedial.training.recipe import RunContext
 from facedial.training.recipes.detector import Settings, Task
 
+from .drawn_photos import BOX, drawn
 from .tiny import order
 
 SIDE = 128
@@ -33,7 +26,6 @@ SMALL = (
     "model.stem=[8, 8]", "model.widths=[8, 8, 8, 8]", "model.blocks=[1, 0, 0, 0]", "model.features=8",
     "scenes.side=128", "optim.batch=4", "val_scenes=4",
 )  # fmt: skip
-BOX = [30.0, 40.0, 70.0, 90.0]
 
 
 def targets(boxes: list[list[float]], sure: list[bool]) -> Targets:
@@ -150,32 +142,7 @@ def test_a_network_takes_pictures_of_any_size_and_begins_silent() -> None:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A store of drawn heads, and a folder of photos with and without a box."""
-    folder = tmp_path_factory.mktemp("detector")
-    rng = np.random.default_rng(0)
-
-    def picture(pixels: np.ndarray) -> bytes:
-        packed = io.BytesIO()
-        Image.fromarray(pixels).save(packed, "PNG")
-        return packed.getvalue()
-
-    heads = [rng.integers(0, 256, (256, 256, 3), dtype=np.uint8) for _ in range(4)]
-    table = {
-        "name": [f"{i}.png" for i in range(4)],
-        "person": [str(i) for i in range(4)],
-        "split": ["train", "train", "val", "val"],
-        "landmarks": [head_template(256).reshape(-1).tolist()] * 4,
-        "webp": [picture(one) for one in heads],
-    }
-    pq.write_table(pa.table(table), folder / "heads.parquet")
-    prepare(open_source([folder / "heads.parquet"]), folder / "store", size=256, processes=1)
-    names = [f"{i}.jpg" for i in range(30)]
-    names = [n for split in ("train", "val") for n in names if split_of(n) == split]
-    photos = [picture(rng.integers(0, 256, (90, 120, 3), dtype=np.uint8)) for _ in names]
-    drawn = pa.table({"name": names, "boxes": [BOX] * len(names), "webp": photos})
-    (folder / "photos").mkdir()
-    pq.write_table(drawn, folder / "photos" / "detect.parquet")
-    pq.write_table(drawn.select(["name", "webp"]), folder / "photos" / "negatives.parquet")
-    return folder / "store", folder / "photos"
+    return drawn(tmp_path_factory.mktemp("detector"))
 
 
 def test_a_run_is_repeated_by_its_seeds_and_its_export_finds_the_same(

@@ -10,6 +10,7 @@ from PIL import Image
 
 from facedial.faces.face import Detection, suppress
 from facedial.faces.geometry import Floats, UInt8, block_means
+from facedial.faces.second_stage import SecondStage, rescored
 
 STRIDES = (8, 16, 32, 64)
 MULTIPLE = 64  # of the network's pictures' sides
@@ -22,10 +23,14 @@ DetectorCells: TypeAlias = Callable[[UInt8], Float32]
 
 @dataclass(frozen=True, slots=True)
 class NetworkDetector:
-    """A `Detector` by a network. `min_score`: of its detections, 0..1."""
+    """A `Detector` by a network, or by two: then `second` scores again what the first proposes.
+
+    `min_score`: of the first network's detections, 0..1.
+    """
 
     cells: DetectorCells
-    min_score: float = 0.2
+    min_score: float = 0.12
+    second: SecondStage | None = None
 
     def __call__(self, pixels: UInt8) -> list[Detection]:
         """Faces in `pixels` uint8 [H, W, 3], best first: box, landmarks, roll."""
@@ -33,9 +38,10 @@ class NetworkDetector:
         found = self.cells(picture[None])[0]
         scores, boxes, landmarks = decoded(found, picture.shape[:2], self.min_score)
         kept = suppress(boxes, scores)
-        return [
+        detections = [
             Detection(boxes[i], float(scores[i]), roll(landmarks[i]), landmarks[i]) for i in kept
         ]
+        return detections if self.second is None else rescored(pixels, detections, self.second)
 
 
 def padded(pixels: UInt8) -> UInt8:

@@ -1,8 +1,6 @@
 """The face detector: boxes and five landmarks in one pass, trained on photos and pasted heads."""
 
-import logging
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +10,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from facedial.data import labelled_photos
-from facedial.data.detection_teachers import Scrfd, YuNet, load
-from facedial.data.heads import cut_out
-from facedial.data.labelled_photos import POSSIBLE, LabelledPhoto
-from facedial.data.scenes import Scene, SceneConfig, Scenes
-from facedial.errors import BadRequest
+from facedial.data.scenes import Scene, SceneConfig
 from facedial.faces.detector import MULTIPLE, decoded
 from facedial.faces.face import suppress
 from facedial.faces.face_boxes import FALSE, HIT, NOT_JUDGED, matched
 from facedial.faces.sheet import grid
-from facedial.model import Model
 from facedial.scores import average_precision
 from facedial.training import export, networks
 from facedial.training.batches import pictures
 from facedial.training.detection_loss import Targets, terms
 from facedial.training.models.detector import Config, Detect, Detector, cells
 from facedial.training.recipe import OptimConfig, Recipe, RunContext, Terms
+from facedial.training.tasks.scenes import scenes_of
 
-log = logging.getLogger(__name__)
-
-LABELS = "detector-labels"
 UInt8 = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
 Found = tuple[Doubles, Doubles, Doubles]  # scores [K], boxes [K, 4], landmarks [K, 5, 2]
@@ -48,10 +38,8 @@ GOLDEN_SIDE = 2 * MULTIPLE
 class Settings:
     """How the detector is trained.
 
-    `photos`: folder of `detect.parquet` (photos with hand-drawn boxes) and `negatives.parquet` (photos
-    without faces). `teachers`: folder of YuNet's and SCRFD's files, needed until their boxes are in
-    `labels`, the folder in which those and the heads' opacities are kept, so that runs can share them;
-    the run's own where empty. `val_scenes` are scored. `box`, `landmarks`: factors on terms of the loss.
+    `photos`, `teachers`, `labels`: see `tasks.scenes.Sources`. `val_scenes` are scored. `box`,
+    `landmarks`: factors on terms of the loss.
     """
 
     model: Config = field(default_factory=Config)
@@ -77,16 +65,12 @@ class Task:
     """
 
     def __init__(self, settings: Settings, context: RunContext) -> None:
-        if not settings.photos:
-            raise BadRequest(
-                "the detector needs photos: --set photos=FOLDER of detect.parquet and negatives.parquet"
-            )
         self.network = Detector(settings.model).to(context.device)
         self.optim = settings.optim
         self.settings = settings
         self.device = context.device
-        self.train = _scenes(settings, context, "train")
-        val = _scenes(settings, context, "val")
+        self.train = scenes_of(settings, settings.scenes, context, "train")
+        val = scenes_of(settings, settings.scenes, context, "val")
         self.val = [
             val.draw(np.random.default_rng(VAL_SEED + i)) for i in range(settings.val_scenes)
         ]
@@ -216,42 +200,6 @@ def targets(scenes: list[Scene], device: torch.device) -> Targets:
         return torch.from_numpy(values).to(device)
 
     return Targets(tensor(boxes), tensor(landmarks), tensor(there[0]), tensor(there[1]))
-
-
-class _Parser:
-    """The bundle's parser of heads, opened when it is first called."""
-
-    def __init__(self, bundle: Path | None) -> None:
-        self.bundle = bundle
-
-    @cached_property
-    def model(self) -> Model:
-        return Model.open(self.bundle)
-
-    def __call__(self, crops: UInt8) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return self.model.parse(crops)
-
-
-def _scenes(settings: Settings, context: RunContext, split: str) -> Scenes:
-    """Photos and heads of a split."""
-    folder = Path(settings.labels) if settings.labels else context.run / LABELS
-    photos = Path(settings.photos)
-    teachers: dict[str, YuNet | Scrfd] = {}
-    if settings.teachers:
-        teachers = load(Path(settings.teachers), min_score=POSSIBLE)
-    both = [teachers[name] for name in ("scrfd", "yunet") if name in teachers]
-    singles: list[LabelledPhoto] = []
-    for store in context.stores:
-        if store.frame == labelled_photos.PORTRAIT:
-            singles += labelled_photos.portraits(store, split, both[1:], folder)
-    heads = [store for store in context.stores if store.frame != labelled_photos.PORTRAIT]
-    return Scenes(
-        groups=labelled_photos.groups(photos / labelled_photos.DETECT, split, both, folder),
-        singles=singles,
-        backgrounds=labelled_photos.negatives(photos / labelled_photos.NEGATIVES, split),
-        heads=cut_out(heads, split, _Parser(context.init), folder),
-        config=settings.scenes,
-    )
 
 
 def start(context: RunContext, settings: Settings) -> Task:
