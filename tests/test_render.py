@@ -16,6 +16,7 @@ from facedial.editing.table import BEST, DIRECTION, FAST, FLOW
 from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.faces.geometry import invert, warp_float
+from facedial.faces.parse import CLASSES
 from facedial.faces.photo import Photo
 from facedial.model import Model
 from facedial.near import Near
@@ -199,6 +200,21 @@ def test_dark_lenses_go_into_glasses_that_are_worn(
     assert dark.pixels[eyes].mean() < 0.6 * clear.pixels[eyes].mean()
     # A face without glasses has no lenses.
     assert editor.render(portrait, Edit(lens_darkness=1)).pixels is portrait.photo.pixels
+
+
+def test_what_the_parser_takes_for_glasses_keeps_none_from_being_put_on(
+    editor: Editor, portrait: Portrait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In small faces it sees some in shadows of the eyes, where the classifier sees none."""
+    classes = parsing.classes_of(editor.model, portrait).copy()
+    size = classes.shape[1]
+    shadow = classes[:, size // 2 - 2 : size // 2 + 2]
+    shadow *= 1 - 0.007 * size / 4
+    shadow[CLASSES.index("glasses")] = 0.007 * size / 4
+    assert 0.005 < parsing.share(classes, {"glasses"}).mean() < 0.01
+    monkeypatch.setattr(parsing, "classes_of", lambda model, portrait: classes)
+    result = editor.render(portrait, Edit({"Eyeglasses": 1}))
+    assert changed(portrait.photo, result).any()
 
 
 def test_glasses_taken_off_and_other_methods_are_drawn(editor: Editor, portrait: Portrait) -> None:

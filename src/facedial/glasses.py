@@ -20,7 +20,9 @@ from facedial.portrait import Portrait
 
 FACE_SKIN = ("skin", "brows", "eyes")  # before which arms of glasses are seen
 SEEN_SKIN = 0.35, 0.75  # their share up to which arms are hidden, and from which on they are seen
-OWN_GLASSES = 0.004  # share of the crop that the parser must see as glasses for a face to wear some
+# Share of the crop that the parser must see as glasses for a face to wear some: where the classifier may
+# have seen some too, and where it saw none, so that glasses are to be put on.
+OWN_GLASSES, OWN_UNSEEN = 0.004, 0.012
 SKIN_LUMA = 150.0  # where a photo shows no skin
 STRIP_PIXELS = 700_000  # of a photo on which glasses are drawn at a time
 SHAPE = "glasses"  # in keys of a portrait's cache: the shape of glasses, with their source
@@ -87,8 +89,9 @@ def _worn_by(
     """Glasses, where they lie in the photo, and whether it shows them already; None for no change."""
     classes = parsing.classes_of(model, portrait)
     seen = parsing.share(classes, {"glasses"})
-    own = bool(seen.mean() > OWN_GLASSES)
-    if not (asked.darkness if own else asked.share and asked.drawn):
+    puts_on = bool(asked.share and asked.drawn)
+    own = bool(seen.mean() > (OWN_UNSEEN if puts_on else OWN_GLASSES))
+    if not (asked.darkness if own else puts_on):
         return None
     head = parsing.head_to_photo(portrait)
 
