@@ -15,8 +15,8 @@ from facedial.flow.solver import check_solver, followed
 
 EDIT_GUIDANCE, EDIT_STEPS, T_START = 4.0, 4, 0.1
 # A refined edit: from this time on the flow goes on, in so many steps, with this share of the distilled
-# editor's change; a straight path would have 0.44 of it there, but the flow adds less than that editor.
-REFINED_FROM, REFINED_STEPS, REFINED_SHARE = 0.5, 2, 0.62
+# editor's change; a straight path would have 0.67 of it there, but the flow adds less than that editor.
+REFINED_FROM, REFINED_STEPS, REFINED_SHARE = 0.7, 1, 0.85
 # Kinds of results: of the whole flow, of its last part after the distilled editor, of that editor alone.
 BY_FLOW, BY_REFINING, BY_DISTILLED = "flow", "refined", "distilled"
 MIN_DISTANCE = 0.5  # of a target from the source, on the scale -1..1 of conditions
@@ -41,9 +41,9 @@ class FlowEdit:
 
     `mask` [32, 32] multiplies the change of latents (1 everywhere where None), `gain` the step.
     `distilled`: latents and conditions (source, target) [N, 2 K] -> change of latents, in one
-    evaluation; used instead where given. Where the edit is `refined`, a part of that change is taken for
-    what has changed halfway, and the flow goes on from there. `final`: of which kind the best result is;
-    where one is in the cache, it is preferred to the distilled editor's.
+    evaluation; used instead where given. Where the edit is `refined`, a part of that change is taken
+    for what has changed by a late time, and the flow goes on from there. `final`: of which kind the best
+    result is; where one is in the cache, it is preferred to the distilled editor's.
 
     The flow was trained on labels of 0 and 1, not on values between. So every edit is computed for the
     whole change of its attribute, and its step multiplied by the share that is asked for.
