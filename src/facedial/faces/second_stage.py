@@ -21,7 +21,7 @@ AROUND = 1.5  # side of a patch, in longer sides of the box
 # looked at, and the rest dropped.
 SURE, MOST = 0.97, 128
 # The log-odds of a face are the second stage's, and so many times the first's, and a constant.
-FIRST_WEIGHT, BIAS = 0.7, 0.0
+FIRST_WEIGHT, BIAS = 0.7, -1.7
 # Patches uint8 [N, 64, 64, 3] -> log-odds of a face float32 [N].
 SecondStage: TypeAlias = Callable[[UInt8], NDArray[np.float32]]
 
