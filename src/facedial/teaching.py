@@ -12,6 +12,8 @@ from facedial.editor import Editor
 from facedial.errors import BadRequest
 from facedial.files import is_picture, read_text
 
+FEW = 20  # faces in a set, from which on the cross-validated AUC says something
+
 
 def listed(listing: Path) -> list[Path]:
     """Pictures of a folder, or the paths in a text file (one a line, relative to the file)."""
@@ -85,6 +87,9 @@ def described(learned: Learned) -> str:
         + ", ".join(f"{name} {value:+.2f}" for name, value in list(report.moves.items())[:6]),
         "mean readings of the two sets (with / without):",
     ]
+    few = min(report.n_with, report.n_without)
+    if few < FEW:
+        lines.insert(2, f"{few} faces in a set: the AUC says little; {FEW} give something")
     lines += [
         f"  {one.name:20} {one.with_mean:5.2f} / {one.without_mean:5.2f}" for one in report.sets[:6]
     ]

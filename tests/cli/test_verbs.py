@@ -358,6 +358,7 @@ def test_learn_then_edit(facedial: Facedial, sets: tuple[Path, Path], head: Path
     done = facedial("learn", "warmth", "--with", warm, "--without", cold)
     assert (done.code, done.err) == (0, "")
     assert done.lines[0] == "warmth: 5 faces with, 5 without"
+    assert done.lines[2] == "5 faces in a set: the AUC says little; 20 give something"
     assert done.lines[-1] == "warmth.npz"
     words = ("edit", head, "--direction", "warmth.npz")
     for amount in (0, 1):
