@@ -46,7 +46,7 @@ class Stage:
     beside_small: bool = False
 
 
-# By both stages of the detector. On validation photos: 0.02 boxes where there is no face, 0.92 of the faces.
+# By both stages of the detector; on validation photos 0.02 boxes where no face is, 0.92 of the faces.
 MIN_SCORE, MIN_SCORE_AGAIN = 0.5, 0.77
 AS_IS = Transform(640, enlarge=1.5)
 CLOSER = Transform(2048, enlarge=2.0)
