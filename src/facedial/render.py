@@ -195,10 +195,16 @@ def composed(
     lacking = membrane(around - after, known)
     difference = after - before + loss[..., None] * (before - crop + lacking)
     if uncovers:
+        bare = parsing.share(last, SKIN) * (1 - parsing.share(own, SKIN))
+        face = crop[parsing.share(own, {"skin"}) > SURELY].astype(np.float32)
+        difference += hue.like_skin(crop + difference, bare, face)
         remains = parsing.person(last)
         # Loose strands around a head are parsed as background, and go with the hair.
         gone = grown(disocclusion_mask(parsing.person(first), remains), STRANDS) * (1 - remains)
         gone = gone * np.max([parsing.uncovered(one, own) for one in regions], axis=0)
+        # Of what is background before and after, the drawing's change is nobody's wish: a halo.
+        beside = (1 - parsing.person(own)) * (1 - remains) * (mask > 0)
+        gone = np.maximum(gone, beside)
         background = _background(portrait, grown(parsing.person(own), STRANDS))
         difference += gone[..., None] * (background - crop - difference)
         loss, noise = np.maximum(loss, gone), 1 - gone

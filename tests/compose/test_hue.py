@@ -1,6 +1,6 @@
 import numpy as np
 
-from facedial.compose.hue import LUMA, kept
+from facedial.compose.hue import LUMA, kept, like_skin
 
 SKIN = np.array([200, 160, 140], np.float32)
 
@@ -29,3 +29,14 @@ def test_a_new_hue_becomes_luma_alone_and_grey_stays_grey() -> None:
 def test_nothing_changes_without_weight() -> None:
     after = plain(np.array([10, 200, 50]))
     assert np.array_equal(kept(plain(SKIN), after, np.zeros((16, 16), np.float32)), after)
+
+
+def test_uncovered_skin_takes_the_colour_of_the_faces_and_keeps_its_light() -> None:
+    orange = plain(np.array([250, 170, 90]))
+    weight = np.zeros((16, 16), np.float32)
+    weight[:8] = 1
+    result = orange + like_skin(orange, weight, plain(SKIN).reshape(-1, 3))
+    assert np.allclose(result @ LUMA, orange @ LUMA, atol=1e-3)
+    assert np.allclose(result[0, 0] / result[0, 0, 0], SKIN / SKIN[0], atol=1e-4)
+    assert np.array_equal(result[8:], orange[8:])
+    assert not like_skin(orange, weight, np.zeros((0, 3), np.float32)).any()

@@ -20,3 +20,17 @@ def kept(before: Floats, after: Floats, weight: Floats) -> Floats:
     along, square = box_mean((own * drawn).sum(2), REACH), box_mean((own * own).sum(2), REACH)
     share = np.clip(along / np.maximum(square, 1.0), 0, MOST)[..., None]
     return np.asarray(after + weight[..., None] * (share * own - drawn), np.float32)
+
+
+def like_skin(picture: Floats, weight: Floats, skin: Floats) -> Floats:
+    """What is added to `picture` [S, S, 3] for a skin's colours, as far as a weight [S, S], 0..1, says.
+
+    `skin` [N, 3]: the skin's pixels, of which the median counts; nothing is added where there are
+    none. Luma stays; the colour is the skin's in proportion to it.
+    """
+    if not len(skin):
+        return np.zeros_like(picture)
+    colour = np.median(skin, 0)
+    ratio = colour / max(float(colour @ LUMA), 1.0)
+    luma = np.clip(picture @ LUMA, 0, 255)[..., None]
+    return np.asarray(weight[..., None] * (luma * ratio - picture), np.float32)

@@ -10,6 +10,7 @@ MAX_MATTE = 0.1  # share of the person above which a place has too much of the p
 RELAXATIONS = (
     8  # Jacobi steps a level, between these sides: a finer level adds nothing that is seen
 )
+BEHIND = 24  # the same, for the background: a wall meets what is seen of it without a halo
 SMALLEST_RELAXED, LARGEST_RELAXED = 8, 64
 
 
@@ -44,7 +45,7 @@ def inpaint_background(pixels: npt.NDArray[np.uint8], person: Float32) -> Float3
     `person` [S, S]: share of the person.
     """
     known = np.clip(1 - person / MAX_MATTE, 0.0, 1.0).astype(np.float32)
-    return fill(pixels.astype(np.float32), known)
+    return fill(pixels.astype(np.float32), known, BEHIND)
 
 
 def membrane(difference: Float32, rim: Float32) -> Float32:
