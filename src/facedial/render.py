@@ -43,6 +43,7 @@ LEAST_FILLED = 0.7  # of 256 px that a head has in its photo to be composed at 2
 # Share of hair, and pixels with it, from which on the crop shows its colour.
 SURELY, MIN_HAIR = 0.9, 40
 STRANDS = 0.03  # of the side, around hair
+BESIDE = 0.06  # of the side, around what is uncovered
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -195,7 +196,9 @@ def composed(
     lacking = membrane(around - after, known)
     difference = after - before + loss[..., None] * (before - crop + lacking)
     if uncovers:
-        bare = parsing.share(last, SKIN) * (1 - parsing.share(own, SKIN))
+        # By what the drawings show, so that a small change does little.
+        bare = np.maximum(parsing.share(last, SKIN) - parsing.share(first, SKIN), 0)
+        bare *= 1 - parsing.share(own, SKIN)
         face = crop[parsing.share(own, {"skin"}) > SURELY].astype(np.float32)
         difference += hue.like_skin(crop + difference, bare, face)
         remains = parsing.person(last)
@@ -203,7 +206,7 @@ def composed(
         gone = grown(disocclusion_mask(parsing.person(first), remains), STRANDS) * (1 - remains)
         gone = gone * np.max([parsing.uncovered(one, own) for one in regions], axis=0)
         # Of what is background before and after, the drawing's change is nobody's wish: a halo.
-        beside = (1 - parsing.person(own)) * (1 - remains) * (mask > 0)
+        beside = (1 - parsing.person(own)) * (1 - remains) * (mask > 0) * grown(gone, BESIDE)
         gone = np.maximum(gone, beside)
         background = _background(portrait, grown(parsing.person(own), STRANDS))
         difference += gone[..., None] * (background - crop - difference)

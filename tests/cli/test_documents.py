@@ -12,6 +12,7 @@ from PIL import Image
 from facedial import folder
 from facedial.arrays import Bytes
 from facedial.cli.entry import VERBS
+from facedial.cli.entry import facedial as group
 from facedial.editor import Editor
 from moving_faces import heads, moving, write
 
@@ -144,7 +145,8 @@ def test_what_is_not_run_is_on_some_page(start: str) -> None:
 def test_options_of_what_is_not_run_are_those_of_its_verb(command: Command) -> None:
     assert command.verb
     verb: click.Command = folder.load(VERBS, command.verb, "verb").command
-    context = click.Context(verb)
+    # As the command line makes it: a command keeps the names of its help option once it was asked.
+    context = click.Context(verb, parent=click.Context(group, **group.context_settings))
     given, rest, _ = verb.make_parser(context).parse_args(list(command.words[2:]))
     assert not rest
     for parameter in verb.params:

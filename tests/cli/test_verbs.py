@@ -245,7 +245,7 @@ def test_generate_says_what_goes_with_a_wish(facedial: Facedial) -> None:
 @pytest.mark.usefixtures("few_steps")
 def test_generated_faces_go_back_in(facedial: Facedial) -> None:
     files = facedial("generate", "-n", 2, "--single", "--seed", 3).lines
-    eyes = "49.7,66.25,77.8,66.25"
+    eyes = "99.9,133,156.1,133"  # of the head frame at 256 px
     for file in files:
         done = facedial("edit", file, "--add", "Smiling=1", "--eyes", eyes, "-o", "out.png")
         assert (done.code, done.err) == (0, "")

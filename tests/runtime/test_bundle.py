@@ -45,6 +45,7 @@ def test_golden_numbers_agree(opened: Bundle) -> None:
         "landmarks",
         "parser",
         "reader",
+        "second_stage",
         "sharp",
         "student",
     }
