@@ -30,8 +30,13 @@ MOST_MB = 42
 CHECK = ROOT / "release" / "wheel_check.py"
 
 
-def run(*command: str | Path, env: dict[str, str] | None = None, cwd: Path = ROOT) -> str:
-    """Standard output of a command; ends the release with its error output where it fails."""
+def run(
+    *command: str | Path, env: dict[str, str] | None = None, cwd: Path = ROOT, most: int = 0
+) -> str:
+    """Standard output of a command; ends the release with its error output where it fails.
+
+    `most`: the highest exit code that is no failure.
+    """
     done = subprocess.run(
         [str(part) for part in command],
         env={**os.environ, **(env or {})},
@@ -39,7 +44,7 @@ def run(*command: str | Path, env: dict[str, str] | None = None, cwd: Path = ROO
         capture_output=True,
         text=True,
     )
-    if done.returncode:
+    if done.returncode > most:
         sys.exit(
             f"{' '.join(map(str, command))} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
         )
@@ -132,7 +137,8 @@ def main() -> None:
             "VIRTUAL_ENV": str(own.parent.parent),
         }
         types = ("-m", "pyright", "--ignoreexternal", "--verifytypes", "facedial")
-        told = run(sys.executable, *types, env=shell, cwd=work)
+        # It exits with 1 where a single symbol has no known type.
+        told = run(sys.executable, *types, env=shell, cwd=work, most=1)
         share = re.search(r"Type completeness score: ([\d.]+)%", told)
         print(f"types of the public interface: {share[1] if share else '?'} % complete")
     files = sorted(out.iterdir())
