@@ -20,10 +20,8 @@ from facedial.faces.second_stage import patch
 UInt8 = NDArray[np.uint8]
 Generator = np.random.Generator
 
-MIN_IOU, APART = (
-    0.4,
-    0.2,
-)  # overlap with a face from which a candidate is one; up to which it is none
+# Overlap with a face from which a candidate is one; up to which it is none.
+MIN_IOU, APART = 0.4, 0.2
 EASY, KEPT_EASY = 0.85, 0.4  # of faces that score more, so many are kept
 SIDES = (320, 448, 640, 900)  # of whole photos
 ENLARGE = 1.5

@@ -7,7 +7,7 @@ is no face and raises what is one.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,12 @@ def patch(pixels: UInt8, detection: Detection) -> UInt8:
     return warp(pixels, similarity(side / PATCH, detection.angle, centre, middle), PATCH)
 
 
+def joined(second: NDArray[Any], first: NDArray[Any]) -> NDArray[np.float64]:
+    """Log-odds by both stages [N], but for `BIAS`: the second's log-odds, and the first's scores 0..1."""
+    scores = np.clip(first.astype(np.float64), 1e-4, 1 - 1e-4)
+    return np.asarray(second + FIRST_WEIGHT * np.log(scores / (1 - scores)), np.float64)
+
+
 def rescored(
     pixels: UInt8, detections: Sequence[Detection], second: SecondStage
 ) -> list[Detection]:
@@ -42,9 +48,8 @@ def rescored(
     again = [one for one in detections if one.score <= SURE][:MOST]
     if not again:
         return list(detections)
-    found = second(np.stack([patch(pixels, one) for one in again])).astype(np.float64)
-    first = np.clip([one.score for one in again], 1e-4, 1 - 1e-4)
-    odds = found + FIRST_WEIGHT * np.log(first / (1 - first)) + BIAS
+    found = second(np.stack([patch(pixels, one) for one in again]))
+    odds = joined(found, np.array([one.score for one in again])) + BIAS
     scores = 1 / (1 + np.exp(-odds))
     sure = [one for one in detections if one.score > SURE]
     seen = [replace(one, score=float(p)) for one, p in zip(again, scores, strict=True)]

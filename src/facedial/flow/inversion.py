@@ -1,7 +1,7 @@
 """Edits of faces by the flow: inversion to a time between noise and face, then forward under a target."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -107,14 +107,13 @@ class FlowEdit:
         at = (values.tobytes(), source.tobytes())
         key = (*at, self.t_start, self.steps, self.guidance, target.tobytes(), mask)
 
-        def path(start: float, steps: int, latents: Floats) -> Floats:
-            found = (*at, start, steps)
-            return self.cache.get(found, lambda: self.path(latents, source[None], start, steps))
+        def path(flow: "FlowEdit", latents: Floats) -> Floats:
+            found = (*at, flow.t_start, flow.steps)
+            return self.cache.get(found, lambda: flow.path(latents, source[None]))
 
         def by_flow() -> Floats:
             latents = self.to_latents(values[None])
-            own = path(self.t_start, self.steps, latents)
-            change = self.change(own, target[None], source[None])
+            change = self.change(path(self, latents), target[None], source[None])
             return self.code_change(latents, change, self.mask)
 
         def by_distilled() -> Floats:
@@ -127,8 +126,8 @@ class FlowEdit:
             change = self._distilled_change(latents, source, target)
             begun = change if self.mask is None else change * self.mask
             begun = np.float32(REFINED_SHARE) * begun
-            own = path(REFINED_FROM, REFINED_STEPS, latents)
-            change = self.change(own, target[None], source[None], begun, REFINED_FROM)
+            last = replace(self, t_start=REFINED_FROM, steps=REFINED_STEPS)
+            change = last.change(path(last, latents), target[None], source[None], begun)
             return self.code_change(latents, change, self.mask)
 
         if self.distilled is None:
@@ -151,36 +150,27 @@ class FlowEdit:
         after, before = self.to_codes(np.concatenate([latents + change, latents]))
         return np.asarray(after - before)
 
-    def path(
-        self, latents: Floats, source: Floats, start: float | None = None, steps: int | None = None
-    ) -> Floats:
-        """The way of faces [N, 6, 32, 32] back to `start`, under their own conditions [N, K].
+    def path(self, latents: Floats, source: Floats) -> Floats:
+        """The way of faces [N, 6, 32, 32] back to `t_start`, under their own conditions [N, K].
 
-        [steps, 2, N, 6, 32, 32]: latents and velocities where each step forward begins. `start`, `steps`:
-        the edit's own where None.
+        [steps, 2, N, 6, 32, 32]: latents and velocities where each step forward begins.
         """
-        start, steps = (self.t_start if start is None else start), steps or self.steps
         found: list[tuple[Floats, Floats]] = []
 
         def slope(_: int, time: Floats, values: Floats) -> Floats:
             found.append((values, self.velocity(values, time, source)))
             return found[-1][1]
 
-        first = followed(slope, latents, times=(1.0, start), steps=steps)
-        slope(0, np.full(len(latents), start, np.float32), first)
+        start = followed(slope, latents, times=(1.0, self.t_start), steps=self.steps)
+        slope(0, np.full(len(latents), self.t_start, np.float32), start)
         return np.array(found[:0:-1])  # no step forward begins at the face itself
 
     def change(
-        self,
-        path: Floats,
-        target: Floats,
-        source: Floats,
-        begun: Floats | None = None,
-        start: float | None = None,
+        self, path: Floats, target: Floats, source: Floats, begun: Floats | None = None
     ) -> Floats:
         """What changes of faces [N, 6, 32, 32] that came by `path`, under target conditions [N, K].
 
-        `begun`: what has changed at its beginning, at the time `start`; nothing where None.
+        `begun`: what has changed at its beginning; nothing where None.
         """
 
         def slope(step: int, time: Floats, changed: Floats) -> Floats:
@@ -197,8 +187,7 @@ class FlowEdit:
             return extrapolated(positive, negative, self.guidance, face) - velocity
 
         first = np.zeros_like(path[0, 0]) if begun is None else begun
-        times = (self.t_start if start is None else start, 1.0)
-        return followed(slope, first, times=times, steps=len(path))
+        return followed(slope, first, times=(self.t_start, 1.0), steps=self.steps)
 
     def index(self, name: str) -> int:
         """Column of an attribute; raises `BadRequest` where the flow was not trained on it."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from facedial.data.candidates import Candidates
 from facedial.data.scenes import SceneConfig
 from facedial.faces.detector import NetworkDetector
-from facedial.faces.second_stage import FIRST_WEIGHT, PATCH
+from facedial.faces.second_stage import PATCH, joined
 from facedial.faces.sheet import grid
 from facedial.model import Model
 from facedial.scores import average_precision
@@ -132,8 +132,7 @@ class Task:
             graph(torch.from_numpy(self.val.patches[i : i + 256]).to(self.device)).cpu().numpy()
             for i in range(0, len(self.val), 256)
         ]
-        first = np.clip(self.val.scores.astype(np.float64), 1e-4, 1 - 1e-4)
-        return np.asarray(np.concatenate(parts) + FIRST_WEIGHT * np.log(first / (1 - first)))
+        return joined(np.concatenate(parts), self.val.scores)
 
     @torch.no_grad()
     def sheet(self, network: nn.Module) -> NDArray[np.uint8]:
