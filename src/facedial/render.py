@@ -201,19 +201,30 @@ def composed(
         bare *= 1 - parsing.share(own, SKIN)
         face = crop[parsing.share(own, {"skin"}) > SURELY].astype(np.float32)
         difference += hue.like_skin(crop + difference, bare, face)
-        remains = parsing.person(last)
-        # Loose strands around a head are parsed as background, and go with the hair.
-        gone = grown(disocclusion_mask(parsing.person(first), remains), STRANDS) * (1 - remains)
-        gone = gone * np.max([parsing.uncovered(one, own) for one in regions], axis=0)
-        # Of what is background before and after, the drawing's change is nobody's wish: a halo.
-        beside = (1 - parsing.person(own)) * (1 - remains) * (mask > 0) * grown(gone, BESIDE)
-        gone = np.maximum(gone, beside)
+        gone = _gone(regions, own, first, last, mask)
         background = _background(portrait, grown(parsing.person(own), STRANDS))
         difference += gone[..., None] * (background - crop - difference)
         loss, noise = np.maximum(loss, gone), 1 - gone
         mask = np.maximum(mask, gone)
     difference *= mask[..., None]
     return Composite(difference, loss * mask, noise, mask)
+
+
+def _gone(
+    regions: Sequence[Region], own: Floats, first: Floats, last: Floats, mask: Floats
+) -> Floats:
+    """Where the background is to be seen, 0..1 [S, S]: what the person uncovers, and around it.
+
+    `own`, `first`, `last`: class probabilities [12, S, S] of the crop and of the drawings before and
+    after; `mask` [S, S]: where the crop may change.
+    """
+    remains = parsing.person(last)
+    # Loose strands around a head are parsed as background, and go with the hair.
+    gone = grown(disocclusion_mask(parsing.person(first), remains), STRANDS) * (1 - remains)
+    gone = gone * np.max([parsing.uncovered(one, own) for one in regions], axis=0)
+    # Of what is background before and after, the drawing's change is nobody's wish: a halo.
+    beside = (1 - parsing.person(own)) * (1 - remains) * (mask > 0) * grown(gone, BESIDE)
+    return np.asarray(np.maximum(gone, beside), np.float32)
 
 
 def composes_finely(model: Model, portrait: Portrait) -> bool:
