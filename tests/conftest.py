@@ -123,19 +123,17 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def known_sessions() -> Callable[..., object]:
-    """`onnxruntime.InferenceSession`, made once for a graph as it lies there: half a second an edit."""
-    from onnxruntime import InferenceSession
+    """`runtime.session.opened`, which opens a graph as it lies there only once: half a second an edit."""
+    from facedial.runtime.session import opened
 
-    sessions: dict[tuple[object, ...], InferenceSession] = {}
+    sessions: dict[tuple[object, ...], object] = {}
 
-    def session(path: str, options: Any = None, **more: Any) -> InferenceSession:
-        if options is None:  # not from `facedial.runtime`
-            return InferenceSession(path, **more)
-        files = [Path(path), Path(path).with_name("shared.bin")]
+    def session(path: Path, threads: int) -> object:
+        files = [path, path.with_name("shared.bin")]
         stats = [file.stat() for file in files if file.exists()]
         states = (part for s in stats for part in (s.st_ino, s.st_mtime_ns, s.st_size))
-        key = (path, options.intra_op_num_threads, repr(more), *states)
-        sessions[key] = sessions.pop(key, None) or InferenceSession(path, options, **more)
+        key = (path, threads, *states)
+        sessions[key] = sessions.pop(key, None) or opened(path, threads)
         if len(sessions) > MOST_SESSIONS:
             del sessions[next(iter(sessions))]  # the one not used for longest
         return sessions[key]
@@ -151,7 +149,7 @@ def _opened_once(
 ) -> None:
     """Graphs are loaded once a process, but where loading them is what is tested."""
     if request.path.parent.name not in ("runtime", "faces"):
-        monkeypatch.setattr("onnxruntime.InferenceSession", known_sessions)
+        monkeypatch.setattr("facedial.runtime.session.opened", known_sessions)
 
 
 @pytest.fixture

@@ -186,6 +186,17 @@ def needs_attributes(model: Model, edit: Edit, method: str = BEST) -> bool:
     return bool(plan.flow or _recoloured(model, known, method))
 
 
+def graphs_of(model: Model, edit: Edit, method: str = BEST) -> tuple[str, ...]:
+    """The graphs of a model that an edit of a photo needs besides the detector's, slowest first."""
+    known = edit.checked(model.directions.names)
+    by_flow = model.edit_table.plan(known, method).flow
+    drawn = set(by_flow) - _recoloured(model, known, method)
+    flow = ("flow", "flow-code", "student", "flow-planes") if by_flow else ()
+    decoder = "sharp" if model.has_gan_decoder else "autoencoder-decode"
+    detail = ("detail",) if drawn else ()
+    return ("autoencoder-encode", *flow, decoder, "reader", "parser", *detail)
+
+
 def recolours_hair(model: Model) -> bool:
     """Whether a model can give a photo's own hair another colour: it has a parser of head crops.
 

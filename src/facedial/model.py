@@ -333,6 +333,13 @@ class Model:
         """Raises `CodeSpaceMismatch` for another model's code, `BadRequest` for one of another size."""
         code.check(self.space, self.dimensions)
 
+    def prepare(self, graphs: Sequence[str]) -> None:
+        """Begin to open graphs in the background, in this order; those of parts left out are not."""
+        for holder in (self.bundle, *([] if self.packaged is self.bundle else [self.packaged])):
+            own = [g for g in graphs if self.holder(g) is holder and holder.has(g)]
+            if own := [g for g in own if g not in self.left_out]:
+                holder.prepare(own)
+
     def close(self) -> None:
         """Free the sessions; a later call opens them again."""
         self.bundle.close()

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from facedial.errors import BadBundle, UnknownName
 from facedial.runtime import bundle
 from facedial.runtime.bundle import Bundle
+from facedial.runtime.session import Session
 
 ENCODER, DECODER = "autoencoder-encode", "autoencoder-decode"
 
@@ -82,6 +83,38 @@ def test_a_graph_has_one_session_which_a_close_frees_and_a_call_opens_again() ->
         one.close()
         assert np.array_equal(one.run(DECODER, values), first)
         assert one.session(DECODER) is not session
+
+
+def test_sessions_are_made_in_the_background_and_each_only_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str] = []
+
+    class Counted(Session):
+        def __init__(self, path: Path, *, threads: int | None = None) -> None:
+            made.append(path.stem)
+            super().__init__(path, threads=threads)
+
+    monkeypatch.setattr(bundle, "Session", Counted)
+    with Bundle.open("cvae") as one:
+        one.prepare([DECODER, "no-such-graph", ENCODER])
+        values = np.zeros((1, one.facts["dimensions"]), np.float32)
+        first = one.run(DECODER, values)
+        one.session(ENCODER)
+        assert sorted(made) == sorted([DECODER, ENCODER])
+        # What could not be opened in the background says so when it is asked for.
+        with pytest.raises(BadBundle, match=r"holds no no-such-graph\.onnx"):
+            one.session("no-such-graph")
+        one.close()
+        assert np.array_equal(one.run(DECODER, values), first)
+
+
+def test_what_is_prepared_and_closed_at_once_is_opened_again() -> None:
+    with Bundle.open("cvae") as one:
+        one.prepare([ENCODER, DECODER])
+        one.close()
+        values = np.zeros((1, one.facts["dimensions"]), np.float32)
+        assert one.run(DECODER, values).shape[0] == 1
 
 
 def test_a_used_bundle_is_pickled_without_its_sessions() -> None:

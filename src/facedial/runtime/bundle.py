@@ -1,10 +1,12 @@
 """A bundle: a folder of facts and graphs, checked when opened, its sessions made when first used."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +21,7 @@ from facedial.runtime.session import Session
 FORMAT = 1
 DEFAULT = "facedial"
 LARGEST_BATCH = 32
+CHECKED_TOGETHER = 2  # files whose hashes are computed at the same time
 
 
 def home() -> Path:
@@ -42,7 +45,8 @@ class Bundle:
     path: Path
     facts: Mapping[str, Any]
     threads: int | None = None
-    _sessions: dict[str, Session] = field(default_factory=dict)
+    _sessions: dict[str, Future[Session]] = field(default_factory=dict)
+    _lock: Any = field(default_factory=Lock)
 
     @staticmethod
     def open(path: str | Path | None = None, *, threads: int | None = None) -> "Bundle":
@@ -68,8 +72,9 @@ class Bundle:
                 f"{folder} has bundle format {found}, this version reads format {FORMAT}; "
                 "update facedial or export the model again"
             )
-        for name, expected in facts.get("files", {}).items():
-            _check(folder / name, expected)
+        files = facts.get("files", {})
+        with ThreadPoolExecutor(CHECKED_TOGETHER) as pool:
+            list(pool.map(lambda name: _check(folder / name, files[name]), files))
         return Bundle(path=folder, facts=facts, threads=threads)
 
     @property
@@ -101,10 +106,42 @@ class Bundle:
         return np.concatenate(parts)
 
     def session(self, graph: str) -> Session:
-        """The session of a graph, made when it is first asked for."""
-        if graph not in self._sessions:
-            self._sessions[graph] = Session(self.file(graph + ".onnx"), threads=self.threads)
-        return self._sessions[graph]
+        """The session of a graph, made when it is first asked for; raises `BadBundle`."""
+        with self._lock:
+            made = self._sessions.get(graph)
+            if made is None:
+                made = self._sessions[graph] = Future()
+                mine = True
+            else:
+                mine = False
+        if mine:
+            try:
+                path = self.file(graph + ".onnx")
+                made.set_result(Session(path, threads=self.threads))
+            except BaseException as error:
+                self._sessions.pop(graph, None)
+                made.set_exception(error)
+                raise
+        return made.result()
+
+    def prepare(self, graphs: Sequence[str]) -> None:
+        """Begin to make the sessions of graphs in the background, in this order.
+
+        Whoever asks for one of them waits, or makes it where its turn has not come. What cannot be
+        opened says so when it is asked for.
+        """
+        sessions = self._sessions
+
+        def make() -> None:
+            for graph in graphs:
+                if self._sessions is not sessions:  # closed meanwhile
+                    return
+                try:
+                    self.session(graph)
+                except BadBundle:
+                    continue
+
+        Thread(target=make, name="sessions").start()
 
     def part(self, name: str) -> Mapping[str, Any]:
         """Facts of a part, as its recipe stated them; empty where the bundle has no such part."""
@@ -160,7 +197,7 @@ class Bundle:
 
     def close(self) -> None:
         """Free the sessions; a later call opens them again."""
-        self._sessions.clear()
+        self._sessions = {}
 
     def __getstate__(self) -> tuple[Path, Mapping[str, Any], int | None]:
         """Without sessions, which are opened again where the bundle is unpickled."""
@@ -168,7 +205,7 @@ class Bundle:
 
     def __setstate__(self, state: tuple[Path, Mapping[str, Any], int | None]) -> None:
         self.path, self.facts, self.threads = state
-        self._sessions = {}
+        self._sessions, self._lock = {}, Lock()
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from facedial.errors import BadBundle
 from facedial.runtime.heap import give_back
 from facedial.runtime.threads import default_threads
+from facedial.runtime.weights import unpacked
 
 
 class Session:
@@ -17,19 +18,10 @@ class Session:
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         """Open the graph; `threads` None for `default_threads()`. Raises `BadBundle` when it cannot."""
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        # Left to itself, the runtime pins threads to cores that this process may not be allowed to use.
-        options.intra_op_num_threads = default_threads() if threads is None else threads
-        # Spinning threads would make two sessions in one process fight for two cores.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = opened(path, default_threads() if threads is None else threads)
         except Exception as error:  # the runtime's errors share no base class
             raise BadBundle(f"{path} cannot be opened by onnxruntime ({error})") from error
-        give_back()
         self.outputs: list[str] = [output.name for output in self._session.get_outputs()]
         self.inputs: list[str] = [given.name for given in self._session.get_inputs()]
         self.output: str = self.outputs[0]
@@ -45,3 +37,21 @@ class Session:
         """Run on one array: output name -> values."""
         found = self._session.run(None, {self.inputs[0]: values})
         return dict(zip(self.outputs, found, strict=True))
+
+
+def opened(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """A graph file as ONNX Runtime's session, its weights unpacked here (`runtime.weights`)."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # Left to itself, the runtime pins threads to cores that this process may not be allowed to use.
+    options.intra_op_num_threads = threads
+    # Spinning threads would make two sessions in one process fight for two cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    found = unpacked(path)
+    given = {name: np.ascontiguousarray(one) for name, one in found.weights.items()}
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(one) for one in given.values()]
+    options.add_external_initializers(list(given), values)
+    providers = ["CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(found.graph, options, providers=providers)
+    give_back()
+    return session

@@ -222,6 +222,8 @@ def command(
         if (as_json or json_lines) and DASH in plan.targets:
             raise click.UsageError("--json and -o - both write to standard output; give one")
         tally.skip(plan.skipped)
+        if count == 1:
+            editor.prepare(edits, method)
         work = Work(editor, edits, method, quality, explain, strip, chosen, eyes, ending, overwrite)
         work = dataclasses.replace(work, quiet=as_json or json_lines)
         if ask and plan.photos:
