@@ -28,9 +28,12 @@ from facedial.model import FRAME, Model
 
 WHOLE_RANGE = 2  # of a condition, from -1 without an attribute to 1 with it
 GLASSES = "Eyeglasses"
+# Attributes that put hair on the face: where they rise, or (-1) where they fall.
+BEARDS = {"Mustache": 1, "Goatee": 1, "5_o_Clock_Shadow": 1, "No_Beard": -1}
 WEARS = 0.5  # probability from which on a face has glasses: none are added
 # What makes the best result, by the measured quality of an attribute.
 _KINDS = {FULL: BY_FLOW, REFINED: BY_REFINING, FAST: BY_DISTILLED}
+LARGEST_BEARD = 1.3  # times the mean density of hair, which a target beyond 1 gets
 MIN_WAY = 0.25  # least distance to a target that counts, so that blond hair can become more so
 # Hair colour -> the one that hair takes when this is taken away.
 AWAY = {
@@ -63,7 +66,8 @@ class Change:
     `recolour`: hair colours (attributes, or `#rrggbb`) -> share of the way there, which the photo's own
     hair takes; `glasses`: those that are put on, None where glasses are pasted as drawn; `drawn`: the
     code after everything but these, whose decoded face is pasted; `after` where None. `fine`: whether
-    detail is drawn that the decoded face lacks (`detail`).
+    detail is drawn that the decoded face lacks (`detail`). `beard`: attributes -> share of the hair that
+    is grown on the photo's own face (`beards`).
     """
 
     before: Code
@@ -75,6 +79,7 @@ class Change:
     drawn: Code | None = None
     glasses: GlassesChange | None = None
     fine: bool = True
+    beard: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,7 +94,7 @@ class Change:
     @property
     def drawn_names(self) -> tuple[str, ...]:
         """Attributes and learned directions, of those asked for, that are pasted as drawn."""
-        composed = {*self.recolour}
+        composed = {*self.recolour, *self.beard}
         if self.puts_glasses_on:
             composed.add(GLASSES)
         return tuple(n for n in (*self.edit.targets, *self.edit.shifts) if n not in composed)
@@ -130,6 +135,7 @@ def change(
     implied: dict[str, float] = {}
     glasses = None if edit.lens_darkness is None else GlassesChange(darkness=edit.lens_darkness)
     composed = set(colours)
+    beard: dict[str, float] = {}
     # Of what is drawn, and of what is composed: hair colours, and glasses that are put on.
     steps = np.zeros((2, len(code.values)), np.float32)
     for part, recolours in (
@@ -143,16 +149,22 @@ def change(
     for name, (part, own_method) in plan.flow.items():
         if attributes is None:
             raise ValueError("an edit by the flow needs the attributes of the face")
-        lowers = _amount(part, name, attributes) < 0
+        amount = _amount(part, name, attributes)
+        lowers = amount < 0
         if lowers:
             own_method = model.edit_table.lowering.get(name, own_method)
         # Glasses that are put on take their shape from the distilled editor: so does the code.
         puts_on = name == GLASSES and not lowers and method == BEST and recolours_hair(model)
+        grows = amount * BEARDS.get(name, 0) > 0 and method == BEST and grows_beards(model)
+        if grows:
+            room = attributes[name] if lowers else 1 - attributes[name]
+            share = part.strength * abs(amount) / WHOLE_RANGE / max(room, MIN_WAY)
+            beard[name] = min(share, LARGEST_BEARD)
         own_quality = model.edit_table.quality(name, method, quality, lowers=lowers)
         flow = flow_edit(
             model,
             own_method,
-            FAST if puts_on else own_quality,
+            FAST if puts_on or grows else own_quality,
             cache=cache,
             mask=model.masks.mask(name, own_method.mask_threshold),
         )
@@ -164,7 +176,7 @@ def change(
                 implied[other] = arrived
         if name == GLASSES:
             glasses = _put_on(model, code, edit, attributes, cache) if puts_on else None
-        composed |= {name} if puts_on else set()
+        composed |= {name} if puts_on or grows else set()
         steps[int(name in composed)] += model.directions.keeping(moved, edit.keep)
     recolour = {} if not colours or attributes is None else _shares(edit, colours, attributes)
     if edit.hair_colour is not None and edit.recolours:
@@ -174,7 +186,7 @@ def change(
     kept = [method for name, (_, method) in plan.flow.items() if name not in composed]
     replaced = max((method.detail_replacement for method in kept), default=0.0)
     fine = quality == FULL
-    return Change(code, after, edit, implied, replaced, recolour, drawn, glasses, fine)
+    return Change(code, after, edit, implied, replaced, recolour, drawn, glasses, fine, beard)
 
 
 def needs_attributes(model: Model, edit: Edit, method: str = BEST) -> bool:
@@ -203,6 +215,11 @@ def recolours_hair(model: Model) -> bool:
     The same models put glasses on by composition, with lenses of any darkness.
     """
     return model.frame == FRAME and model.has_parser
+
+
+def grows_beards(model: Model) -> bool:
+    """Whether a model can put hair on a photo's own face: it has a parser, and densities of beards."""
+    return recolours_hair(model) and model.beards is not None
 
 
 def direction_step(model: Model, code: Code, edit: Edit) -> Floats:

@@ -16,6 +16,8 @@ import numpy as np
 from facedial.arrays import Bytes, Doubles, Floats, load_arrays
 from facedial.codes.attributes import ATTRIBUTES
 from facedial.codes.code import Code
+from facedial.compose.growth import FILE as BEARDS
+from facedial.compose.growth import Beards
 from facedial.editing.directions import Directions
 from facedial.editing.learn import Learned
 from facedial.editing.masks import ATTRIBUTE_MASKS, AttributeMasks
@@ -278,6 +280,14 @@ class Model:
         if not self.bundle.has_file(LABEL_PRIOR):
             return None
         return LabelPrior.load(self.bundle.file(LABEL_PRIOR))
+
+    @cached_property
+    def beards(self) -> Beards | None:
+        """Where hair grows on faces, by its bundle or the packaged one; None where neither says so."""
+        for holder in (self.bundle, self.packaged):
+            if holder.has_file(BEARDS):
+                return Beards.load(holder.file(BEARDS))
+        return None
 
     def locate_landmarks(self, patches: Bytes) -> Doubles:
         """Patches uint8 [N, 64, 64, 3] -> five landmarks each [N, 5, 2], (x, y) in patch pixels."""

@@ -1,14 +1,14 @@
 """From a change to the photo: drawn regions are pasted, hair is recoloured, glasses are put on."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from facedial import detail, glasses, hair, parsing
+from facedial import beards, detail, glasses, hair, parsing
 from facedial.arrays import Floats
 from facedial.cache import Cache
-from facedial.changes import Change
+from facedial.changes import Change, GlassesChange
 from facedial.compose import facial_hair, hue
 from facedial.compose.blend import (
     DetailLoss,
@@ -128,13 +128,27 @@ def _changed(
             soft_mask(crop.pixels.shape[0]),
             loss=DetailLoss(composite.detail_loss, noise, residual),
         )
+    steps: list[tuple[bool, Callable[[Photo], Part | None]]] = [
+        (
+            any(change.recolour.values()),
+            lambda seen: hair.recolour(model, portrait, change, seen),
+        ),
+        (
+            any(change.beard.values()),
+            lambda seen: beards.put_on(model, portrait, change.beard, seen),
+        ),
+        (
+            change.glasses is not None,
+            lambda seen: glasses.put_on(model, portrait, change.glasses or GlassesChange(), seen),
+        ),
+    ]
     found, changed = first, photo
-    if any(change.recolour.values()):
-        changed = photo if found is None else photo.with_part(*found)
-        found = hair.recolour(model, portrait, change, changed) or found
-    if change.glasses is not None:
-        changed = changed if found is None else changed.with_part(*found)
-        found = glasses.put_on(model, portrait, change.glasses, changed) or found
+    for asked, put_on in steps:
+        if asked:
+            so_far = changed if found is None else changed.with_part(*found)
+            part = put_on(so_far)
+            if part is not None:
+                found, changed = part, so_far
     # Of one change its own part, of several the whole with all of them.
     return (
         found if found is None or changed is photo else (changed.with_part(*found).pixels, (0, 0))
@@ -241,6 +255,15 @@ def composes_finely(model: Model, portrait: Portrait) -> bool:
 
 def finer(model: Model, coarse: Crop, fine: Crop, composite: Composite) -> Composite:
     """A change composed in `coarse` [S, S], with detail of the larger crop `fine` [256, 256]."""
+    own = composed_in(coarse, fine, composite)
+    if not own.detail_loss.any():
+        return own
+    added = detail.added(model, fine.pixels + own.difference, redrawn(own))
+    return dataclasses.replace(own, difference=own.difference + added)
+
+
+def composed_in(coarse: Crop, fine: Crop, composite: Composite) -> Composite:
+    """A change composed in `coarse` [S, S], in the larger crop `fine` [F, F] of the same frame."""
     size = fine.pixels.shape[0]
     own = enlarged(coarse.pixels.astype(np.float32), size)
     loss, noise, mask = (
@@ -251,17 +274,23 @@ def finer(model: Model, coarse: Crop, fine: Crop, composite: Composite) -> Compo
     lost = loss[..., None] * (own - fine.pixels)
     difference = enlarged(composite.difference, size) + lost
     difference *= (mask > 0)[..., None]
-    if loss.any():
-        # None where background is uncovered: a smooth continuation has none, and would get a grid.
-        difference += detail.added(model, fine.pixels + difference, loss * noise)
     return Composite(difference, loss, noise, mask)
+
+
+def redrawn(composite: Composite) -> Floats:
+    """Share of a crop's pixels [S, S] that the detail network draws anew.
+
+    None where background is uncovered: a smooth continuation has none, and would get a grid.
+    """
+    return np.asarray(composite.detail_loss * composite.kept_noise, np.float32)
 
 
 def region(model: Model, portrait: Portrait, change: Change) -> Floats:
     """Where a change may alter the portrait's photo: 0..1, [H, W].
 
     The regions of its attributes in the photo's parse and in the drawing's, and the hair matte where
-    hair is recoloured, and the glasses that are put on; the whole crop for models without a parser.
+    hair is recoloured, the beard that is grown and the glasses that are put on; the whole crop for models
+    without a parser.
     """
     photo, crop = portrait.photo, portrait.crop
     width, height = photo.size
@@ -275,6 +304,10 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
         matte, _, _ = parsing.hair_layer(model, portrait, box, np.zeros_like(soft_mask(model.side)))
         x0, y0, x1, y1 = box
         mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], matte)
+    grown = beards.layer_of(model, portrait, change.beard)
+    if grown is not None:
+        x0, y0, x1, y1 = grown.box
+        mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], grown.covered > 0)
     layer = None if change.glasses is None else glasses.layer_of(model, portrait, change.glasses)
     if layer is not None:
         x0, y0, x1, y1 = layer.box

@@ -19,6 +19,7 @@ Coefficients: TypeAlias = tuple[float, float, float, float, float, float]
 LANCZOS_RADIUS = 3  # output pixels on each side that the kernel uses
 STRIP_ROWS = 64  # rows processed at a time
 MIN_BLOCKS = 1.5  # block means that remain for each output pixel, at least
+QUICK_BLOCKS = 1.0  # the same, of `warp_quick`
 # A rotated source is first upsampled to this many samples per output pixel and axis,
 SUBPIXELS = 4
 # then sampled (nearest neighbour) at this many, so that the rounding is 1/8 of a pixel at most.
@@ -135,6 +136,17 @@ def warp(
     return np.asarray(oversampled.resize((width, height), Image.Resampling.LANCZOS, box=inner))
 
 
+def warp_quick(pixels: UInt8, to_source: Affine, size: int) -> UInt8:
+    """As `warp`, the edge repeated, for what a network looks at: a fifth of the time, a little softer.
+
+    Block means of the source, at most two of them an output pixel, then bilinear. `size`: side.
+    """
+    part, to_part = _region(pixels, to_source, (size, size), "edge", QUICK_BLOCKS)
+    seen = pillow_coefficients(compose(to_part, to_source))
+    method = Image.Transform.AFFINE
+    return np.asarray(part.transform((size, size), method, seen, Image.Resampling.BILINEAR))
+
+
 def warp_float(values: Float32, to_source: Affine, size: tuple[int, int]) -> Float32:
     """Resample float values: zero outside, and exactly zero where all neighbours are zero.
 
@@ -247,13 +259,18 @@ class _Span:
 
 
 def _region(
-    pixels: UInt8, to_source: Affine, size: tuple[int, int], fill: Literal["edge"] | int
+    pixels: UInt8,
+    to_source: Affine,
+    size: tuple[int, int],
+    fill: Literal["edge"] | int,
+    min_blocks: float = MIN_BLOCKS,
 ) -> tuple[Image.Image, Affine]:
     """Block means of the part of the source that an output of `size` needs.
 
-    Returns the part, padded where the output lies outside, and the map source pixel -> part pixel.
+    `min_blocks`: that remain for each output pixel, at least. Returns the part, padded where the output
+    lies outside, and the map source pixel -> part pixel.
     """
-    block_x, block_y = (max(1, int(length / MIN_BLOCKS)) for length in _row_norms(to_source))
+    block_x, block_y = (max(1, int(length / min_blocks)) for length in _row_norms(to_source))
     low, high = -0.5 - LANCZOS_RADIUS, np.array(size) - 0.5 + LANCZOS_RADIUS
     seen = apply(to_source, np.array([[x, y] for x in (low, high[0]) for y in (low, high[1])]))
     (left, top), (right, bottom) = seen.min(axis=0), seen.max(axis=0)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial.faces.face import Detection
-from facedial.faces.geometry import UInt8, similarity, warp
+from facedial.faces.geometry import UInt8, similarity, warp_quick
 
 PATCH = 64
 AROUND = 1.5  # side of a patch, in longer sides of the box
@@ -32,7 +32,7 @@ def patch(pixels: UInt8, detection: Detection) -> UInt8:
     side = AROUND * float(max(box[2] - box[0], box[3] - box[1]))
     middle = np.array([(box[0] + box[2] - 1) / 2, (box[1] + box[3] - 1) / 2])
     centre = np.full(2, (PATCH - 1) / 2)
-    return warp(pixels, similarity(side / PATCH, detection.angle, centre, middle), PATCH)
+    return warp_quick(pixels, similarity(side / PATCH, detection.angle, centre, middle), PATCH)
 
 
 def joined(second: NDArray[Any], first: NDArray[Any]) -> NDArray[np.float64]:

@@ -77,9 +77,14 @@ def drawn(
     photos, small, inside = (
         torch.where(flipped, one.flip(3), one) for one in (photos, small, inside)
     )
-    noise = rng.standard_normal((count, NOISE, SIDE // FACTOR, SIDE // FACTOR), np.float32)
-    given = torch.from_numpy(noise).to(device)
+    given = noise(count, rng).to(device)
     return Batch(composited(photos, small, inside), inside, given, photos)
+
+
+def noise(count: int, rng: np.random.Generator) -> Tensor:
+    """Planes of noise for `count` pictures, as the network takes them."""
+    planes = rng.standard_normal((count, NOISE, SIDE // FACTOR, SIDE // FACTOR), np.float32)
+    return torch.from_numpy(planes)
 
 
 def region(draws: Draws, crops: DecodedCrops, number: int, rng: np.random.Generator) -> Floats:

@@ -51,7 +51,7 @@ def decoded(store: Store, split: str, most: int, folder: Path, model: Model) -> 
     own = label_folder(store, split, folder)
     own.mkdir(parents=True, exist_ok=True)
     parsed = model.has_parser
-    _claim(own / ABOUT, {"space": model.space, "side": model.side, "parsed": parsed})
+    claim(own / ABOUT, {"space": model.space, "side": model.side, "parsed": parsed})
     side = model.side
     shapes = {"faces": (side, side, 3)} | ({"classes": (side, side)} if parsed else {})
     paths = {name: own / f"{name}.u8" for name in shapes}
@@ -70,7 +70,7 @@ def decoded(store: Store, split: str, most: int, folder: Path, model: Model) -> 
     return Decoded(store, rows, kept["faces"], kept.get("classes"))
 
 
-def _claim(path: Path, about: dict[str, object]) -> None:
+def claim(path: Path, about: dict[str, object]) -> None:
     """Write what the kept files are of, or check that it is the same."""
     if not path.exists():
         files.write(path, json.dumps(about) + "\n")

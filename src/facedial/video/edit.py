@@ -101,6 +101,7 @@ class PersonEdit:
         if glasses is not None:
             glasses = dataclasses.replace(glasses, share=share * glasses.share)
         shares = {name: share * amount for name, amount in whole.recolour.items()}
+        beard = {name: share * amount for name, amount in whole.beard.items()}
         # Without detail at 256 px: in compressed frames it has a grid on teeth, and takes a fifth longer.
         return dataclasses.replace(
             whole,
@@ -108,6 +109,7 @@ class PersonEdit:
             after=after,
             drawn=drawn,
             recolour=shares,
+            beard=beard,
             glasses=glasses,
             fine=False,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from facedial import glasses, hair, parsing
+from facedial import beards, glasses, hair, parsing
 from facedial.arrays import Floats
 from facedial.changes import Change, recolours_hair
 from facedial.model import Model
@@ -56,8 +56,8 @@ class Steady:
             portrait.cache.put(shape, values)
 
     def keep(self, portrait: Portrait) -> None:
-        """Keep from the first portrait that was rendered what stays: the shape of glasses put on."""
-        for key in portrait.cache.keys(glasses.SHAPE):
+        """Keep from the first portrait that was rendered what stays: glasses' shape, a beard's colour."""
+        for key in (*portrait.cache.keys(glasses.SHAPE), beards.COLOUR):
             values = portrait.cache.peek(key)
             if values is not None:
                 self._shapes.setdefault(key, values)

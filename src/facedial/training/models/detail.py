@@ -34,6 +34,7 @@ NOISE = 8  # planes, at a quarter of the side
 SHARPENING = 1.3
 # Cameras and JPEG keep colour at half the resolution; finer colour tells a drawing from a photo.
 LUMA = (0.299, 0.587, 0.114)
+COARSE = 8  # pixels along the side of the squares whose means an edit keeps
 RESIDUAL_SCALE = 0.3  # of the last layer's output: residuals are small beside 1
 
 
@@ -143,9 +144,20 @@ class DetailTraining(nn.Module):
         noise: Tensor,
         photos: Tensor,
         features: Features,
+        edits: tuple[Tensor, Tensor, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """Inputs of the network and photos [N, 3, S, S] -> terms, each a scalar."""
-        drawn = self.detail(composites, regions, noise)
+        """Inputs of the network and photos [N, 3, S, S] -> terms, each a scalar.
+
+        `edits`: composites, regions and noise [M, ...] of edits. There is no photo to restore, so they
+        are judged by the discriminators alone, drawn as in use, and `kept` is the change of their
+        coarse picture.
+        """
+        restored = self.detail(composites, regions, noise)
+        drawn, kept = restored, restored.new_zeros(())
+        if edits is not None:
+            edited = self.detail.restored(*edits)
+            coarse = (F.avg_pool2d(one, COARSE) for one in (edited, edits[0]))
+            drawn, kept = torch.cat([restored, edited]), losses.absolute(*coarse)
         with torch.no_grad():
             real_maps = features(photos)
         maps = features(drawn)
@@ -153,9 +165,11 @@ class DetailTraining(nn.Module):
         drawn_logits = self.discriminators(drawn.detach(), [one.detach() for one in maps])
         with frozen(self.discriminators):
             logits = self.discriminators(drawn, maps)
+        paired = [one[: len(photos)] for one in maps]
         return {
-            "absolute": losses.absolute(drawn, photos),
-            "perceptual": feature_distance(maps, real_maps, self.discriminators.scales),
+            "absolute": losses.absolute(restored, photos),
+            "perceptual": feature_distance(paired, real_maps, self.discriminators.scales),
+            "kept": kept,
             "g_loss": g_loss(logits),
             "d_loss": d_loss(real_logits, drawn_logits),
         }

@@ -17,7 +17,7 @@ from facedial.data.store import Store
 from facedial.errors import BadRequest, BadStore
 from facedial.faces.sheet import as_bytes
 from facedial.model import Model
-from facedial.training import composites, export, networks
+from facedial.training import composites, edited_crops, export, networks
 from facedial.training.batches import grid, pictures
 from facedial.training.composites import Batch, Draws
 from facedial.training.decoded_crops import DecodedCrops, decoded
@@ -37,7 +37,8 @@ from facedial.training.recipe import OptimConfig, Recipe, RunContext, Terms
 
 log = logging.getLogger(__name__)
 FRAME = "head"
-KEPT = "decoded"
+KEPT, EDITED = "decoded", "edits"  # folders in a run
+MIRRORED = 0.5
 PREFIX = "detail."  # of the network's weights in a run
 AT_ONCE = 8
 SHOWN = 8
@@ -56,6 +57,9 @@ class Settings:
     perceptual distance. `warmup_steps`: at first, in which `g_loss` does not count. `decoded`: folder of
     the decoded faces (empty: in the run's). `train_images`, `val_images`: maximum number of crops of
     training and of validation people of each store.
+    `edits`: edits of training people of each store, made by the bundle that the run starts from, of
+    which a batch has the share `edited` and which are judged by the discriminators alone; `kept`: weight
+    of the change of their coarse picture; `edits_from`: folder of the edits (empty: in the run's).
     """
 
     model: Config = field(default_factory=Config)
@@ -69,6 +73,10 @@ class Settings:
     train_images: int = 5000
     val_images: int = 24
     draws: Draws = field(default_factory=Draws)
+    edits: int = 0
+    edited: float = 0.5
+    kept: float = 4.0
+    edits_from: str = ""
     optim: OptimConfig = field(
         default_factory=lambda: OptimConfig(
             batch=8,
@@ -80,10 +88,15 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        if min(self.absolute, self.perceptual, self.g_loss) < 0:
+        if min(self.absolute, self.perceptual, self.g_loss, self.kept) < 0:
             raise BadRequest("weights of terms must be 0 or more")
         if min(self.train_images, self.val_images) < 1:
             raise BadRequest("train_images and val_images must be numbers of at least 1")
+        if not 0 < self.edited < 1 or self.edits < 0:
+            raise BadRequest(
+                f"edits is a number from 0 on and edited a share between 0 and 1, got {self.edits} "
+                f"and {self.edited}"
+            )
 
 
 class Task:
@@ -107,22 +120,43 @@ class Task:
             Discriminators([one.shape[1] for one in maps], scales),
         ).to(context.device)
         self.scales = torch.tensor(scales, device=context.device)
+        self.edits = None
+        if settings.edits:
+            folder = Path(settings.edits_from) if settings.edits_from else context.run / EDITED
+            found = (context.stores, "train", settings.edits, folder, context.init)
+            self.edits = edited_crops.edited(*found)
+            log.info("%d edits", len(self.edits))
         log.info("%d training crops, %d for validation", len(self.train), len(self.val))
 
     def loss(self, network: nn.Module, batch: int, seed: int, step: int = 0) -> Terms:
         """The network's terms and `d_loss`; the discriminators' judgement counts after the warm-up."""
         s = self.settings
         rng = np.random.default_rng(seed)
-        chosen = rng.integers(0, len(self.train), batch)
-        from_code = rng.random(batch) < s.draws.decoded
+        share = s.edited if self.edits else 0.0
+        of_edits = min(round(share * batch), batch - 1)
+        chosen = rng.integers(0, len(self.train), batch - of_edits)
+        from_code = rng.random(batch - of_edits) < s.draws.decoded
         given = composites.drawn(s.draws, self.train, chosen, from_code, rng, self.device)
-        raw = network(given.composites, given.regions, given.noise, given.photos, self.features)
+        edits = self._edits(of_edits, rng) if of_edits else None
+        raw = network(
+            given.composites, given.regions, given.noise, given.photos, self.features, edits
+        )
         weights = {
             "absolute": s.absolute,
             "perceptual": s.perceptual,
+            "kept": s.kept,
             "g_loss": s.g_loss if step >= s.warmup_steps else 0.0,
         }
         return Terms(raw, weights)
+
+    def _edits(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Composites, regions and noise of random edits, half of them mirrored."""
+        assert self.edits is not None
+        pixels, regions = self.edits.at(rng.integers(0, len(self.edits), count))
+        flips = rng.random(count) < MIRRORED
+        pixels[flips], regions[flips] = pixels[flips, :, ::-1], regions[flips, :, ::-1]
+        inside = torch.from_numpy(regions[:, None].astype(np.float32) / 255).to(self.device)
+        return pictures(pixels, self.device), inside, composites.noise(count, rng).to(self.device)
 
     def _fixed(self, kind: str) -> list[Batch]:
         """Validation people with the same regions and noise every time, shrunk or decoded."""
