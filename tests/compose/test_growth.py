@@ -58,10 +58,11 @@ def test_stubble_is_finer_than_a_moustache_and_the_same_every_time(beards: Beard
     assert np.array_equal(one, again)
     long, short = (growth.strands(beards.box, 4, length)[0] for length in (3.0, 0.6))
 
-    def change(texture: np.ndarray) -> float:
-        return float(np.abs(np.diff(texture[120:], axis=0)).mean())  # along the strands
+    def alike(texture: np.ndarray) -> float:
+        """Correlation of places 2 mm apart along the strands."""
+        return float(np.corrcoef(texture[120:-8].ravel(), texture[128:].ravel())[0, 1])
 
-    assert change(short) > 2 * change(long)
+    assert alike(long) > 0.25 > 0.1 > alike(short)
 
 
 def test_hair_grows_outwards_above_the_mouth_and_down_below_it(beards: Beards) -> None:

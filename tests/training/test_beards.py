@@ -67,4 +67,4 @@ def test_a_store_without_such_men_is_refused(
 ) -> None:
     monkeypatch.setattr(beards, "_are", lambda labels, wanted: np.zeros(len(labels), bool))
     with pytest.raises(BadStore, match="no labelled crops of men with No_Beard=1"):
-        start.run(order(store, tmp_path / "run", recipe="beards"))
+        start.run(order(store, tmp_path / "run", recipe="beards", assignments=()))
