@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facedial import beards, changes, parsing, render
+from facedial import beards, parsing, render
 from facedial.editing.request import Edit
 from facedial.editor import Editor
 from facedial.faces.geometry import apply, invert
@@ -99,7 +99,7 @@ def test_taken_away_and_by_other_methods_beards_are_drawn(
 def test_a_model_without_densities_draws_beards(
     editor: Editor, portrait: Portrait, monkeypatch: pytest.MonkeyPatch, few_steps: None
 ) -> None:
-    monkeypatch.setattr(changes, "grows_beards", lambda model: False)
+    monkeypatch.setitem(editor.model.__dict__, "beards", None)
     change = editor.change(portrait, Edit({"Mustache": 1}))
     assert not change.beard and change.drawn_names == ("Mustache",)
 
@@ -108,7 +108,9 @@ def test_a_large_photo_and_a_small_one_get_the_same_beard(
     editor: Editor, portrait: Portrait
 ) -> None:
     photo = portrait.photo
-    small = Photo(np.asarray(Image.fromarray(photo.pixels).resize((256, 256), Image.Resampling.BOX)))
+    small = Photo(
+        np.asarray(Image.fromarray(photo.pixels).resize((256, 256), Image.Resampling.BOX))
+    )
     shares = {"No_Beard": 1.0}
     large = beards.put_on(editor.model, portrait, shares, photo)
     (other,) = editor.portraits(small)

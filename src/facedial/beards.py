@@ -10,9 +10,7 @@ from facedial.arrays import LUMA, Floats
 from facedial.compose import growth
 from facedial.compose.blend import Part
 from facedial.compose.masks import smoothstep
-from facedial.faces.face_boxes import FaceBoxes
 from facedial.faces.geometry import Affine, apply, compose, invert, scale_of, warp_float
-from facedial.faces.landmarks import locate, plausible
 from facedial.faces.photo import Box, Photo
 from facedial.model import Model
 from facedial.portrait import Portrait
@@ -29,7 +27,7 @@ SURELY, ENOUGH = (
 )  # probability of a class, and pixels of the crop with it that show its colour
 BROWS = 0.7  # the same, of brows, which are thin
 SKIN = np.array([180.0, 140.0, 120.0], np.float32)  # where a photo shows none
-COLOUR, LANDMARKS = "beard colour", "landmarks of the head crop"  # keys of a portrait's cache
+COLOUR = "beard colour"  # key of a portrait's cache
 LEAST_STRETCH = 0.3  # of areas, by which the template follows nose and mouth
 MARGIN = 3  # photo pixels that resampling touches
 
@@ -109,15 +107,8 @@ def _to_photo(model: Model, portrait: Portrait) -> Affine:
     a line, the head frame.
     """
     head = parsing.head_to_photo(portrait)
-    box = FaceBoxes.of_landmarks(growth.TEMPLATE[None]).boxes[0]
-
-    def landmarks() -> Floats:
-        pixels = parsing.head_crop(portrait).pixels
-        found = locate(pixels, box, model.locate_landmarks, near=growth.TEMPLATE)
-        return (found if plausible(found) else growth.TEMPLATE).astype(np.float32)
-
     three = [growth.NOSE, growth.LEFT, growth.RIGHT]
-    points = portrait.cache.get(LANDMARKS, landmarks)[three].astype(np.float64)
+    points = parsing.landmarks_of(model, portrait)[three]
     source = np.concatenate([growth.TEMPLATE[three], np.ones((3, 1))], 1)
     found = np.linalg.solve(source, points).T
     stretch = float(np.linalg.det(found[:, :2]))

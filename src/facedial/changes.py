@@ -27,7 +27,7 @@ from facedial.flow.inversion import BY_DISTILLED, BY_FLOW, BY_REFINING, FlowEdit
 from facedial.model import FRAME, Model
 
 WHOLE_RANGE = 2  # of a condition, from -1 without an attribute to 1 with it
-GLASSES = "Eyeglasses"
+GLASSES, BALD = "Eyeglasses", "Bald"
 # Attributes that put hair on the face: where they rise, or (-1) where they fall.
 BEARDS = {"Mustache": 1, "Goatee": 1, "5_o_Clock_Shadow": 1, "No_Beard": -1}
 WEARS = 0.5  # probability from which on a face has glasses: none are added
@@ -67,7 +67,7 @@ class Change:
     hair takes; `glasses`: those that are put on, None where glasses are pasted as drawn; `drawn`: the
     code after everything but these, whose decoded face is pasted; `after` where None. `fine`: whether
     detail is drawn that the decoded face lacks (`detail`). `beard`: attributes -> share of the hair that
-    is grown on the photo's own face (`beards`).
+    is grown on the photo's own face (`beards`). `bald`: share of the hair that is taken off (`scalp`).
     """
 
     before: Code
@@ -80,6 +80,7 @@ class Change:
     glasses: GlassesChange | None = None
     fine: bool = True
     beard: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    bald: float = 0.0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -97,6 +98,8 @@ class Change:
         composed = {*self.recolour, *self.beard}
         if self.puts_glasses_on:
             composed.add(GLASSES)
+        if self.bald:
+            composed.add(BALD)
         return tuple(n for n in (*self.edit.targets, *self.edit.shifts) if n not in composed)
 
     @property
@@ -135,7 +138,7 @@ def change(
     implied: dict[str, float] = {}
     glasses = None if edit.lens_darkness is None else GlassesChange(darkness=edit.lens_darkness)
     composed = set(colours)
-    beard: dict[str, float] = {}
+    own_head: dict[str, float] = {}
     # Of what is drawn, and of what is composed: hair colours, and glasses that are put on.
     steps = np.zeros((2, len(code.values)), np.float32)
     for part, recolours in (
@@ -155,16 +158,12 @@ def change(
             own_method = model.edit_table.lowering.get(name, own_method)
         # Glasses that are put on take their shape from the distilled editor: so does the code.
         puts_on = name == GLASSES and not lowers and method == BEST and recolours_hair(model)
-        grows = amount * BEARDS.get(name, 0) > 0 and method == BEST and grows_beards(model)
-        if grows:
-            room = attributes[name] if lowers else 1 - attributes[name]
-            share = part.strength * abs(amount) / WHOLE_RANGE / max(room, MIN_WAY)
-            beard[name] = min(share, LARGEST_BEARD)
+        own_head |= _on_own_head(model, name, part.strength * amount, attributes, method)
         own_quality = model.edit_table.quality(name, method, quality, lowers=lowers)
         flow = flow_edit(
             model,
             own_method,
-            FAST if puts_on or grows else own_quality,
+            FAST if puts_on or name in own_head else own_quality,
             cache=cache,
             mask=model.masks.mask(name, own_method.mask_threshold),
         )
@@ -176,7 +175,7 @@ def change(
                 implied[other] = arrived
         if name == GLASSES:
             glasses = _put_on(model, code, edit, attributes, cache) if puts_on else None
-        composed |= {name} if puts_on or grows else set()
+        composed |= {name} if puts_on or name in own_head else set()
         steps[int(name in composed)] += model.directions.keeping(moved, edit.keep)
     recolour = {} if not colours or attributes is None else _shares(edit, colours, attributes)
     if edit.hair_colour is not None and edit.recolours:
@@ -186,7 +185,10 @@ def change(
     kept = [method for name, (_, method) in plan.flow.items() if name not in composed]
     replaced = max((method.detail_replacement for method in kept), default=0.0)
     fine = quality == FULL
-    return Change(code, after, edit, implied, replaced, recolour, drawn, glasses, fine, beard)
+    bald = own_head.pop(BALD, 0.0)
+    return Change(
+        code, after, edit, implied, replaced, recolour, drawn, glasses, fine, own_head, bald
+    )
 
 
 def needs_attributes(model: Model, edit: Edit, method: str = BEST) -> bool:
@@ -217,9 +219,20 @@ def recolours_hair(model: Model) -> bool:
     return model.frame == FRAME and model.has_parser
 
 
-def grows_beards(model: Model) -> bool:
-    """Whether a model can put hair on a photo's own face: it has a parser, and densities of beards."""
-    return recolours_hair(model) and model.beards is not None
+def _on_own_head(
+    model: Model, name: str, amount: float, attributes: Mapping[str, float], method: str
+) -> dict[str, float]:
+    """Share of a beard that is grown on the photo's own face, or of the hair that is taken off its head.
+
+    Nothing for what is drawn. `amount`: by which the attribute's condition moves.
+    """
+    grows = amount * BEARDS.get(name, 0) > 0 and model.beards is not None
+    shaves = name == BALD and amount > 0 and model.bald_heads is not None
+    if not (grows or shaves) or not recolours_hair(model) or method != BEST:
+        return {}
+    room = 1 - attributes[name] if amount > 0 else attributes[name]
+    share = abs(amount) / WHOLE_RANGE / max(room, MIN_WAY)
+    return {name: min(share, LARGEST_BEARD if grows else 1.0)}
 
 
 def direction_step(model: Model, code: Code, edit: Edit) -> Floats:

@@ -47,6 +47,8 @@ LOOKS: tuple[Look, ...] = (
     Look("grey-hair", "Grey hair", Edit({"Gray_Hair": 1})),
     Look("red-hair", "Red hair", Edit(hair_colour="#7a3318")),
     Look("beard", "Beard", Edit({"No_Beard": 0})),
+    Look("moustache", "Moustache", Edit({"Mustache": 1})),
+    Look("stubble", "Stubble", Edit({"5_o_Clock_Shadow": 1})),
     Look("no-beard", "No beard", Edit({"No_Beard": 1})),
     Look("older", "Older", Edit({"Young": 0}, strength=0.9)),
     Look("younger", "Younger", Edit({"Young": 1}, strength=0.7)),

@@ -18,6 +18,8 @@ from facedial.codes.attributes import ATTRIBUTES
 from facedial.codes.code import Code
 from facedial.compose.growth import FILE as BEARDS
 from facedial.compose.growth import Beards
+from facedial.compose.scalp import FILE as BALD_HEADS
+from facedial.compose.scalp import BaldHeads
 from facedial.editing.directions import Directions
 from facedial.editing.learn import Learned
 from facedial.editing.masks import ATTRIBUTE_MASKS, AttributeMasks
@@ -287,6 +289,14 @@ class Model:
         for holder in (self.bundle, self.packaged):
             if holder.has_file(BEARDS):
                 return Beards.load(holder.file(BEARDS))
+        return None
+
+    @cached_property
+    def bald_heads(self) -> BaldHeads | None:
+        """Shape and light of bald heads, by its bundle or the packaged one; None without."""
+        for holder in (self.bundle, self.packaged):
+            if holder.has_file(BALD_HEADS):
+                return BaldHeads.load(holder.file(BALD_HEADS))
         return None
 
     def locate_landmarks(self, patches: Bytes) -> Doubles:

@@ -10,6 +10,7 @@ from facedial.arrays import Bytes, Doubles, Floats
 from facedial.cache import Cache
 from facedial.codes.attributes import ATTRIBUTES
 from facedial.codes.code import Code
+from facedial.compose.blend import noise_level
 from facedial.detail import decode
 from facedial.errors import BadRequest
 from facedial.faces.choose import FaceChoice, choose, choose_each, parsed
@@ -180,6 +181,16 @@ class PortraitReader:
         found = self.faces(photo) if faces is None else faces
         crop = align(photo, found[0], FRAME, CLASSIFIER_SIDE)
         return self.model.predict_attributes(crop.pixels[None])
+
+
+def grain(portrait: Portrait, crop: Crop) -> float:
+    """`compose.blend.noise_level` of a crop of the photo, computed once for each size it is seen at."""
+    # A close-up shares the portrait's cache, and shows the face at another size.
+    (found,) = portrait.cache.get(
+        ("noise level", crop.to_photo.tobytes(), crop.pixels.shape[0]),
+        lambda: np.array([noise_level(portrait.photo, crop)], np.float32),
+    )
+    return float(found)
 
 
 def _others(face: Face, crop: Crop, everybody: Sequence[Face]) -> Doubles:

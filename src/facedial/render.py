@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from facedial import beards, detail, glasses, hair, parsing
+from facedial import beards, detail, glasses, hair, parsing, scalp
 from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.changes import Change, GlassesChange
@@ -15,7 +15,6 @@ from facedial.compose.blend import (
     Part,
     changed_part,
     high_frequency,
-    noise_level,
 )
 from facedial.compose.inpaint import inpaint_background, membrane
 from facedial.compose.masks import (
@@ -36,7 +35,7 @@ from facedial.faces.mark import EDITED
 from facedial.faces.photo import Photo
 from facedial.model import FRAME, Model
 from facedial.near import Near
-from facedial.portrait import Portrait
+from facedial.portrait import Portrait, grain
 
 SKIN = ("skin", "brows", "ears")
 LEAST_FILLED = 0.7  # of 256 px that a head has in its photo to be composed at 256 px
@@ -120,7 +119,7 @@ def _changed(
         if residuals is not None:
             size = crop.pixels.shape[0]
             residual = residuals.get(size, lambda: high_frequency(portrait.photo, crop))
-        noise = composite.kept_noise * _noise_level(portrait, crop)
+        noise = composite.kept_noise * grain(portrait, crop)
         first = changed_part(
             photo,
             crop,
@@ -129,6 +128,10 @@ def _changed(
             loss=DetailLoss(composite.detail_loss, noise, residual),
         )
     steps: list[tuple[bool, Callable[[Photo], Part | None]]] = [
+        (
+            change.bald > 0,
+            lambda seen: scalp.taken_off(model, portrait, change.bald, seen),
+        ),
         (
             any(change.recolour.values()),
             lambda seen: hair.recolour(model, portrait, change, seen),
@@ -304,6 +307,9 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
         matte, _, _ = parsing.hair_layer(model, portrait, box, np.zeros_like(soft_mask(model.side)))
         x0, y0, x1, y1 = box
         mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], matte)
+    uncovered = scalp.region(model, portrait) if change.bald else None
+    if uncovered is not None:
+        mask = np.maximum(mask, uncovered)
     grown = beards.layer_of(model, portrait, change.beard)
     if grown is not None:
         x0, y0, x1, y1 = grown.box
@@ -346,17 +352,6 @@ def _decoded(model: Model, change: Change, before: Floats | None) -> tuple[Float
     else:
         (after,) = model.decode(change.pasted.values[None])
     return np.clip(after, 0, 255), np.clip(before, 0, 255)
-
-
-def _noise_level(portrait: Portrait, crop: Crop) -> float:
-    """`compose.blend.noise_level` of a crop of the photo, computed once for each size it is seen at."""
-    photo = portrait.photo
-    # A close-up shares the portrait's cache, and shows the face at another size.
-    (found,) = portrait.cache.get(
-        ("noise level", crop.to_photo.tobytes(), crop.pixels.shape[0]),
-        lambda: np.array([noise_level(photo, crop)], np.float32),
-    )
-    return float(found)
 
 
 def _tone(portrait: Portrait) -> Tone | None:

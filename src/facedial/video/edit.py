@@ -110,6 +110,7 @@ class PersonEdit:
             drawn=drawn,
             recolour=shares,
             beard=beard,
+            bald=share * whole.bald,
             glasses=glasses,
             fine=False,
         )

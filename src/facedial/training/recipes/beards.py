@@ -111,7 +111,7 @@ def densities(log_luma: Mapping[str, Doubles]) -> dict[str, Floats]:
     """Densities 0..1 of attributes [256, 256], from the mean log luma of each of `KINDS`.
 
     What beards darken, beside people without one. Means over people are soft, so they are steepened, and
-    each attribute is confined to where its hair belongs: moustaches above the mouth, goatees below it.
+    each attribute is confined to where its hair belongs: moustaches above the mouth, goatees around it.
     """
 
     def darker(kind: str, blur: int = 2) -> Floats:
@@ -125,7 +125,8 @@ def densities(log_luma: Mapping[str, Doubles]) -> dict[str, Floats]:
     aside = np.abs(columns - TEMPLATE[NOSE, 0]) / half
     above = smoothstep(rows, (nose + 3, nose + 9)) * smoothstep(-rows, (-mouth - 9, 1 - mouth))
     moustache = darker("moustache") * above * smoothstep(-aside, (-1.42, -1.1))
-    below = smoothstep(rows, (mouth + 2, mouth + 14)) * smoothstep(-aside, (-1.7, -0.85))
+    # A goatee goes around the mouth: most of those who are labelled with one wear a moustache too.
+    ring = smoothstep(rows, (nose + 3, nose + 9)) * smoothstep(-aside, (-1.75, -1.0))
     # Cheeks are free above a line from the nose to the jaw.
     cheeks = smoothstep(rows, (nose + 2, nose + 14))
     cheeks = cheeks * smoothstep(rows + 8 * aside, (nose + 6, nose + 26))
@@ -133,8 +134,8 @@ def densities(log_luma: Mapping[str, Doubles]) -> dict[str, Floats]:
     whole = np.maximum(darker("goatee") * smoothstep(rows, (nose + 4, nose + 10)), around)
     beard = smoothstep(whole, (0.04, 0.2))
     return {
-        "Mustache": smoothstep(moustache, (0.05, 0.21)),
-        "Goatee": smoothstep(darker("goatee") * below, (0.07, 0.24)),
+        "Mustache": smoothstep(moustache, (0.04, 0.18)),
+        "Goatee": smoothstep(darker("goatee") * ring, (0.07, 0.22)),
         "No_Beard": beard,
         "5_o_Clock_Shadow": np.asarray(STUBBLE * beard, np.float32),
     }

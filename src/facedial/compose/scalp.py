@@ -1,0 +1,208 @@
+"""Bald heads at 256 px: the head's own outline, skin where hair was, and background around it.
+
+What a drawing of 128 px shows of a bald head is a bubble: its scalp has another colour than the face, its
+outline another place than the head's, and there is a halo of lost hair around it. So only shape and
+shading are learned, from many bald people (`training.recipes.scalp`): where the head is, and how light
+falls on it, by how it is turned. Skin takes colour and light from the face's own and continues them;
+background is continued into the place of hair by reflection at its rim.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from facedial.arrays import LUMA, Bytes, Doubles, Floats, open_part, save_arrays
+from facedial.compose.inpaint import BEHIND, fill, reflected
+from facedial.compose.masks import box_mean, grown, resize_mask, smoothstep
+from facedial.faces.parse import SIDE
+
+FILE = "scalp.npz"  # in a bundle
+FORMAT = 1
+COARSE = 64  # pixels along the side of what is learned
+FARTHEST = np.array([0.35, 0.1])  # of `pose` from its mean
+# Share of a head's outline: from the first on it is head, to the second on wholly. The jaw is narrower:
+# hair beside a cheek hides no more of it.
+OUTLINE, JAW, JAW_ROWS = (0.42, 0.58), 0.3, (0.57, 0.7)
+# Stretches about a place, and shifts in px, that are tried, so that the outline fits the photo's head.
+WIDER, HIGHER, ASIDE = (1.0, 1.04, 1.08, 1.12), (0.96, 1.0, 1.04, 1.08), (-6, -3, 0, 3, 6)
+ABOUT, FITTED_ROWS, RING = (127.5, 150.0), 165, 2  # px, px, and px of the 64
+# Weights: head outside the person, hair left in a ring around the head, stretching, shifting.
+OUTSIDE, LEFT, STRETCH, SHIFT, USUAL = 4.0, 0.8, 6.0, 0.004, 1.03
+STRANDS = 0.02  # of the side, around hair
+HAIRLINE, HAIRLINE_SOFT = 0.025, 5  # of the side, and px: skin beside hair that is replaced with it
+GONE = 0.15, 0.5  # share of hair up to which a place stays, and from which on it is replaced
+SURE, FREE, LEAST_SKIN = (
+    0.93,
+    0.01,
+    400,
+)  # of skin and of hair beside it; pixels of skin that are known
+SMOOTH, LARGEST = 6, 0.35  # px, and log: of the light's difference from the learned one
+BACKGROUND, BESIDE = 0.9, 5  # of background that is continued, and px of it that hair colours
+NARROW = 3  # px over which reflected background begins
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BaldHeads:
+    """Affine functions of the head's `pose`, by regression on bald people.
+
+    `outline` float32 [3, 64, 64]: probability of head and ears; `light` [3, 64, 64]: log of luma over
+    that of the cheeks. `mean` [2] of the pose.
+    """
+
+    outline: Floats
+    light: Floats
+    mean: Doubles
+
+    @staticmethod
+    def load(path: Path) -> "BaldHeads":
+        """Those of a bundle's file; raises `BadBundle`."""
+        with open_part(path, "bald heads", FORMAT) as file:
+            outline, light = (np.asarray(file[name], np.float32) for name in ("outline", "light"))
+            mean = np.asarray(file["mean"], np.float64)
+            shape = (3, COARSE, COARSE)
+            if outline.shape != shape or light.shape != shape or mean.shape != (2,):
+                raise ValueError(f"maps of shapes {outline.shape} and {light.shape}")
+            return BaldHeads(outline, light, mean)
+
+    def save(self, path: Path) -> None:
+        """Write them, in 16 bits."""
+        maps = {name: getattr(self, name).astype(np.float16) for name in ("outline", "light")}
+        save_arrays(path, compressed=True, format=FORMAT, mean=self.mean, **maps)
+
+    def of(self, landmarks: Doubles) -> tuple[Floats, Floats]:
+        """Outline and log of light, [256, 256] each, of a head with these landmarks [5, 2]."""
+        turned = np.clip(pose(landmarks) - self.mean, -FARTHEST, FARTHEST)
+        by = np.array([1.0, *turned], np.float32)
+        maps = (np.tensordot(by, one, 1) for one in (self.outline, self.light))
+        outline, light = (_enlarged(np.asarray(one, np.float32)) for one in maps)
+        return np.clip(outline, 0, 1), light
+
+
+def pose(landmarks: Doubles) -> Doubles:
+    """How a head is turned and nods [2], by five landmarks [5, 2].
+
+    Place of the nose's tip beside the eyes' middle over the eyes' distance, and below it over that from
+    eyes to mouth.
+    """
+    eyes, mouth = landmarks[:2].mean(0), landmarks[3:].mean(0)
+    across = landmarks[1] - landmarks[0]
+    distance = float(np.hypot(*across))
+    along = across / distance
+    nose = landmarks[2] - eyes
+    aside = float(nose @ along)
+    below = float(np.hypot(*(nose - aside * along)))
+    return np.array([aside / distance, below / float(np.hypot(*(mouth - eyes)))])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """Probabilities [256, 256] in a head crop, by the parser.
+
+    `features`: what stays: eyes, brows, mouth, ears, glasses. `inside`: where it shows the photo, 0 or 1.
+    """
+
+    hair: Floats
+    skin: Floats
+    features: Floats
+    background: Floats
+    inside: Floats
+
+
+def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> tuple[Floats, Floats]:
+    """A head crop [256, 256, 3] without hair, in levels, and which share of it is new [256, 256]."""
+    hair = seen.hair
+    outline, light = heads.of(landmarks)
+    best = _fitted(outline, hair, 1 - seen.background)
+    outline, light = (_stretched(one, *best) for one in (outline, light))
+    rows = np.arange(SIDE, dtype=np.float32)[:, None] / SIDE
+    narrower = JAW * smoothstep(rows, JAW_ROWS)
+    head = smoothstep(outline - narrower, OUTLINE)
+    strands = grown(hair, STRANDS)
+    hairline = box_mean(grown((hair > GONE[1]).astype(np.float32), HAIRLINE), HAIRLINE_SOFT)
+    hairline = np.where(seen.features > GONE[1], 0, hairline)
+    scalp = smoothstep(np.maximum(hair, hairline), GONE) * head
+    gone = (
+        smoothstep(strands, GONE) * (1 - head) * (1 - smoothstep(seen.skin + seen.features, GONE))
+    )
+    picture = pixels.astype(np.float32)
+    drawn = _skin(picture, light, hair, seen.skin)
+    behind = (seen.background > BACKGROUND) & (box_mean(hair, BESIDE) < FREE)
+    behind &= seen.inside > 0.5
+    if behind.any():
+        near, works = reflected(picture, behind)
+        works = works * box_mean(works, NARROW)
+        around = fill(picture, behind.astype(np.float32), BEHIND)
+        around += works[..., None] * (near - around)
+    else:
+        around, gone = picture, np.zeros_like(gone)
+    new = scalp + gone
+    over = np.maximum(new, 1)
+    found = picture + (scalp / over)[..., None] * (drawn - picture)
+    found += (gone / over)[..., None] * (around - picture)
+    return np.clip(found, 0, 255), np.minimum(new, 1)
+
+
+def _skin(picture: Floats, light: Floats, hair: Floats, skin: Floats) -> Floats:
+    """Skin everywhere [256, 256, 3]: the face's own, continued under the learned light."""
+    luma = picture @ LUMA
+    known = (box_mean(skin, 1) > SURE) & (box_mean(hair, SMOOTH) < FREE)
+    if known.sum() < LEAST_SKIN:
+        known = box_mean(skin, 1) > SURE
+    if not known.any():
+        return picture
+    usual, own = float(np.median(light[known])), float(np.median(luma[known]))
+    weight = known.astype(np.float32)
+    share = np.maximum(box_mean(weight, SMOOTH), 1e-3)
+    differs = np.log((luma + 8) / (own + 8)) - (light - usual)
+    differs = np.clip(box_mean(differs * weight, SMOOTH) / share, -LARGEST, LARGEST)
+    hue = picture / np.maximum(luma, 8)[..., None]
+    smooth = [box_mean(hue[..., k] * weight, SMOOTH) / share for k in range(3)]
+    values = np.stack([differs, *smooth], 2).astype(np.float32)
+    continued = fill(values, weight, BEHIND)
+    lit = (own + 8) * np.exp(light - usual + continued[..., 0]) - 8
+    return np.asarray(lit[..., None] * continued[..., 1:], np.float32)
+
+
+def _fitted(outline: Floats, hair: Floats, person: Floats) -> tuple[float, float, float]:
+    """Stretch across and down, and shift, by which an outline fits a person's head.
+
+    It lies within the person, and little hair is left beside it where that is short; long hair says
+    nothing, and the outline stays as it is.
+    """
+    small = _shrunk(outline)
+    rows = np.arange(COARSE)[:, None] < FITTED_ROWS * COARSE / SIDE
+    others, hairy = (_shrunk(person) < 0.5) & rows, _shrunk(hair) > 0.5
+
+    def cost(fit: tuple[float, float, float]) -> float:
+        wide, high, aside = fit
+        head = (_stretched(small, *fit) > 0.5) & rows
+        ring = (box_mean(head.astype(np.float32), RING) > 0) & ~head & rows
+        beyond = (head & others).sum() / max(int(head.sum()), 1)
+        left = (ring & hairy).sum() / max(int(ring.sum()), 1)
+        stretch = (wide - USUAL) ** 2 + (high - 1) ** 2
+        return float(OUTSIDE * beyond + LEFT * left + STRETCH * stretch + SHIFT * abs(aside))
+
+    return min(product(WIDER, HIGHER, ASIDE), key=cost)
+
+
+def _stretched(plane: Floats, wide: float, high: float, aside: float) -> Floats:
+    """A plane [S, S] stretched about `ABOUT` and shifted by px of 256; 0 beyond the edge."""
+    size = len(plane)
+    x, y = (place * size / SIDE for place in ABOUT)
+    aside *= size / SIDE
+    seen = (1 / wide, 0.0, x - (x + aside) / wide, 0.0, 1 / high, y - y / high)
+    picture = Image.fromarray(np.ascontiguousarray(plane, np.float32))
+    method = Image.Transform.AFFINE
+    return np.asarray(picture.transform((size, size), method, seen, Image.Resampling.BILINEAR))
+
+
+def _shrunk(plane: Floats) -> Floats:
+    block = len(plane) // COARSE
+    return np.asarray(plane.reshape(COARSE, block, COARSE, block).mean((1, 3)), np.float32)
+
+
+def _enlarged(plane: Floats) -> Floats:
+    return resize_mask(plane, SIDE)

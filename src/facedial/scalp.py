@@ -1,0 +1,81 @@
+"""The hair of a portrait's head taken off, at the photo's resolution."""
+
+import numpy as np
+
+from facedial import parsing
+from facedial.arrays import Floats
+from facedial.compose import scalp
+from facedial.compose.blend import DetailLoss, Part, changed_part
+from facedial.compose.masks import soft_mask
+from facedial.faces.crop import Crop
+from facedial.faces.geometry import apply, invert, warp_float
+from facedial.faces.parse import SIDE
+from facedial.faces.photo import Photo
+from facedial.model import Model
+from facedial.portrait import Portrait, grain
+
+STAYS = ("eyes", "brows", "mouth", "lips", "ears", "glasses")
+LEAST = 0.05  # share of a place that is new, below which nothing has changed
+
+
+def taken_off(model: Model, portrait: Portrait, share: float, photo: Photo) -> Part | None:
+    """A part of `photo` without a share 0..1 of the hair, and where it lies; None where there is none.
+
+    `photo`: the portrait's own, perhaps changed since.
+    """
+    portrait = portrait.seen_in(photo)
+    found = _bald(model, portrait)
+    crop = parsing.head_crop(portrait)
+    if found is None:
+        return None
+    new = share * found[..., 3]
+    difference = share * (found[..., :3] - crop.pixels) * (found[..., 3:] > 0)
+    loss = DetailLoss(new, grain(portrait, crop))
+    return changed_part(photo, crop, difference, soft_mask(SIDE), loss=loss)
+
+
+def region(model: Model, portrait: Portrait) -> Floats | None:
+    """Where the photo may change, 0..1 [H, W]; None where there is no hair."""
+    found = _bald(model, portrait)
+    if found is None:
+        return None
+    inside = found[..., 3:] * soft_mask(SIDE)[..., None]
+    to_crop = invert(parsing.head_to_photo(portrait))
+    return np.clip(warp_float(inside, to_crop, portrait.photo.size)[..., 0], 0, 1)
+
+
+def _bald(model: Model, portrait: Portrait) -> Floats | None:
+    """The head crop without hair, and what is new of it: [256, 256, 4]; None where there is none."""
+    heads = model.bald_heads
+    if heads is None:
+        return None
+
+    def make() -> Floats:
+        crop = parsing.head_crop(portrait)
+
+        def seen(*classes: str) -> Floats:
+            return parsing.seen(model, portrait, classes)
+
+        there = scalp.Seen(
+            hair=seen("hair"),
+            skin=seen("skin"),
+            features=seen(*STAYS),
+            background=seen("background"),
+            inside=_inside(portrait, crop),
+        )
+        landmarks = parsing.landmarks_of(model, portrait)
+        found, new = scalp.bald(crop.pixels, landmarks, there, heads)
+        return np.concatenate([found, new[..., None]], 2).astype(np.float32)
+
+    found = portrait.cache.get("bald head", make)
+    return found if found[..., 3].max() > LEAST else None
+
+
+def _inside(portrait: Portrait, crop: Crop) -> Floats:
+    """Which pixels of a crop lie in its photo, 0 or 1 [S, S]."""
+    size = crop.pixels.shape[0]
+    y, x = np.mgrid[:size, :size].astype(np.float64)
+    seen = apply(crop.to_photo, np.stack([x, y], 2))
+    width, height = portrait.photo.size
+    there = (seen >= -0.5).all(2) & (seen[..., 0] <= width - 0.5) & (seen[..., 1] <= height - 0.5)
+    return there.astype(np.float32)
