@@ -6,7 +6,7 @@ from facedial import parsing
 from facedial.arrays import Floats
 from facedial.compose import scalp
 from facedial.compose.blend import DetailLoss, Part, changed_part
-from facedial.compose.masks import soft_mask
+from facedial.compose.masks import box_mean, soft_mask
 from facedial.faces.crop import Crop
 from facedial.faces.geometry import apply, invert, warp_float
 from facedial.faces.parse import SIDE
@@ -15,6 +15,7 @@ from facedial.model import Model
 from facedial.portrait import Portrait, grain
 
 STAYS = ("eyes", "brows", "mouth", "lips", "ears", "glasses")
+RIM, REACH = 0.02, 2  # share of the region, and px, around what is new
 LEAST = 0.05  # share of a place that is new, below which nothing has changed
 
 
@@ -39,7 +40,9 @@ def region(model: Model, portrait: Portrait) -> Floats | None:
     found = _bald(model, portrait)
     if found is None:
         return None
-    inside = found[..., 3:] * soft_mask(SIDE)[..., None]
+    # Resampling reaches a little beyond what is new.
+    new = np.maximum(found[..., 3], RIM * (box_mean(found[..., 3], REACH) > 0))
+    inside = (new * soft_mask(SIDE))[..., None].astype(np.float32)
     to_crop = invert(parsing.head_to_photo(portrait))
     return np.clip(warp_float(inside, to_crop, portrait.photo.size)[..., 0], 0, 1)
 
