@@ -122,7 +122,7 @@ def test_strands_at_the_rim_of_hair_go_with_it(
     editor: Editor, portrait: Portrait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No parse shows them as hair, and their shadows would stay on the forehead."""
-    bald = editor.change(portrait, Edit({"Bald": 1}), quality=FAST)
+    bald = editor.change(portrait, Edit({"Bald": 1}), method="flow", quality=FAST)
     lost = render.composed(editor.model, portrait, bald).detail_loss
     bare = dataclasses.replace(REGIONS["Bald"], rim=0.0)
     monkeypatch.setitem(REGIONS, "Bald", bare)  # type: ignore[arg-type]

@@ -44,7 +44,8 @@ def region(model: Model, portrait: Portrait) -> Floats | None:
     new = np.maximum(found[..., 3], RIM * (box_mean(found[..., 3], REACH) > 0))
     inside = (new * soft_mask(SIDE))[..., None].astype(np.float32)
     to_crop = invert(parsing.head_to_photo(portrait))
-    return np.clip(warp_float(inside, to_crop, portrait.photo.size)[..., 0], 0, 1)
+    # Bicubic resampling swings below 0 beside an edge, and what it changes there is changed too.
+    return np.minimum(np.abs(warp_float(inside, to_crop, portrait.photo.size)[..., 0]), 1)
 
 
 def _bald(model: Model, portrait: Portrait) -> Floats | None:

@@ -49,7 +49,7 @@ def test_a_preview_is_what_the_edit_of_its_look_renders(client: httpx.Client, wh
     assert max(pixels(shown.content).shape) <= 128
     assert client.get(f"{where}/looks/no-smile").content == shown.content
     problem(client.get(f"{where}/looks/smile"), 422, "Smile is not available", "already")
-    problem(client.get(f"{where}/looks/moustache"), 422, "no look named", "beard")
+    problem(client.get(f"{where}/looks/wig"), 422, "no look named", "beard")
     problem(client.get("portraits/x/looks/smile"), 404)
 
 
