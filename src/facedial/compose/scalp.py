@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from facedial.arrays import LUMA, Bytes, Doubles, Floats, open_part, save_arrays
@@ -40,6 +41,8 @@ SURE, FREE, LEAST_SKIN = (
     400,
 )  # of skin and of hair beside it; pixels of skin that are known
 SMOOTH, LARGEST = 6, 0.35  # px, and log: of the light's difference from the learned one
+# Skin that is surely the photo's, and new, of a place; px over which both meet, and levels at most.
+BARE, LEAST_NEW, MEETING, MOST_LACKING = 0.9, 0.02, 3, 45.0
 BACKGROUND, BESIDE = 0.9, 5  # of background that is continued, and px of it that hair colours
 NARROW = 3  # px over which reflected background begins
 
@@ -129,6 +132,7 @@ def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> tup
     )
     picture = pixels.astype(np.float32)
     drawn = _skin(picture, light, hair, seen.skin)
+    drawn += _meeting(picture - drawn, (seen.skin > BARE) & (scalp < LEAST_NEW))
     behind = (seen.background > BACKGROUND) & (box_mean(hair, BESIDE) < FREE)
     behind &= seen.inside > 0.5
     if behind.any():
@@ -143,6 +147,18 @@ def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> tup
     found = picture + (scalp / over)[..., None] * (drawn - picture)
     found += (gone / over)[..., None] * (around - picture)
     return np.clip(found, 0, 255), np.minimum(new, 1)
+
+
+def _meeting(lacking: Floats, known: NDArray[np.bool_]) -> Floats:
+    """What skin that is drawn lacks of the photo's [256, 256, 3] where that is known, continued.
+
+    So no line is left where the forehead ended. Limited, since a fringe throws shadows.
+    """
+    weight = known.astype(np.float32)
+    share = np.maximum(box_mean(weight, MEETING), 1e-3)
+    smooth = [box_mean(lacking[..., k] * weight, MEETING) / share for k in range(3)]
+    limited = np.clip(np.stack(smooth, 2), -MOST_LACKING, MOST_LACKING)
+    return fill(limited.astype(np.float32), weight, BEHIND)
 
 
 def _skin(picture: Floats, light: Floats, hair: Floats, skin: Floats) -> Floats:
