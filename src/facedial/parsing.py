@@ -33,6 +33,7 @@ MATTE = 0.3, 0.95  # matte of the parser up to which there is no hair, and from 
 # Guided filter (He 2013, eq. 5-8): pixels to each side, and the variance of grey levels (0..1) below
 # which a place counts as flat.
 GUIDE_RADIUS, GUIDE_EPSILON = 6, 4e-4
+FAINT = 0.2  # share of hair up to which a place shows none
 NEAR = 3  # photo pixels around the parser's matte to which the guided one is confined
 APART = 0.9, 1.0  # distance from another head over that from the own one: from theirs to the own
 OTHER = 0.4, 0.8  # total variation up to which two parses agree, and from which on they differ
@@ -271,6 +272,8 @@ def _layer(model: Model, portrait: Portrait, pixels: Bytes, corner: tuple[int, i
     inside = np.clip(seen(soft_mask(SIDE)[..., None], head_to_photo(portrait)), 0, 1)
     layer = layers[1] + inside * (layers[0] - layers[1])
     layer[..., 1:] += layer[..., :1] * (pixels - layer[..., 1:])
+    # A little hair seen in much skin or wall is the matte's error, and tints it.
+    layer[..., 0] = np.clip((layer[..., 0] - FAINT) / (1 - FAINT), 0, 1)
     return np.asarray(layer, np.float32)
 
 
