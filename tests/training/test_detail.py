@@ -5,6 +5,7 @@ import json
 import shutil
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +17,13 @@ from PIL import Image
 from facedial.data.prepare import prepare
 from facedial.data.sources import open_source
 from facedial.data.store import Store
+from facedial.editor import Editor
 from facedial.errors import BadRequest, BadRun, BadStore
+from facedial.faces.crop import align
+from facedial.faces.photo import Photo
 from facedial.model import Model
 from facedial.runtime.bundle import DEFAULT, home
-from facedial.training import composites, decoded_crops, publish, start, tensors
+from facedial.training import composites, decoded_crops, edited_crops, publish, start, tensors
 from facedial.training.composites import EDIT_REGIONS, Draws, parsed_region
 from facedial.training.models.detail import Config, DetailNetwork, DetailTraining, Restore
 from facedial.training.models.discriminators import Discriminators, feature_distance
@@ -146,6 +150,76 @@ def test_terms_are_what_their_names_say_and_gradients_are_separate():
         training(composites, regions, noise, photos, seen)[term].backward()
         assert any(p.grad is not None and p.grad.abs().max() > 0 for p in learner.parameters())
         assert all(p.grad is None or p.grad.abs().max() == 0 for p in other.parameters())
+
+
+def test_edits_are_judged_alone_and_keep_their_coarse_picture():
+    torch.manual_seed(0)
+    training = DetailTraining(DetailNetwork(SMALL), Discriminators([3], [0.5]))
+    composites, regions, noise = inputs(2)
+    seen = lambda pictures: [pictures[:, :, ::2, ::2]]  # noqa: E731
+    plain = training(composites, regions, noise, composites, seen)
+    edits = (composites.flip(3), regions.flip(3), noise)
+    both = training(composites, regions, noise, composites, seen, edits)
+    assert float(both["kept"].detach()) == 0 == float(both["absolute"].detach())
+    assert float(both["g_loss"].detach()) != float(plain["g_loss"].detach())
+    stirred(training.detail)
+    moved = training(composites, regions, noise, composites, seen, edits)
+    alone = training(composites, regions, noise, composites, seen)
+    for term in ("absolute", "perceptual"):  # of what has a photo to be restored
+        assert float(moved[term].detach()) == pytest.approx(float(alone[term].detach()), rel=1e-5)
+    assert float(moved["kept"].detach()) > 0 == float(alone["kept"].detach())
+    moved["kept"].backward()
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in training.detail.parameters())
+
+
+def test_an_edit_is_what_the_network_meets_in_use(astronaut: Path):
+    """The picture that is composed before detail is drawn, and where it is to be drawn."""
+    with Editor.open() as editor:
+        photo = Photo.open(astronaut)
+        (face,) = editor.faces(photo)
+        crop = align(photo, face, "head", SIDE).pixels
+        known = np.ones((SIDE, SIDE), bool)
+        known[:, :OUTSIDE] = False
+        store = SimpleNamespace(pixels=[crop], size=SIDE, known=lambda row: known)
+        found = edited_crops.composite(editor, store, 0, "Smiling")  # type: ignore[arg-type]
+        # Glasses are put on at the photo's own size: nothing is drawn.
+        nothing = edited_crops.composite(editor, store, 0, "Eyeglasses")  # type: ignore[arg-type]
+    assert found is not None and nothing is None
+    pixels, region = found[..., :3].astype(int), found[..., 3]
+    assert region.max() > 100 and not region[:, :OUTSIDE].any() and not region[:80].any()
+    changed = np.abs(pixels - crop).max(2)
+    assert changed[region > 100].mean() > 5 and changed[:80].max() == 0
+
+
+def test_edits_are_made_once_and_resumed(
+    heads: Path, kept: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[str] = []
+
+    def drawn_edit(_: Editor, own: Store, row: int, name: str) -> np.ndarray | None:
+        asked.append(name)
+        if len(asked) % 3 == 0:
+            return None  # hardly anything is drawn: another crop is tried
+        region = np.full((SIDE, SIDE, 1), 255, np.uint8)
+        return np.concatenate([own.pixels[row], region], 2)
+
+    monkeypatch.setattr(edited_crops, "composite", drawn_edit)
+    store = Store.open(heads)
+    first = edited_crops.edited([store], "train", 2, tmp_path / "e", None)
+    more = edited_crops.edited([store], "train", 4, tmp_path / "e", None)
+    count = len(asked)
+    again = edited_crops.edited([store, store], "train", 4, tmp_path / "e", None)
+    assert (len(first), len(more), len(again)) == (2, 4, 8) and len(asked) == count
+    pixels, regions = again.at(np.array([1, 5]))
+    assert np.array_equal(pixels[0], pixels[1]) and regions.min() == 255
+    assert np.array_equal(first.at(np.array([1]))[0], pixels[:1])
+    run = tmp_path / "run"
+    given = (*kept, "edits=2", f"edits_from={tmp_path / 'e'}")
+    start.run(order(heads, run, recipe="detail", assignments=given, steps=1))
+    (line,) = (json.loads(text) for text in (run / "log.jsonl").read_text().splitlines()[:1])
+    assert line["terms"]["kept"] == 0  # the identity at first
+    with pytest.raises(BadRequest, match="a share between 0 and 1"):
+        Settings(edited=1.0)
 
 
 def test_a_batch_replaces_a_region_of_known_pixels(
