@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from facedial.changes import change, direction_step, flow_edit, needs_attributes
+from facedial.changes import change, direction_step, flow_edit, graphs_of, needs_attributes
 from facedial.codes.attributes import NAMES
 from facedial.codes.code import Code
 from facedial.editing.implied import implied_by, partway, with_implied
@@ -19,6 +19,8 @@ from facedial.faces.photo import Photo
 from facedial.flow.inversion import BY_DISTILLED, condition_of
 from facedial.model import Model
 from facedial.portrait import Portrait
+from facedial.runtime.bundle import Bundle
+from facedial.runtime.session import Session
 
 COLOURS = ("Black_Hair", "Blond_Hair", "Brown_Hair")
 
@@ -322,3 +324,27 @@ def test_edits_that_cannot_be_made_are_refused(editor: Editor, portrait: Portrai
         change(editor.model, portrait.code, Edit(), None, method="jump")
     with pytest.raises(BadRequest, match="no quality named"):
         change(editor.model, portrait.code, Edit(), None, quality="slow")
+
+
+@pytest.mark.parametrize(
+    "targets", [{"Mouth_Slightly_Open": 1}, {"Mustache": 1}, {"Blond_Hair": 1}]
+)
+def test_an_edit_of_a_photo_opens_what_was_named_and_nothing_more(
+    targets: dict[str, float], astronaut: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a process opens graphs in the background for nothing, or waits for those that are missing."""
+    opened: list[str] = []
+    session = Bundle.session
+
+    def noted(bundle: Bundle, graph: str) -> Session:
+        opened.append(graph)
+        return session(bundle, graph)
+
+    monkeypatch.setattr(Bundle, "session", noted)
+    edit = Edit(targets)
+    with Editor.open() as fresh:
+        (found,) = fresh.portraits(Photo.open(astronaut))
+        fresh.render(found, edit)
+        named = graphs_of(fresh.model, edit)
+    detection = {"detector", "second_stage", "landmarks"}
+    assert set(opened) - detection == set(named)

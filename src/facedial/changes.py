@@ -203,12 +203,22 @@ def needs_attributes(model: Model, edit: Edit, method: str = BEST) -> bool:
 def graphs_of(model: Model, edit: Edit, method: str = BEST) -> tuple[str, ...]:
     """The graphs of a model that an edit of a photo needs besides the detector's, slowest first."""
     known = edit.checked(model.directions.names)
-    by_flow = model.edit_table.plan(known, method).flow
-    drawn = set(by_flow) - _recoloured(model, known, method)
-    flow = ("flow", "flow-code", "student", "flow-planes") if by_flow else ()
-    decoder = "sharp" if model.has_gan_decoder else "autoencoder-decode"
-    detail = ("detail",) if drawn else ()
-    return ("autoencoder-encode", *flow, decoder, "reader", "parser", *detail)
+    plan = model.edit_table.plan(known, method)
+    colours = _recoloured(model, known, method)
+    drawn = {*plan.flow, *plan.directions.targets, *plan.directions.shifts} - colours
+    if method == BEST and recolours_hair(model):
+        # Put on, grown or taken off: the distilled editor alone says what the code becomes.
+        drawn -= {GLASSES, BALD, *BEARDS}
+    table, needed = model.edit_table, ["autoencoder-encode"]
+    ways = [(name, lowers) for name in drawn & plan.flow.keys() for lowers in (False, True)]
+    if any(table.quality(name, method, lowers=lowers) != FAST for name, lowers in ways):
+        needed.append("flow")
+    if plan.flow:
+        needed += ["flow-code", "student", "flow-planes"]
+    if drawn or colours or GLASSES in plan.flow:
+        needed.append("sharp" if model.has_gan_decoder else "autoencoder-decode")
+    detail = ["detail"] if drawn else []
+    return (*needed, "reader", "parser", *detail)
 
 
 def recolours_hair(model: Model) -> bool:
