@@ -183,3 +183,12 @@ def editor() -> Iterator["object"]:
 
     with Editor.open() as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def portrait(editor: Any, astronaut: Path) -> Any:
+    """The face of `astronaut`, a smiling woman with brown hair before a flag: of each module its own."""
+    from facedial.faces.photo import Photo
+
+    (one,) = editor.portraits(Photo.open(astronaut))
+    return one

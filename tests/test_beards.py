@@ -1,7 +1,6 @@
 """Beards on photos: the hair alone, at the photo's size, on the person's own face."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,17 +14,6 @@ from facedial.faces.photo import Photo
 from facedial.portrait import Portrait
 
 KINDS = (Edit({"Mustache": 1}), Edit({"Goatee": 1}), Edit({"No_Beard": 0}))
-
-
-@pytest.fixture(scope="module")
-def editor() -> Editor:
-    return Editor.open()
-
-
-@pytest.fixture(scope="module")
-def portrait(editor: Editor, astronaut: Path) -> Portrait:
-    (one,) = editor.portraits(Photo.open(astronaut))
-    return one
 
 
 def moved(photo: Photo, result: Photo) -> np.ndarray:

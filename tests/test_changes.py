@@ -26,12 +26,6 @@ COLOURS = ("Black_Hair", "Blond_Hair", "Brown_Hair")
 
 
 @pytest.fixture(scope="module")
-def portrait(editor: Editor, astronaut: Path) -> Portrait:
-    (found,) = editor.portraits(Photo.open(astronaut))
-    return found
-
-
-@pytest.fixture(scope="module")
 def own(editor: Editor, portrait: Portrait) -> dict[str, float]:
     """Attribute -> probability of the portrait; a woman with brown hair who smiles."""
     return editor.predict_attributes(portrait)

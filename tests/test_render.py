@@ -23,12 +23,6 @@ from facedial.near import Near
 from facedial.portrait import Portrait
 
 
-@pytest.fixture(scope="module")
-def portrait(editor: Editor, astronaut: Path) -> Portrait:
-    """A smiling woman with brown hair before a flag, from the public domain."""
-    return editor.read(Photo.open(astronaut))[0]
-
-
 def shown(editor: Editor, portrait: Portrait, classes: set[str]) -> np.ndarray:
     """Share of some classes at each pixel of the photo [H, W]; 0 outside the head frame."""
     share = parsing.share(parsing.classes_of(editor.model, portrait), classes)

@@ -1,29 +1,14 @@
 """Hair taken off on photos."""
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 from facedial import parsing, render, scalp
 from facedial.editing.request import Edit
 from facedial.editor import Editor
 from facedial.faces.geometry import apply
-from facedial.faces.photo import Photo
 from facedial.portrait import Portrait
 
 BALD = Edit({"Bald": 1})
-
-
-@pytest.fixture(scope="module")
-def editor() -> Editor:
-    return Editor.open()
-
-
-@pytest.fixture(scope="module")
-def portrait(editor: Editor, astronaut: Path) -> Portrait:
-    (one,) = editor.portraits(Photo.open(astronaut))
-    return one
 
 
 def at(portrait: Portrait, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

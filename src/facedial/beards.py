@@ -17,14 +17,10 @@ from facedial.portrait import Portrait
 
 GROWS_ON = {"skin", "hair"}  # classes: a beard that is there already is parsed as either
 MOUTH = {"lips", "mouth"}
-COVERED = (
-    0.3,
-    0.8,
-)  # probability of the mouth up to which hair hangs over it, and from which on it does not
-SURELY, ENOUGH = (
-    0.9,
-    40,
-)  # probability of a class, and pixels of the crop with it that show its colour
+# Probability of the mouth up to which hair hangs over it, and from which on it does not.
+COVERED = 0.3, 0.8
+# Probability of a class, and pixels of the crop with it, that show its colour.
+SURELY, ENOUGH = 0.9, 40
 BROWS = 0.7  # the same, of brows, which are thin
 SKIN = np.array([180.0, 140.0, 120.0], np.float32)  # where a photo shows none
 COLOUR = "beard colour"  # key of a portrait's cache

@@ -286,18 +286,14 @@ class Model:
     @cached_property
     def beards(self) -> Beards | None:
         """Where hair grows on faces, by its bundle or the packaged one; None where neither says so."""
-        for holder in (self.bundle, self.packaged):
-            if holder.has_file(BEARDS):
-                return Beards.load(holder.file(BEARDS))
-        return None
+        path = self._lent(BEARDS)
+        return None if path is None else Beards.load(path)
 
     @cached_property
     def bald_heads(self) -> BaldHeads | None:
         """Shape and light of bald heads, by its bundle or the packaged one; None without."""
-        for holder in (self.bundle, self.packaged):
-            if holder.has_file(BALD_HEADS):
-                return BaldHeads.load(holder.file(BALD_HEADS))
-        return None
+        path = self._lent(BALD_HEADS)
+        return None if path is None else BaldHeads.load(path)
 
     def locate_landmarks(self, patches: Bytes) -> Doubles:
         """Patches uint8 [N, 64, 64, 3] -> five landmarks each [N, 5, 2], (x, y) in patch pixels."""
@@ -368,6 +364,13 @@ class Model:
     def facts(self, part: str) -> Mapping[str, Any]:
         """What a part's recipe stated of it; empty where there is no such part."""
         return self.holder(part).part(part)
+
+    def _lent(self, name: str) -> Path | None:
+        """A file of this bundle, or of the packaged one where this has none; None where neither has."""
+        for holder in (self.bundle, self.packaged):
+            if holder.has_file(name):
+                return holder.file(name)
+        return None
 
     def holder(self, graph: str) -> Bundle:
         """The bundle that holds a graph: this one, or the packaged one for what any model can use."""

@@ -96,7 +96,7 @@ class Beards:
 
 def planes(beards: Beards, shares: Mapping[str, float], scale: int) -> Floats:
     """Coverage by strands, their light 0..1, and density: [h, w, 3] of `Beards.box`, times `scale`."""
-    x0, y0, x1, y1 = beards.box
+    box = x0, y0, x1, y1 = beards.box
     size = ((x1 - x0) * scale, (y1 - y0) * scale)
 
     def fine(density: Floats) -> Floats:
@@ -110,7 +110,7 @@ def planes(beards: Beards, shares: Mapping[str, float], scale: int) -> Floats:
         if not density.any():
             continue
         share = fine(density)
-        cover, light = strands(beards.box, scale, length)
+        cover, light = strands(box, scale, length)
         there = np.clip((cover - (1 - share)) / SOFT + FILLED * share, 0, 1)
         there = opacity * there * smoothstep(share, SPARSE)
         lights = np.where(there >= covers, light, lights)

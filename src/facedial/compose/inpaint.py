@@ -107,8 +107,7 @@ def _nearest(known: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.N
     for jump in (*steps, 1):
         for dy in (-jump, 0, jump):
             for dx in (-jump, 0, jump):
-                here = _shifted(dy, size)[0], _shifted(dx, size)[0]
-                there = _shifted(dy, size)[1], _shifted(dx, size)[1]
+                here, there = zip(_shifted(dy, size), _shifted(dx, size), strict=True)
                 own = (row[here] - rows[here]) ** 2 + (column[here] - columns[here]) ** 2
                 theirs = (row[here] - rows[there]) ** 2 + (column[here] - columns[there]) ** 2
                 nearer = theirs < own

@@ -10,6 +10,7 @@ background is continued into the place of hair by reflection at its rim.
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ class BaldHeads:
         turned = np.clip(pose(landmarks) - self.mean, -FARTHEST, FARTHEST)
         by = np.array([1.0, *turned], np.float32)
         maps = (np.tensordot(by, one, 1) for one in (self.outline, self.light))
-        outline, light = (_enlarged(np.asarray(one, np.float32)) for one in maps)
+        outline, light = (resize_mask(np.asarray(one, np.float32), SIDE) for one in maps)
         return np.clip(outline, 0, 1), light
 
 
@@ -188,9 +189,9 @@ def _fitted(outline: Floats, hair: Floats, person: Floats) -> tuple[float, float
     It lies within the person, and little hair is left beside it where that is short; long hair says
     nothing, and the outline stays as it is.
     """
-    small = _shrunk(outline)
+    small = coarse(outline)
     rows = np.arange(COARSE)[:, None] < FITTED_ROWS * COARSE / SIDE
-    others, hairy = (_shrunk(person) < 0.5) & rows, _shrunk(hair) > 0.5
+    others, hairy = (coarse(person) < 0.5) & rows, coarse(hair) > 0.5
 
     def cost(fit: tuple[float, float, float]) -> float:
         wide, high, aside = fit
@@ -215,10 +216,7 @@ def _stretched(plane: Floats, wide: float, high: float, aside: float) -> Floats:
     return np.asarray(picture.transform((size, size), method, seen, Image.Resampling.BILINEAR))
 
 
-def _shrunk(plane: Floats) -> Floats:
+def coarse(plane: NDArray[Any]) -> Floats:
+    """Means of the blocks of a plane [S, S]: float32 [64, 64]."""
     block = len(plane) // COARSE
     return np.asarray(plane.reshape(COARSE, block, COARSE, block).mean((1, 3)), np.float32)
-
-
-def _enlarged(plane: Floats) -> Floats:
-    return resize_mask(plane, SIDE)

@@ -41,7 +41,9 @@ STEPS = (
 )
 # Look-up tables that they share.
 TABLES = {f"packed{bits}.{one}" for bits in (5, 6) for one in ("lows", "highs", "unit", "blocks")}
-BLOCK, LOW, SCALE_FACTOR = 64, 4, 1024.0  # of `training.packing`
+# Numbers of a block, which share a scale; bits of a level that are kept together. Scales are float16
+# times this factor: those of small weights would be denormal numbers.
+BLOCK, LOW, SCALE_FACTOR = 64, 4, 1024.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +88,20 @@ def unpacked(path: Path) -> Unpacked:
             graph = _bytes(value)
         else:
             (tail if len(graph) else head).append(whole)
-    tensors = {}
-    for number, value, _ in _fields(graph):
+    tensors: dict[str, _Tensor] = {}
+    # The names that a field of the graph defines, and the field.
+    fields: list[tuple[set[str], memoryview]] = []
+    for number, value, whole in _fields(graph):
+        names: set[str] = set()
         if number == GRAPH_INITIALIZER:
             tensor = _tensor(_bytes(value))
             tensors[tensor.name] = tensor
+            names = {tensor.name}
+        elif number == GRAPH_NODE:
+            names = _outputs(_bytes(value))
+        fields.append((names, whole))
     weights, gone = _weights(tensors, path.parent)
-    parts: list[bytes | memoryview] = []
-    for number, value, whole in _fields(graph):
-        if number == GRAPH_INITIALIZER and _tensor(_bytes(value)).name in gone:
-            continue
-        if number == GRAPH_NODE and _outputs(_bytes(value)) & gone:
-            continue
-        parts.append(whole)
+    parts: list[bytes | memoryview] = [whole for names, whole in fields if not names & gone]
     for name, values in weights.items():
         parts.append(_field(GRAPH_INITIALIZER, _announced(name, values)))
     return Unpacked(b"".join([*head, _field(MODEL_GRAPH, b"".join(parts)), *tail]), weights)

@@ -8,6 +8,7 @@ or is unpacked from fewer bits (`packing`); the runtime does so once, when a ses
 import hashlib
 import json
 import logging
+import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -290,6 +291,19 @@ def check_space(run: Path, out: Path, space: str, did: str, again: str) -> None:
             f"{run} {did} codes of {space}, the bundle's are {found}; "
             f"{again}, initialised from that bundle"
         )
+
+
+def fitted(run: Path, name: str) -> Path:
+    """The file that a recipe in closed form has fitted in a run; raises `BadRun` where there is none."""
+    path = run / name
+    if not path.exists():
+        raise BadRun(f"{run} has no {name}; finish the run before exporting it")
+    return path
+
+
+def copy_fitted(run: Path, name: str, out: Path) -> Path:
+    """Copy that file into the bundle `out`; returns the copy. Raises `BadRun`."""
+    return Path(shutil.copyfile(fitted(run, name), out / name))
 
 
 def write_facts(out: Path, facts: Mapping[str, Any]) -> None:

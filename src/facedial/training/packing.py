@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-BLOCK = 64
-LOW = 4  # bits of a level that are kept together
-# Scales are float16 times this factor: those of small weights would be denormal numbers.
-SCALE_FACTOR = 1024.0
+from facedial.runtime.weights import BLOCK, LOW, SCALE_FACTOR
+
 # Clipping tried: how far a block's largest number may lie beyond the last level. A few clipped numbers
 # can cost less than coarser steps for all.
 CLIPPING = (1.0, 1.125, 1.25)

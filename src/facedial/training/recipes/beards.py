@@ -1,6 +1,5 @@
 """Where hair grows on faces: densities of beards, fitted in closed form to labelled crops."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facedial.arrays import LUMA, Doubles, Floats
+from facedial.arrays import Doubles, Floats
 from facedial.codes.attributes import NAMES
 from facedial.compose.growth import FILE, LEFT, NOSE, RIGHT, TEMPLATE, Beards
 from facedial.compose.masks import box_mean, smoothstep
-from facedial.errors import BadRun, BadStore
+from facedial.errors import BadStore
 from facedial.faces.geometry import compose, pillow_coefficients, scaling
 from facedial.faces.parse import SIDE
+from facedial.training import cheeks, export
 from facedial.training.batches import Crops, known
 from facedial.training.recipe import Recipe, RunContext
 
@@ -24,8 +24,6 @@ CROP = 128  # pixels along the side of the crops
 # Distance of the nose from one corner of the mouth over that from the other, at least: of faces seen
 # from the front.
 FACED = 0.75
-CHEEKS = (slice(140, 160), (slice(75, 95), slice(161, 181)))  # rows and columns of the template
-DARKEST = 40.0  # luma of cheeks beneath which a picture shows too little
 # Kind -> which attributes its men have and which they have not.
 KINDS: Mapping[str, Mapping[str, bool]] = {
     "none": {"No_Beard": True, "Mustache": False, "Goatee": False, "5_o_Clock_Shadow": False},
@@ -97,11 +95,10 @@ def mean_log_luma(crops: Crops, points: NDArray[np.float32], rows: NDArray[np.in
         drawn = picture.transform(
             (SIDE, SIDE), Image.Transform.AFFINE, seen, Image.Resampling.BICUBIC
         )
-        luma = np.asarray(drawn).astype(np.float64) @ LUMA
-        cheeks = np.mean([luma[CHEEKS[0], columns].mean() for columns in CHEEKS[1]])
-        if cheeks < DARKEST:
+        light = cheeks.light(np.asarray(drawn))
+        if light is None:
             continue
-        ratio = np.clip(np.log((luma + 8) / (cheeks + 8)), -2, 1)
+        ratio = np.clip(light, -2, 1)
         total += (ratio + ratio[:, ::-1]) / 2
         count += 1
     return np.asarray(total / max(count, 1))
@@ -128,9 +125,9 @@ def densities(log_luma: Mapping[str, Doubles]) -> dict[str, Floats]:
     # A goatee goes around the mouth: most of those who are labelled with one wear a moustache too.
     ring = smoothstep(rows, (nose + 3, nose + 9)) * smoothstep(-aside, (-1.75, -1.0))
     # Cheeks are free above a line from the nose to the jaw.
-    cheeks = smoothstep(rows, (nose + 2, nose + 14))
-    cheeks = cheeks * smoothstep(rows + 8 * aside, (nose + 6, nose + 26))
-    around = np.maximum(1.5 * darker("beard"), 1.9 * darker("shadow", 4)) * cheeks
+    shaved = smoothstep(rows, (nose + 2, nose + 14))
+    shaved = shaved * smoothstep(rows + 8 * aside, (nose + 6, nose + 26))
+    around = np.maximum(1.5 * darker("beard"), 1.9 * darker("shadow", 4)) * shaved
     whole = np.maximum(darker("goatee") * smoothstep(rows, (nose + 4, nose + 10)), around)
     beard = smoothstep(whole, (0.04, 0.2))
     return {
@@ -143,10 +140,7 @@ def densities(log_luma: Mapping[str, Doubles]) -> dict[str, Floats]:
 
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     """Write `beards.npz` into the bundle `out`."""
-    path = run / FILE
-    if not path.exists():
-        raise BadRun(f"{run} has no {path.name}; finish the run before exporting it")
-    shutil.copyfile(path, out / FILE)
+    path = export.copy_fitted(run, FILE, out)
     return {"names": [*Beards.load(path).densities]}
 
 

@@ -1,6 +1,5 @@
 """The coder of coded faces (`.fd`), fitted in closed form to codes of training people."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ import numpy as np
 from facedial.arrays import Floats
 from facedial.coded import CODER
 from facedial.codes.entropy import Coder
-from facedial.errors import BadRun
 from facedial.model import Model
 from facedial.training import export
 from facedial.training.batches import Crops
@@ -61,12 +59,9 @@ def significance(model: Model, faces: Floats) -> Floats:
 
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     """Write `coder.npz` into the bundle `out`; raises `BadRun` where it codes another space."""
-    path = run / CODER
-    if not path.exists():
-        raise BadRun(f"{run} has no {path.name}; finish the run before exporting it")
-    space = Coder.load(path).space
+    space = Coder.load(export.fitted(run, CODER)).space
     export.check_space(run, out, space, "a coder of", "fit it again")
-    shutil.copyfile(path, out / CODER)
+    export.copy_fitted(run, CODER, out)
     return {"of": space}
 
 

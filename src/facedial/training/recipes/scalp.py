@@ -1,6 +1,5 @@
 """Shape and light of bald heads, fitted in closed form to labelled crops."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,24 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facedial.arrays import LUMA, Doubles, Floats
+from facedial.arrays import Doubles, Floats
 from facedial.codes.attributes import NAMES
-from facedial.compose.scalp import COARSE, FILE, BaldHeads, pose
-from facedial.errors import BadRun, BadStore
+from facedial.compose.scalp import FILE, BaldHeads, coarse, pose
+from facedial.errors import BadStore
 from facedial.faces.parse import CLASSES, SIDE
 from facedial.faces.sheet import enlarged
 from facedial.model import Model
+from facedial.training import cheeks, export
 from facedial.training.batches import Crops, known
 from facedial.training.recipe import Recipe, RunContext
 
 CROP = 128  # pixels along the side of the crops
 HEAD = ("skin", "brows", "eyes", "glasses", "mouth", "lips", "ears")
 MOST_HAIR = 0.05  # share of a crop: who has more is not bald, whatever the label says
-CHEEKS = (
-    slice(140, 160),
-    (slice(75, 95), slice(161, 181)),
-)  # rows and columns of the crop at 256 px
-DARKEST = 40.0  # luma of cheeks beneath which a picture shows too little
 DARKER, LIGHTER = -2.5, 1.0  # limits of the log of light
 RIDGE = np.array([0.0, 1.0, 1.0])  # of the pose's coefficients, in heads
 
@@ -52,12 +47,11 @@ def start(context: RunContext, settings: Settings) -> None:
         found = [one for row in rows if (one := _seen(model, crops, row)) is not None]
     finally:
         model.close()
-    kept = [row for row in rows if row in {row for row, _, _ in found}]
-    if len(kept) < len(RIDGE):
+    if len(found) < len(RIDGE):
         raise BadStore(
             "the stores hold no labelled crops of bald people; prepare one with labels of attributes"
         )
-    poses = np.array([pose(points[row].astype(np.float64)) for row in kept])
+    poses = np.array([pose(points[row].astype(np.float64)) for row, _, _ in found])
     heads = np.stack([head for _, head, _ in found])
     light = np.stack([one for _, _, one in found])
     fitted(poses, heads, light).save(path)
@@ -73,18 +67,11 @@ def _seen(
     odds /= odds.sum(0)
     if odds[CLASSES.index("hair")].mean() > MOST_HAIR:
         return None
-    luma = large.astype(np.float64) @ LUMA
-    cheeks = np.mean([luma[CHEEKS[0], columns].mean() for columns in CHEEKS[1]])
-    if cheeks < DARKEST:
+    light = cheeks.light(large)
+    if light is None:
         return None
     head = odds[[CLASSES.index(name) for name in HEAD]].sum(0)
-    light = np.clip(np.log((luma + 8) / (cheeks + 8)), DARKER, LIGHTER)
-    return row, _coarse(head), _coarse(light)
-
-
-def _coarse(plane: NDArray[Any]) -> NDArray[np.float32]:
-    block = SIDE // COARSE
-    return np.asarray(plane.reshape(COARSE, block, COARSE, block).mean((1, 3)), np.float32)
+    return row, coarse(head), coarse(np.clip(light, DARKER, LIGHTER))
 
 
 def fitted(poses: Doubles, heads: Floats, light: Floats) -> BaldHeads:
@@ -111,10 +98,7 @@ def _regressed(by: Doubles, weights: Floats, values: Floats) -> Floats:
 
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:
     """Write `scalp.npz` into the bundle `out`."""
-    path = run / FILE
-    if not path.exists():
-        raise BadRun(f"{run} has no {path.name}; finish the run before exporting it")
-    shutil.copyfile(path, out / FILE)
+    path = export.copy_fitted(run, FILE, out)
     return {"mean": BaldHeads.load(path).mean.tolist()}
 
 
