@@ -62,7 +62,7 @@ PARTS: Mapping[str, tuple[tuple[int, int, int, int], bool]] = {
     "Blond_Hair": (FACE, False),
     "Bangs": (FACE, False),
 }
-JUDGED = "celeba-head/judged"
+JUDGED = "celeba-head-head/judged"
 GOALS = (
     Goal("collateral", must=0.25, aim=0.10, lower=True),
     Goal("identity_kept", must=0.92, aim=0.99),

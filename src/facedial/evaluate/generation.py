@@ -24,8 +24,8 @@ MOST = 2000  # faces for a Frechet distance
 GOALS = (
     Goal("one_face_rate", must=0.99, aim=0.995, model="facedial"),
     Goal("frechet_ratio", must=12, aim=4, lower=True, model="facedial"),
-    Goal("sharpness_ratio", must=0.7, aim=0.9, data="random against celeba-head/"),
-    Goal("copy_rate", must=0.01, aim=0.001, lower=True, data="random against celeba-head/"),
+    Goal("sharpness_ratio", must=0.7, aim=0.9, data="random against celeba-head-head/"),
+    Goal("copy_rate", must=0.01, aim=0.001, lower=True, data="random against celeba-head-head/"),
     Goal("conditional_success", must=0.92, aim=0.97, model="facedial"),
 )
 

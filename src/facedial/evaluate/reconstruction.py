@@ -20,7 +20,7 @@ PREFIXES = (64, 256, 512)  # leading numbers of a code that are kept
 PREFIX_ROWS = 500
 
 GOALS = (
-    Goal("psnr_gain", must=2.0, aim=3.0, data="celeba-head/unseen"),
+    Goal("psnr_gain", must=2.0, aim=3.0, data="celeba-head-head/unseen"),
     Goal("psnr_drop_to_unseen", must=0.6, aim=0.3, lower=True),
     Goal("byte_loss_db", must=0.2, aim=0.05, lower=True),
 )
