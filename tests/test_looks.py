@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from facedial.changes import recolours_hair
+from facedial.composing import recolours_hair
 from facedial.editing.implied import COLOURS
 from facedial.editor import Editor
 from facedial.errors import BadRequest

@@ -9,6 +9,21 @@ import numpy as np
 from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.codes.code import Code
+from facedial.composing import (
+    BALD,
+    BEARDS,
+    GLASSES,
+    MIN_WAY,
+    MOUTH,
+    SMILE,
+    WHOLE_RANGE,
+    GlassesChange,
+    MouthChange,
+    is_composed,
+    mouth_of,
+    recolours_hair,
+    share_of,
+)
 from facedial.editing.implied import COLOURS, implied_by, partway, remains, with_implied
 from facedial.editing.request import Edit
 from facedial.editing.table import (
@@ -24,17 +39,12 @@ from facedial.editing.table import (
 )
 from facedial.errors import BadRequest
 from facedial.flow.inversion import BY_DISTILLED, BY_FLOW, BY_REFINING, FlowEdit, condition_of
-from facedial.model import FRAME, Model
+from facedial.model import Model
 
-WHOLE_RANGE = 2  # of a condition, from -1 without an attribute to 1 with it
-GLASSES, BALD = "Eyeglasses", "Bald"
-# Attributes that put hair on the face: where they rise, or (-1) where they fall.
-BEARDS = {"Mustache": 1, "Goatee": 1, "5_o_Clock_Shadow": 1, "No_Beard": -1}
+DRAWN, COMPOSED, MOUTHS = range(3)  # steps of an edit
 WEARS = 0.5  # probability from which on a face has glasses: none are added
 # What makes the best result, by the measured quality of an attribute.
 _KINDS = {FULL: BY_FLOW, REFINED: BY_REFINING, FAST: BY_DISTILLED}
-LARGEST_BEARD = 1.3  # times the mean density of hair, which a target beyond 1 gets
-MIN_WAY = 0.25  # least distance to a target that counts, so that blond hair can become more so
 # Hair colour -> the one that hair takes when this is taken away.
 AWAY = {
     "Black_Hair": "Brown_Hair",
@@ -42,19 +52,6 @@ AWAY = {
     "Gray_Hair": "Brown_Hair",
     "Brown_Hair": "Black_Hair",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class GlassesChange:
-    """Glasses that are put on: `share` of them (0: none), of the shape that the code `drawn` shows.
-
-    `darkness` of their lenses, or of those of the glasses that the photo shows, 0 clear..1 dark; None:
-    clear lenses, and as they are in the photo's own.
-    """
-
-    share: float = 0.0
-    drawn: Code | None = None
-    darkness: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +65,7 @@ class Change:
     code after everything but these, whose decoded face is pasted; `after` where None. `fine`: whether
     detail is drawn that the decoded face lacks (`detail`). `beard`: attributes -> share of the hair that
     is grown on the photo's own face (`beards`). `bald`: share of the hair that is taken off (`scalp`).
+    `mouth`: how the photo's own mouth is moved (`mouths`); None where it stays, or is drawn.
     """
 
     before: Code
@@ -81,6 +79,7 @@ class Change:
     fine: bool = True
     beard: Mapping[str, float] = dataclasses.field(default_factory=dict)
     bald: float = 0.0
+    mouth: MouthChange | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,6 +99,8 @@ class Change:
             composed.add(GLASSES)
         if self.bald:
             composed.add(BALD)
+        if self.mouth is not None:
+            composed |= MOUTH
         return tuple(n for n in (*self.edit.targets, *self.edit.shifts) if n not in composed)
 
     @property
@@ -135,60 +136,115 @@ def change(
     if edit.is_zero:
         return Change(code, code, edit, {})
     asked = {*edit.targets, *edit.shifts}
-    implied: dict[str, float] = {}
     glasses = None if edit.lens_darkness is None else GlassesChange(darkness=edit.lens_darkness)
-    composed = set(colours)
-    own_head: dict[str, float] = {}
-    # Of what is drawn, and of what is composed: hair colours, and glasses that are put on.
-    steps = np.zeros((2, len(code.values)), np.float32)
+    made = _Made(np.zeros((3, len(code.values)), np.float32), set(colours), glasses)
     for part, recolours in (
         (only(plan.directions, asked - colours), False),
         (only(plan.directions, colours), True),
     ):
         if not part.is_zero:
             resolved = with_implied(part, model.directions.readings(code), asked)
-            implied |= _besides(resolved.targets, asked)
-            steps[int(recolours)] += direction_step(model, code, resolved)
+            made.implied |= _besides(resolved.targets, asked)
+            made.steps[COMPOSED if recolours else DRAWN] += direction_step(model, code, resolved)
     for name, (part, own_method) in plan.flow.items():
         if attributes is None:
             raise ValueError("an edit by the flow needs the attributes of the face")
-        amount = _amount(part, name, attributes)
-        lowers = amount < 0
-        if lowers:
-            own_method = model.edit_table.lowering.get(name, own_method)
-        # Glasses that are put on take their shape from the distilled editor: so does the code.
-        puts_on = name == GLASSES and not lowers and method == BEST and recolours_hair(model)
-        own_head |= _on_own_head(model, name, part.strength * amount, attributes, method)
-        own_quality = model.edit_table.quality(name, method, quality, lowers=lowers)
-        flow = flow_edit(
-            model,
-            own_method,
-            FAST if puts_on or name in own_head else own_quality,
-            cache=cache,
-            mask=model.masks.mask(name, own_method.mask_threshold),
-        )
-        moved, besides = _flow_step(flow, code, part, name, attributes, asked)
-        for other, arrived in besides.items():
-            # Two attributes may imply a third: what is reported is the larger of both changes.
-            now = attributes[other]
-            if abs(arrived - now) >= abs(implied.get(other, now) - now):
-                implied[other] = arrived
-        if name == GLASSES:
-            glasses = _put_on(model, code, edit, attributes, cache) if puts_on else None
-        composed |= {name} if puts_on or name in own_head else set()
-        steps[int(name in composed)] += model.directions.keeping(moved, edit.keep)
+        by = _By(name, part, own_method, method, quality)
+        _add(made, model, code, edit, attributes, by, cache)
     recolour = {} if not colours or attributes is None else _shares(edit, colours, attributes)
     if edit.hair_colour is not None and edit.recolours:
         recolour[edit.hair_colour] = edit.strength * edit.hair_amount
-    drawn = Code(code.values + steps[0], code.space) if steps[0].any() else code
-    after = Code(drawn.values + steps[1], code.space) if steps[1].any() else drawn
-    kept = [method for name, (_, method) in plan.flow.items() if name not in composed]
-    replaced = max((method.detail_replacement for method in kept), default=0.0)
-    fine = quality == FULL
-    bald = own_head.pop(BALD, 0.0)
+    drawn = _stepped(code, made.steps[DRAWN])
+    with_mouth = _stepped(drawn, made.steps[MOUTHS])
+    after = _stepped(with_mouth, made.steps[COMPOSED])
+    kept = {name: m.detail_replacement for name, (_, m) in plan.flow.items()}
+    replaced = max((kept[name] for name in kept.keys() - made.composed), default=0.0)
+    mouth = None
+    if attributes is not None and not made.shares.keys().isdisjoint(MOUTH):
+        mouth = mouth_of(
+            made.shares, made.implied, edit, attributes[SMILE], with_mouth, max(kept.values())
+        )
     return Change(
-        code, after, edit, implied, replaced, recolour, drawn, glasses, fine, own_head, bald
+        before=code,
+        after=after,
+        edit=edit,
+        implied=made.implied,
+        detail_replacement=replaced,
+        recolour=recolour,
+        drawn=drawn,
+        glasses=made.glasses,
+        fine=quality == FULL,
+        beard={name: share for name, share in made.shares.items() if name in BEARDS},
+        bald=made.shares.get(BALD, 0.0),
+        mouth=mouth,
     )
+
+
+@dataclass(slots=True)
+class _Made:
+    """What an edit's attributes add up to.
+
+    `steps` [3, D]: of what is drawn, of what is composed (hair colours, glasses that are put on), and of
+    mouths. `composed`: names of the latter two. `shares`: name -> share of the way that is made on the
+    photo's own head.
+    """
+
+    steps: Floats
+    composed: set[str]
+    glasses: GlassesChange | None
+    implied: dict[str, float] = dataclasses.field(default_factory=dict)
+    shares: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _By:
+    """An attribute that the flow changes: its part of the edit, its own method, what was asked for."""
+
+    name: str
+    part: Edit
+    own: EditMethod
+    method: str
+    quality: str
+
+
+def _add(
+    made: _Made,
+    model: Model,
+    code: Code,
+    edit: Edit,
+    attributes: Mapping[str, float],
+    by: _By,
+    cache: Cache | None,
+) -> None:
+    """Add to `made` what becomes of one attribute that the flow changes."""
+    name, part = by.name, by.part
+    amount = _amount(part, name, attributes)
+    lowers = amount < 0
+    own = model.edit_table.lowering.get(name, by.own) if lowers else by.own
+    # Of what is composed the distilled editor says what the code becomes.
+    composes = is_composed(model, name, by.method, lowers=lowers)
+    if composes and name != GLASSES:
+        made.shares[name] = share_of(name, part.strength * amount, attributes)
+    quality = model.edit_table.quality(name, by.method, by.quality, lowers=lowers)
+    flow = flow_edit(
+        model,
+        own,
+        FAST if composes else quality,
+        cache=cache,
+        mask=model.masks.mask(name, own.mask_threshold),
+    )
+    asked = {*edit.targets, *edit.shifts}
+    moved, besides = _flow_step(flow, code, part, name, attributes, asked)
+    for other, arrived in besides.items():
+        # Two attributes may imply a third: what is reported is the larger of both changes.
+        now = attributes[other]
+        if abs(arrived - now) >= abs(made.implied.get(other, now) - now):
+            made.implied[other] = arrived
+    if name == GLASSES:
+        made.glasses = _put_on(model, code, edit, attributes, cache) if composes else None
+    made.composed |= {name} if composes else set()
+    kind = DRAWN if name not in made.composed else MOUTHS if name in MOUTH else COMPOSED
+    made.steps[kind] += model.directions.keeping(moved, edit.keep)
 
 
 def needs_attributes(model: Model, edit: Edit, method: str = BEST) -> bool:
@@ -206,9 +262,12 @@ def graphs_of(model: Model, edit: Edit, method: str = BEST) -> tuple[str, ...]:
     plan = model.edit_table.plan(known, method)
     colours = _recoloured(model, known, method)
     drawn = {*plan.flow, *plan.directions.targets, *plan.directions.shifts} - colours
-    if method == BEST and recolours_hair(model):
-        # Put on, grown or taken off: the distilled editor alone says what the code becomes.
-        drawn -= {GLASSES, BALD, *BEARDS}
+    # Which way an edit goes is known once the face is read: what is drawn one way only comes late.
+    drawn -= {
+        name
+        for name in drawn
+        if any(is_composed(model, name, method, lowers=way) for way in (False, True))
+    }
     table, needed = model.edit_table, ["autoencoder-encode"]
     ways = [(name, lowers) for name in drawn & plan.flow.keys() for lowers in (False, True)]
     if any(table.quality(name, method, lowers=lowers) != FAST for name, lowers in ways):
@@ -221,28 +280,8 @@ def graphs_of(model: Model, edit: Edit, method: str = BEST) -> tuple[str, ...]:
     return (*needed, "reader", "parser", *detail)
 
 
-def recolours_hair(model: Model) -> bool:
-    """Whether a model can give a photo's own hair another colour: it has a parser of head crops.
-
-    The same models put glasses on by composition, with lenses of any darkness.
-    """
-    return model.frame == FRAME and model.has_parser
-
-
-def _on_own_head(
-    model: Model, name: str, amount: float, attributes: Mapping[str, float], method: str
-) -> dict[str, float]:
-    """Share of a beard that is grown on the photo's own face, or of the hair that is taken off its head.
-
-    Nothing for what is drawn. `amount`: by which the attribute's condition moves.
-    """
-    grows = amount * BEARDS.get(name, 0) > 0 and model.beards is not None
-    shaves = name == BALD and amount > 0 and model.bald_heads is not None
-    if not (grows or shaves) or not recolours_hair(model) or method != BEST:
-        return {}
-    room = 1 - attributes[name] if amount > 0 else attributes[name]
-    share = abs(amount) / WHOLE_RANGE / max(room, MIN_WAY)
-    return {name: min(share, LARGEST_BEARD if grows else 1.0)}
+def _stepped(code: Code, step: Floats) -> Code:
+    return Code(code.values + step, code.space) if step.any() else code
 
 
 def direction_step(model: Model, code: Code, edit: Edit) -> Floats:

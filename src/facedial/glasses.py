@@ -7,10 +7,10 @@ import numpy as np
 
 from facedial import parsing
 from facedial.arrays import LUMA, Floats
-from facedial.changes import GlassesChange
 from facedial.compose.blend import Part
 from facedial.compose.glasses import SHADOW_BELOW, SHADOW_REACH, Glasses, worn
 from facedial.compose.masks import smoothstep, soft_mask
+from facedial.composing import GlassesChange
 from facedial.faces.crop import head_template
 from facedial.faces.geometry import Affine, apply, compose, invert, scale_of, warp_float
 from facedial.faces.parse import SIDE

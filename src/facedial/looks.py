@@ -6,7 +6,7 @@ A look is a row of `LOOKS`; page and API show what is listed there.
 from dataclasses import dataclass
 
 from facedial import parsing
-from facedial.changes import recolours_hair
+from facedial.composing import recolours_hair
 from facedial.editing.implied import COLOURS
 from facedial.editing.request import Edit
 from facedial.editing.table import FAST

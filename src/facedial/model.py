@@ -20,6 +20,8 @@ from facedial.compose.growth import FILE as BEARDS
 from facedial.compose.growth import Beards
 from facedial.compose.scalp import FILE as BALD_HEADS
 from facedial.compose.scalp import BaldHeads
+from facedial.compose.smile import FILE as MOUTHS
+from facedial.compose.smile import Mouths
 from facedial.editing.directions import Directions
 from facedial.editing.learn import Learned
 from facedial.editing.masks import ATTRIBUTE_MASKS, AttributeMasks
@@ -294,6 +296,12 @@ class Model:
         """Shape and light of bald heads, by its bundle or the packaged one; None without."""
         path = self._lent(BALD_HEADS)
         return None if path is None else BaldHeads.load(path)
+
+    @cached_property
+    def mouths(self) -> Mouths | None:
+        """How mouths smile and open, by its bundle or the packaged one; None without."""
+        path = self._lent(MOUTHS)
+        return None if path is None else Mouths.load(path)
 
     def locate_landmarks(self, patches: Bytes) -> Doubles:
         """Patches uint8 [N, 64, 64, 3] -> five landmarks each [N, 5, 2], (x, y) in patch pixels."""

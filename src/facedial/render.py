@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from facedial import beards, detail, glasses, hair, parsing, scalp
+from facedial import beards, detail, glasses, hair, mouths, parsing, scalp
 from facedial.arrays import Floats
 from facedial.cache import Cache
-from facedial.changes import Change, GlassesChange
+from facedial.changes import Change
 from facedial.compose import facial_hair, hue
 from facedial.compose.blend import (
     DetailLoss,
@@ -28,6 +28,7 @@ from facedial.compose.masks import (
     soft_mask,
 )
 from facedial.compose.monochrome import Tone
+from facedial.composing import GlassesChange
 from facedial.editing.regions import EVERYTHING, JAW, Region, region_of
 from facedial.faces.crop import Crop, head_template
 from facedial.faces.geometry import apply, invert, warp_float
@@ -110,6 +111,8 @@ def _changed(
 ) -> Part | None:
     """The pixels of `photo` that a change touches, changed, and where they lie; None for nothing."""
     first = None
+    change = mouths.possible(model, portrait, change)
+    mouth = change.mouth
     if not np.array_equal(change.pasted.values, change.before.values):
         composite, crop = composed(model, portrait, change, before), portrait.crop
         if change.fine and composes_finely(model, portrait):
@@ -128,6 +131,10 @@ def _changed(
             loss=DetailLoss(composite.detail_loss, noise, residual),
         )
     steps: list[tuple[bool, Callable[[Photo], Part | None]]] = [
+        (
+            mouth is not None,
+            lambda seen: None if mouth is None else mouths.moved(model, portrait, mouth, seen),
+        ),
         (
             change.bald > 0,
             lambda seen: scalp.taken_off(model, portrait, change.bald, seen),
@@ -296,6 +303,7 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
     without a parser.
     """
     photo, crop = portrait.photo, portrait.crop
+    change = mouths.possible(model, portrait, change)
     width, height = photo.size
     mask = np.zeros((height, width), np.float32)
     if not np.array_equal(change.pasted.values, change.before.values):
@@ -307,6 +315,10 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
         matte, _, _ = parsing.hair_layer(model, portrait, box, np.zeros_like(soft_mask(model.side)))
         x0, y0, x1, y1 = box
         mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], matte)
+    moves = None if change.mouth is None else mouths.region(model, portrait, change.mouth)
+    if moves is not None:
+        (x0, y0, x1, y1), inside = moves
+        mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], inside)
     uncovered = scalp.region(model, portrait) if change.bald else None
     if uncovered is not None:
         mask = np.maximum(mask, uncovered)

@@ -9,7 +9,7 @@ from PIL import Image
 
 import facedial as library
 from facedial import parsing
-from facedial.changes import recolours_hair
+from facedial.composing import recolours_hair
 from facedial.faces.crop import align
 
 from .conftest import NARROW, Facedial, read, told

@@ -97,6 +97,10 @@ class PersonEdit:
             drawn = Code(code.values + np.float32(share) * self.steps.of(code.values), code.space)
         composed = whole.after.values - whole.pasted.values
         after = Code(drawn.values + np.float32(share) * composed, code.space)
+        mouth = whole.mouth
+        if mouth is not None:
+            step = mouth.drawn.values - whole.pasted.values
+            mouth = mouth.part(share, Code(drawn.values + np.float32(share) * step, code.space))
         glasses = whole.glasses
         if glasses is not None:
             glasses = dataclasses.replace(glasses, share=share * glasses.share)
@@ -111,6 +115,7 @@ class PersonEdit:
             recolour=shares,
             beard=beard,
             bald=share * whole.bald,
+            mouth=mouth,
             glasses=glasses,
             fine=False,
         )

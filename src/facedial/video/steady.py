@@ -7,7 +7,8 @@ import numpy as np
 
 from facedial import beards, glasses, hair, parsing
 from facedial.arrays import Floats
-from facedial.changes import Change, recolours_hair
+from facedial.changes import Change
+from facedial.composing import recolours_hair
 from facedial.model import Model
 from facedial.portrait import Portrait
 

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Response
 
 from facedial import __version__
-from facedial.changes import recolours_hair
 from facedial.codes.attributes import ATTRIBUTES, is_weak
+from facedial.composing import recolours_hair
 from facedial.editing.table import BEST, DIRECTION, METHODS
 from facedial.server import schemas
 from facedial.server.metrics import MEDIA_TYPE

@@ -1,0 +1,110 @@
+"""What is made on the photo's own face, not drawn: which attributes, and how far they go there."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from facedial.codes.code import Code
+from facedial.editing.request import Edit
+from facedial.editing.table import BEST
+from facedial.model import FRAME, Model
+
+WHOLE_RANGE = 2  # of a condition, from -1 without an attribute to 1 with it
+GLASSES, BALD, SMILE, OPEN = "Eyeglasses", "Bald", "Smiling", "Mouth_Slightly_Open"
+# Attributes made on the photo's own face, not drawn: where they rise (1), fall (-1), or both (0).
+BEARDS = {"Mustache": 1, "Goatee": 1, "5_o_Clock_Shadow": 1, "No_Beard": -1}
+MOUTH = {SMILE, OPEN}
+COMPOSED = {**BEARDS, BALD: 1, GLASSES: 1, SMILE: 0, OPEN: 0}
+LARGEST_BEARD = 1.3  # times the mean density of hair, which a target beyond 1 gets
+CLOSED_SMILE = 0.35  # share of a smile from which on it opens the mouth
+MIN_WAY = 0.25  # least distance to a target that counts, so that blond hair can become more so
+
+
+@dataclass(frozen=True, slots=True)
+class GlassesChange:
+    """Glasses that are put on: `share` of them (0: none), of the shape that the code `drawn` shows.
+
+    `darkness` of their lenses, or of those of the glasses that the photo shows, 0 clear..1 dark; None:
+    clear lenses, and as they are in the photo's own.
+    """
+
+    share: float = 0.0
+    drawn: Code | None = None
+    darkness: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MouthChange:
+    """A mouth that is moved: its smile before and after, 0 none..1 whole.
+
+    `opened`: -1 closed..1 opened as wide as usual, 0 as it is. Where the photo does not show the whole
+    mouth it is drawn: `drawn` is the code whose decoded face is pasted, `detail_replacement` as for
+    `EditMethod`.
+    """
+
+    smile: tuple[float, float]
+    opened: float
+    drawn: Code
+    detail_replacement: float = 0.0
+
+    def part(self, share: float, drawn: Code) -> "MouthChange":
+        """A share 0..1 of the change, with another code."""
+        before, after = self.smile
+        smile = before, before + share * (after - before)
+        return dataclasses.replace(self, smile=smile, opened=share * self.opened, drawn=drawn)
+
+
+def recolours_hair(model: Model) -> bool:
+    """Whether a model can give a photo's own hair another colour: it has a parser of head crops.
+
+    The same models put glasses on by composition, with lenses of any darkness.
+    """
+    return model.frame == FRAME and model.has_parser
+
+
+def is_composed(model: Model, name: str, method: str = BEST, *, lowers: bool = False) -> bool:
+    """Whether an attribute, where it rises or `lowers`, is made on the photo's own face, not drawn."""
+    if method != BEST or name not in COMPOSED or not recolours_hair(model):
+        return False
+    if COMPOSED[name] == (1 if lowers else -1):
+        return False
+    if name in BEARDS:
+        return model.beards is not None
+    if name == BALD:
+        return model.bald_heads is not None
+    return name == GLASSES or (model.mouths is not None and SMILE in model.directions.names)
+
+
+def share_of(name: str, amount: float, attributes: Mapping[str, float]) -> float:
+    """Share of the way that what is composed goes: 1 where those are who have it, negative away from it.
+
+    `amount`: by which the attribute's condition moves. Beards come with a positive share either way.
+    """
+    room = 1 - attributes[name] if amount > 0 else attributes[name]
+    share = abs(amount) / WHOLE_RANGE / max(room, MIN_WAY)
+    share = min(share, LARGEST_BEARD if name in BEARDS else 1.0)
+    return share if amount > 0 or name in BEARDS else -share
+
+
+def mouth_of(
+    shares: Mapping[str, float],
+    implied: Mapping[str, float],
+    edit: Edit,
+    smiles: float,
+    drawn: Code,
+    detail_replacement: float,
+) -> MouthChange:
+    """How a mouth moves that smiles by `smiles` now.
+
+    Where nothing is asked of its opening, a smile opens it, and one that goes closes it where that is
+    implied.
+    """
+    smile = shares.get(SMILE, 0.0)
+    opened = shares.get(OPEN)
+    if opened is None and smile > 0:
+        stays = edit.exactly or OPEN in edit.keep
+        opened = 0.0 if stays else max(0.0, (smile - CLOSED_SMILE) / (1 - CLOSED_SMILE))
+    elif opened is None:
+        opened = smile if OPEN in implied else 0.0
+    after = smiles + smile * (1 - smiles if smile > 0 else smiles)
+    return MouthChange((smiles, after), opened, drawn, detail_replacement)
