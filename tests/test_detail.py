@@ -75,8 +75,9 @@ def test_small_heads_are_not_enlarged(editor: Editor, astronaut: Path, large: Po
 
 
 def test_an_edit_gets_detail_where_it_draws_and_only_there(editor: Editor, large: Portrait) -> None:
-    change = editor.change(large, Edit({"Smiling": 0}))
-    assert change.fine and not editor.change(large, Edit({"Smiling": 0}), quality=FAST).fine
+    edit = Edit({"Smiling": 0})
+    change = editor.change(large, edit, "flow")
+    assert change.fine and not editor.change(large, edit, "flow", FAST).fine
     fine = editor.paste(large, change).pixels.astype(int)
     coarse = editor.paste(large, dataclasses.replace(change, fine=False)).pixels.astype(int)
     own = large.photo.pixels.astype(int)

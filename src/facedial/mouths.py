@@ -5,24 +5,23 @@ import dataclasses
 import numpy as np
 
 from facedial import parsing
-from facedial.arrays import LUMA, Doubles, Floats
+from facedial.arrays import LUMA, Bytes, Doubles, Floats
 from facedial.changes import Change
 from facedial.compose import smile
 from facedial.compose.blend import Part
-from facedial.compose.masks import smoothstep
+from facedial.compose.masks import beside_nose, smoothstep
 from facedial.compose.mouth import Warp, contours, face_mask, gap, sampled
 from facedial.compose.smile import COARSE, DARK, OWN, STEP, Opening
 from facedial.composing import MouthChange
-from facedial.faces.geometry import Affine, apply, compose, invert, scale_of, warp_float
-from facedial.faces.mesh import displaced, nodes
+from facedial.faces.geometry import Affine, apply, compose, invert, warp_float
+from facedial.faces.parse import SIDE
 from facedial.faces.photo import Box, Photo
+from facedial.faces.remap import remapped
 from facedial.model import Model
 from facedial.portrait import Portrait
 
 BESIDE = {"background", "clothes", "hat"}  # classes that stay
-CELL = 3  # px of the head crop between places whose displacement is computed
 GLASSES = 0.02  # share of a crop, from which on eyes behind them stay as they are
-MARGIN = 8  # photo pixels around what moves from which it comes, beside the largest displacement
 CONTOURS = "mouth"  # key of a portrait's cache
 LEAST = 1e-3  # px, and log of light, that count
 
@@ -61,45 +60,48 @@ def moved(model: Model, portrait: Portrait, change: MouthChange, photo: Photo) -
     if mouths is None or layer is None:
         return None
     x0, y0, x1, y1 = layer.box
-    size = (x1 - x0, y1 - y0)
     to_photo = parsing.head_to_photo(portrait)
-    from_box = np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]])
-    to_crop = compose(invert(to_photo), from_box)
-    corners = nodes(size, max(2, round(CELL * scale_of(to_photo))))
-    steps = _seen(layer.planes[..., :4], apply(to_crop, corners)).astype(np.float64)
-    reach = int(np.ceil(np.abs(steps).max() * scale_of(to_photo))) + MARGIN
-    left, top = max(0, x0 - reach), max(0, y0 - reach)
-    around = photo.flattened[top : y1 + reach, left : x1 + reach]
-    here = corners + np.array([x0 - left, y0 - top])
-    upper, lower = (
-        displaced(around, corners, here + part @ to_photo[:, :2].T).astype(np.float32)
-        for part in (steps[..., :2], steps[..., 2:])
-    )
-    places = apply(to_crop, np.stack(np.meshgrid(np.arange(size[0]), np.arange(size[1])), 2))
-    below = smile.below_seam(layer.end, places)[..., None].astype(np.float32)
-    found = upper + below * (lower - upper)
+    to_crop = compose(invert(to_photo), np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]]))
+    planes = warp_float(layer.planes, _from_coarse(to_crop), (x1 - x0, y1 - y0))
+    rows, columns = np.nonzero(planes[..., -1] > 0)
+    here = np.stack([columns, rows], 1).astype(np.float64)
+    places, steps = apply(to_crop, here), planes[rows, columns]
+    source = photo.flattened
+
+    below = smile.below_seam(layer.end, places)[:, None].astype(np.float32)
+    found = np.zeros((len(here), 3), np.float32)
+    for side, weight in ((steps[:, :2], 1 - below), (steps[:, 2:4], below)):
+        there = weight[:, 0] > 0
+        x, y = (here[there] + np.array([x0, y0]) + side[there] @ to_photo[:, :2].T).T
+        found[there] += weight[there] * remapped(source, x, y)
     opening = Opening.of(layer.end, places)
-    if opening.share.any():
-        rows, columns = np.nonzero(opening.share)
-        part = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
-        inside = Opening(
-            *(getattr(opening, one)[part] for one in ("across", "down", "share", "gap"))
-        )
-        from_around = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]])
-        seen = apply(compose(from_around, to_photo), inside.before(layer.start))
-        shown = sampled(around, seen[..., 0], seen[..., 1])
-        skin = smile.skin_of(parsing.head_crop(portrait).pixels.astype(np.float32))
-        if change.opened > 0 and skin is not None:
-            colours = mouths.inside(skin, change.smile[1])
-            own = _own(layer, shown, colours, change)
-            drawn = smile.teeth(colours, layer.end, layer.landmarks, inside)
-            shown = drawn + own * (shown - drawn)
-        found[part] += inside.share[..., None].astype(np.float32) * (shown - found[part])
-    planes = warp_float(layer.planes[..., 4:], _from_coarse(to_crop), size)
-    found *= np.exp(planes[..., :3])
-    own_pixels = photo.flattened[y0:y1, x0:x1]
-    changed = np.where(planes[..., 3:] > 0, np.clip(np.rint(found), 0, 255), own_pixels)
-    return changed.astype(np.uint8), (x0, y0)
+    seen = opening.share > 0
+    if seen.any():
+        shown = _inside(model, portrait, layer, change, opening.at(seen), source)
+        found[seen] += opening.share[seen, None].astype(np.float32) * (shown - found[seen])
+    found *= np.exp(steps[:, 4:7])
+    part = source[y0:y1, x0:x1].copy()
+    part[rows, columns] = np.clip(np.rint(found), 0, 255)
+    return part, (x0, y0)
+
+
+def _inside(
+    model: Model,
+    portrait: Portrait,
+    layer: _Layer,
+    change: MouthChange,
+    opening: Opening,
+    source: Bytes,
+) -> Floats:
+    """What a mouth shows [N, 3]: what it shows in the photo, and teeth that are drawn where it opens."""
+    x, y = apply(parsing.head_to_photo(portrait), opening.before(layer.start)).T
+    shown = remapped(source, x, y)
+    skin = smile.skin_of(parsing.head_crop(portrait).pixels.astype(np.float32))
+    if change.opened <= 0 or skin is None or model.mouths is None:
+        return shown
+    colours = model.mouths.inside(skin, change.smile[1])
+    drawn = smile.teeth(colours, layer.end, layer.landmarks, opening, change.smile[1])
+    return drawn + _own(layer, shown, colours, change) * (shown - drawn)
 
 
 def region(model: Model, portrait: Portrait, change: MouthChange) -> tuple[Box, Floats] | None:
@@ -138,7 +140,7 @@ def _layer(model: Model, portrait: Portrait, change: MouthChange) -> _Layer | No
     warp = Warp(start, end, landmarks, closer)
     places = smile.grid()
     upper, lower = warp.displacements(places)
-    face = face_mask(1 - parsing.seen(model, portrait, BESIDE))
+    face = face_mask(1 - parsing.seen(model, portrait, BESIDE)) * beside_nose(landmarks, SIDE)
     stays = face.reshape(COARSE, STEP, COARSE, STEP).min((1, 3)).reshape(-1, 1)
     upper, lower = upper * stays, lower * stays
     if more > 0:

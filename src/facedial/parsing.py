@@ -57,12 +57,18 @@ def classes_of(model: Model, portrait: Portrait) -> Floats:
     """Probabilities of the classes in a portrait's crop [12, S, S]; computed once."""
     side = portrait.crop.pixels.shape[0]
 
+    return portrait.cache.get(PARSE, lambda: _probabilities(_logits(model, portrait), side))
+
+
+def _logits(model: Model, portrait: Portrait) -> Floats:
+    """Log-odds of the classes in a portrait's head crop [12, 256, 256]; with them comes the hair."""
+
     def parse() -> Floats:
         logits, hair = model.parse(head_crop(portrait).pixels[None])
         portrait.cache.get(HEAD_HAIR, lambda: hair[0])
-        return _probabilities(logits[0], side)
+        return np.asarray(logits[0])
 
-    return portrait.cache.get(PARSE, parse)
+    return portrait.cache.get("logits", parse)
 
 
 def classes_drawn(model: Model, pictures: Floats) -> Floats:
@@ -109,12 +115,10 @@ def glasses_seen(model: Model, portrait: Portrait) -> tuple[Bytes, Floats]:
 
 def seen(model: Model, portrait: Portrait, classes: Iterable[str]) -> Floats:
     """Probability of any of some classes in a portrait's crop at the parser's size, [256, 256]."""
-
-    def parse() -> Floats:
-        logits, _ = model.parse(head_crop(portrait).pixels[None])
-        return _probabilities(logits[0], SIDE)
-
-    return share(portrait.cache.get("parse at 256 px", parse), classes)
+    whole = portrait.cache.get(
+        "parse at 256 px", lambda: _probabilities(_logits(model, portrait), SIDE)
+    )
+    return share(whole, classes)
 
 
 def parse_photo(model: Model, portrait: Portrait) -> None:

@@ -181,14 +181,14 @@ def test_an_edit_is_what_the_network_meets_in_use(astronaut: Path):
         known = np.ones((SIDE, SIDE), bool)
         known[:, :OUTSIDE] = False
         store = SimpleNamespace(pixels=[crop], size=SIDE, known=lambda row: known)
-        found = edited_crops.composite(editor, store, 0, "Smiling")  # type: ignore[arg-type]
+        found = edited_crops.composite(editor, store, 0, "Male")  # type: ignore[arg-type]
         # Glasses are put on at the photo's own size: nothing is drawn.
         nothing = edited_crops.composite(editor, store, 0, "Eyeglasses")  # type: ignore[arg-type]
     assert found is not None and nothing is None
     pixels, region = found[..., :3].astype(int), found[..., 3]
-    assert region.max() > 100 and not region[:, :OUTSIDE].any() and not region[:80].any()
+    assert region.max() > 100 and not region[:, :OUTSIDE].any()
     changed = np.abs(pixels - crop).max(2)
-    assert changed[region > 100].mean() > 5 and changed[:80].max() == 0
+    assert changed[region > 100].mean() > 5
 
 
 def test_edits_are_made_once_and_resumed(

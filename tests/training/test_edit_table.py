@@ -77,7 +77,7 @@ def test_the_best_method_of_the_table_is_what_an_edit_uses(
         man = editor.change(portrait, Edit({"Male": 1.0}, exactly=True), "direction")
         sum_of_both = smile.after.values + man.after.values - code.values
         np.testing.assert_allclose(both.after.values, sum_of_both, atol=1e-5)
-        assert both.detail_replacement == 1.0
+        assert both.mouth is not None and both.mouth.detail_replacement == 1.0
         assert smile.before is code
         wide = flow_edit(editor.model, EditMethod(method=FLOW, t_start=0.3, guidance=2.0))
         source = condition_of(wide.names, editor.predict_attributes(portrait))

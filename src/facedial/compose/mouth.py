@@ -30,8 +30,8 @@ RING, BEYOND = 20, 1.2  # points around it that stay, and where they lie once mo
 FADES = 0.85, 1.15  # of the reach, over which the warp ends
 STIFF = 0.1  # regularisation of the splines
 WINGS = 0.36, 0.04  # of the nose beside and below its tip, in eye distances: they stay
-FACE = 0.55, 0.95  # share of the face around a place: up to it nothing moves, from it on all
-FACE_REACH = 5  # px
+FACE = 0.9, 1.0  # share of the face around a place: up to it nothing moves, from it on all
+FACE_REACH = 6  # px
 EYE = 0.3, 0.19  # eye distances: half axes of what moves around an eye
 
 
@@ -192,15 +192,18 @@ class Warp:
         """From places [N, 2] after the warp to those before: of the upper lip's side, of the lower's."""
         each = slice(None, None, 2)
         stay = np.concatenate([self._ring(), self._nose()])
+        window = self.window(places)
+        near = window > 0
         found = []
         for outer, inner in ((UPPER, INNER_UPPER), (LOWER, INNER_LOWER)):
             before, after = (
                 np.concatenate([one[outer, each], one[inner, each][1:-1], stay])
                 for one in (self.start, self.end)
             )
-            found.append(_spline(after, before - after, places))
-        window, eyes = self.window(places)[:, None], self._eyes(places)
-        return found[0] * window + eyes, found[1] * window + eyes
+            steps = self._eyes(places)
+            steps[near] += window[near, None] * _spline(after, before - after, places[near])
+            found.append(steps)
+        return found[0], found[1]
 
     def window(self, places: Doubles) -> Doubles:
         """1 around the mouth, falling to 0 where nothing moves: [N]."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facedial.arrays import LUMA, Doubles, Floats, open_part, save_arrays
 from facedial.compose.masks import smoothstep
@@ -34,17 +35,16 @@ COARSE = 64  # pixels along the side of maps
 STEP = SIDE // COARSE
 TEETH = 16, 48  # places of an open mouth, down and across
 TEMPLATE = head_template(SIDE)
-BROAD = 1.4  # times the mean smile
+# Times the mean smile, across and down: of one that comes, and of one that goes.
+COMES, GOES = (1.4, 1.4), (1.1, 1.5)
 OPEN, SHOUT = 8.5, 11.0  # px between lips of an open mouth, and of the widest that smiles
 FACED = 0.2  # of `pose`: faces turned further move as those turned so far
-UNBENT = 0.6  # share of a mouth's own bend that a smile takes away
+UNBENT = 0.6, 0.9  # share of a mouth's own bend that goes when a smile comes, and when it goes
 NARROWS = 0.16  # of eyes beside a smile
-SQUARE = (
-    slice(125, 150),
-    slice(118, 138),
-)  # rows and columns of a crop that show skin between the eyes
+# Rows and columns of a crop that show skin between the eyes.
+SQUARE = slice(125, 150), slice(118, 138)
 DARKEST, OFFSET = 40.0, 8.0  # luma of that skin at least; levels by which black has a log
-FOLDS, UNFOLDS = 1.0, 0.3  # of the learned light: of smiles that come, and that go
+FOLDS, UNFOLDS = 1.0, 0.6  # of the learned light: of smiles that come, and that go
 # Halves of the row of teeth, mm from its middle: edges of incisors, canine, premolars; and their light.
 EDGES = np.array([0, 7.6, 13.2, 18.6, 23.2, 26.6, 29.2])
 LIGHT = np.array([1, 0.97, 0.9, 0.84, 0.76, 0.66])
@@ -52,6 +52,7 @@ HALF_ROW = 29.0  # mm from the middle to the corner of a smile
 # Darkness of the line between teeth and its width in mm; of the notch at their ends, width and height; of
 # the shadow below them and its height; light of a tooth's middle over that of its sides.
 LINE, NOTCH, SHADOW, ROUND = (0.22, 0.55), (0.55, 1.1, 2.2), (0.4, 0.9), 0.05
+UNLIT = 0.3  # of lines and notches, in a mouth that does not smile
 WHITER, LIGHTEST = 1.06, 250.0
 PROTRUDES, FARTHEST = (
     0.35,
@@ -103,7 +104,8 @@ class Mouths:
         """Contours [4, 17, 2] of a mouth, as they are when its smile goes from one share to another.
 
         `opened`: -1 closed .. 1 opened as wide as usual; 0 leaves the gap as it is. What is the person's
-        own stays, but for the bend of lips that frown or shout, which a smile takes away.
+        own stays, but for the bend of lips: of those that frown or shout when a smile comes, and of those
+        that smile more than usual when it goes.
         """
         frame = to_frame(landmarks)
         framed, turned = apply(frame, mouth), pose(landmarks)
@@ -116,10 +118,13 @@ class Mouths:
             widest = max(OPEN, min(before, SHOUT)) if grows else max(OPEN, before)
             after = before + opened * (widest - before)
         usual = self._at(smile[0], before, turned)
-        goal = framed + self._at(smile[1], after, turned) - usual
-        if grows:
-            own = (framed - usual).mean(0)
-            goal -= UNBENT * (smile[1] - smile[0]) * (own - own.mean(0))
+        more = np.array(COMES if grows else GOES)
+        step = self._at(smile[1], after, turned) - usual
+        # Along and across the mouth, of what the smile alone moves.
+        alone = self._at(smile[1], before, turned) - usual
+        goal = framed + step + (more - 1) * alone
+        own = (framed - usual).mean(0)
+        goal -= UNBENT[int(not grows)] * abs(smile[1] - smile[0]) * (own - own.mean(0))
         goal = apply(invert(frame), goal)
         upper, lower = goal[INNER_UPPER], goal[INNER_LOWER]
         if opened < 0:
@@ -137,7 +142,7 @@ class Mouths:
 
     def _at(self, smile: float, open_: float, turned: Doubles) -> Doubles:
         """Usual contours in the head frame, of a face turned so (`compose.scalp.pose`)."""
-        by = regressors(BROAD * smile, open_, *turned)
+        by = regressors(smile, open_, *turned)
         return np.tensordot(by, self.shape, 1)
 
     def folds(self, mouth: Doubles, landmarks: Doubles) -> Floats:
@@ -231,6 +236,11 @@ class Opening:
         across = np.clip((x - left) / (right - left), 0, 1)
         return Opening(across, down, np.asarray(share, np.float64), np.maximum(open_, 0))
 
+    def at(self, chosen: NDArray[np.bool_]) -> "Opening":
+        """Those of its places that are chosen."""
+        planes = (self.across, self.down, self.share, self.gap)
+        return Opening(*(one[chosen] for one in planes))
+
     def before(self, mouth: Doubles) -> Doubles:
         """The same places in another mouth: x and y in px, [..., 2]."""
         left, right = mouth[0, [0, -1], 0]
@@ -239,10 +249,12 @@ class Opening:
         return np.stack([x, upper + (lower - upper) * self.down], -1)
 
 
-def teeth(colours: Floats, mouth: Doubles, landmarks: Doubles, opening: Opening) -> Floats:
+def teeth(
+    colours: Floats, mouth: Doubles, landmarks: Doubles, opening: Opening, smile: float
+) -> Floats:
     """What an open mouth shows, in levels [..., 3]: teeth between lips.
 
-    `colours` [16, 48, 3]: see `Mouths.inside`.
+    `colours` [16, 48, 3]: see `Mouths.inside`. `smile`: 0..1; without one teeth lie in the dark.
     """
     high, wide = TEETH
     base = sampled(colours, opening.across * wide - 0.5, opening.down * high - 0.5)
@@ -261,8 +273,9 @@ def teeth(colours: Floats, mouth: Doubles, landmarks: Doubles, opening: Opening)
     apart = np.minimum(part, 1 - part) * (last - first)
     below = opening.gap * (1 - opening.down)
     light = 1 + ROUND * (0.4 - (2 * part - 1) ** 2)
-    light = light * (1 - LINE[0] * np.exp(-((apart / LINE[1]) ** 2)))
+    seen = UNLIT + (1 - UNLIT) * smile
+    light = light * (1 - LINE[0] * seen * np.exp(-((apart / LINE[1]) ** 2)))
     notch = np.exp(-((apart / NOTCH[1]) ** 2)) * np.clip(1 - below / NOTCH[2], 0, 1)
-    light = light * (1 - NOTCH[0] * notch)
+    light = light * (1 - NOTCH[0] * seen * notch)
     light = light * (1 - SHADOW[0] * np.clip(1 - below / SHADOW[1], 0, 1))
     return np.asarray(np.clip(WHITER * base, 0, LIGHTEST) * light[..., None], np.float32)
