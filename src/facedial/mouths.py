@@ -99,8 +99,9 @@ def _inside(
     skin = smile.skin_of(parsing.head_crop(portrait).pixels.astype(np.float32))
     if change.opened <= 0 or skin is None or model.mouths is None:
         return shown
-    colours = model.mouths.inside(skin, change.smile[1])
-    drawn = smile.teeth(colours, layer.end, layer.landmarks, opening, change.smile[1])
+    lit = max(change.smile[1], smile.LIT)
+    colours = model.mouths.inside(skin, lit)
+    drawn = smile.teeth(colours, layer.end, layer.landmarks, opening, lit)
     return drawn + _own(layer, shown, colours, change) * (shown - drawn)
 
 

@@ -37,7 +37,8 @@ TEETH = 16, 48  # places of an open mouth, down and across
 TEMPLATE = head_template(SIDE)
 # Times the mean smile, across and down: of one that comes, and of one that goes.
 COMES, GOES = (1.4, 1.4), (1.1, 1.5)
-OPEN, SHOUT = 8.5, 11.0  # px between lips of an open mouth, and of the widest that smiles
+# Px between the lips of a smile, of a mouth that opens without one, and of the widest that smiles.
+SMILES, OPEN, SHOUT = 8.5, 11.0, 11.0
 FACED = 0.2  # of `pose`: faces turned further move as those turned so far
 UNBENT = 0.6, 0.9  # share of a mouth's own bend that goes when a smile comes, and when it goes
 NARROWS = 0.16  # of eyes beside a smile
@@ -52,6 +53,8 @@ HALF_ROW = 29.0  # mm from the middle to the corner of a smile
 # Darkness of the line between teeth and its width in mm; of the notch at their ends, width and height; of
 # the shadow below them and its height; light of a tooth's middle over that of its sides.
 LINE, NOTCH, SHADOW, ROUND = (0.22, 0.55), (0.55, 1.1, 2.2), (0.4, 0.9), 0.05
+# Share of a smile's light on teeth without one: by the mean of such mouths they would be grey.
+LIT = 0.6
 UNLIT = 0.3  # of lines and notches, in a mouth that does not smile
 WHITER, LIGHTEST = 1.06, 250.0
 PROTRUDES, FARTHEST = (
@@ -115,7 +118,7 @@ class Mouths:
         if opened < 0:
             after = before * (1 + opened)
         else:
-            widest = max(OPEN, min(before, SHOUT)) if grows else max(OPEN, before)
+            widest = max(SMILES, min(before, SHOUT)) if grows else max(OPEN, before)
             after = before + opened * (widest - before)
         usual = self._at(smile[0], before, turned)
         more = np.array(COMES if grows else GOES)
