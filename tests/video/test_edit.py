@@ -62,6 +62,21 @@ def test_an_edit_keeps_to_its_region_in_every_frame(editor: Editor, heads: Bytes
         assert apart[:, : 2 * before.pts].max(initial=0) <= 8  # the grey beside the face
 
 
+def test_a_smile_in_a_clip_leaves_the_mouth_as_open_as_it_speaks(
+    editor: Editor, heads: Bytes
+) -> None:
+    frames = framed(moving(heads[0], 2))
+    tracks, _ = follow(frames, editor.reader)
+    (person,) = people(tracks)
+    encode_faces(editor, frames, [person])
+    for edit, opens in ((Edit({"Smiling": 1}), False), (Edit({"Mouth_Slightly_Open": 1}), True)):
+        made = of_person(editor, person, edit, quality=FAST)
+        whole, half = (made.in_frame(made.change.before, share).mouth for share in (1.0, 0.5))
+        assert whole is not None and half is not None
+        assert bool(whole.opened) is opens and half.opened == whole.opened / 2
+        assert np.isclose(half.smile[1], (whole.smile[0] + whole.smile[1]) / 2)
+
+
 def test_steps_are_linear_in_the_code_and_a_share_is_a_share(editor: Editor, heads: Bytes) -> None:
     rng = np.random.default_rng(0)
     codes, slopes = rng.standard_normal((12, 30)), 0.1 * rng.standard_normal((30, 30))

@@ -20,6 +20,7 @@ from facedial.arrays import Bytes, Floats
 from facedial.changes import Change, change, needs_attributes
 from facedial.codes.attributes import ATTRIBUTES
 from facedial.codes.code import Code
+from facedial.composing import OPEN
 from facedial.editing.request import Edit
 from facedial.editing.table import BEST, FULL
 from facedial.editor import Editor
@@ -100,6 +101,8 @@ class PersonEdit:
         mouth = whole.mouth
         if mouth is not None:
             step = mouth.drawn.values - whole.pasted.values
+            if OPEN not in {*whole.edit.targets, *whole.edit.shifts}:
+                mouth = dataclasses.replace(mouth, opened=0.0)  # who smiles goes on speaking
             mouth = mouth.part(share, Code(drawn.values + np.float32(share) * step, code.space))
         glasses = whole.glasses
         if glasses is not None:
