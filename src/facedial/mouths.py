@@ -10,7 +10,7 @@ from facedial.changes import Change
 from facedial.compose import smile
 from facedial.compose.blend import Part
 from facedial.compose.masks import beside_nose, smoothstep
-from facedial.compose.mouth import Warp, contours, face_mask, gap, sampled
+from facedial.compose.mouth import Warp, contours, face_mask, gap
 from facedial.compose.smile import COARSE, DARK, OWN, STEP, Opening
 from facedial.composing import MouthChange
 from facedial.faces.geometry import Affine, apply, compose, invert, warp_float
@@ -40,6 +40,14 @@ class _Layer:
     landmarks: Doubles
     planes: Floats
 
+    def in_box(self, to_photo: Affine) -> tuple[Affine, Floats]:
+        """Pixels of the box -> the head crop [2, 3], and the planes there [h, w, 8]."""
+        x0, y0, x1, y1 = self.box
+        to_crop = compose(invert(to_photo), np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]]))
+        shift = -(STEP - 1) / 2 / STEP
+        shrink = np.array([[1 / STEP, 0.0, shift], [0.0, 1 / STEP, shift]])
+        return to_crop, warp_float(self.planes, compose(shrink, to_crop), (x1 - x0, y1 - y0))
+
 
 def possible(model: Model, portrait: Portrait, change: Change) -> Change:
     """A change as a portrait's photo allows it: a mouth that is not seen whole is drawn, not moved."""
@@ -56,18 +64,16 @@ def moved(model: Model, portrait: Portrait, change: MouthChange, photo: Photo) -
     `photo`: the portrait's own, perhaps changed since.
     """
     portrait = portrait.seen_in(photo)
-    mouths, layer = model.mouths, _layer(model, portrait, change)
-    if mouths is None or layer is None:
+    layer = _layer(model, portrait, change)
+    if layer is None:
         return None
     x0, y0, x1, y1 = layer.box
     to_photo = parsing.head_to_photo(portrait)
-    to_crop = compose(invert(to_photo), np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]]))
-    planes = warp_float(layer.planes, _from_coarse(to_crop), (x1 - x0, y1 - y0))
+    to_crop, planes = layer.in_box(to_photo)
     rows, columns = np.nonzero(planes[..., -1] > 0)
     here = np.stack([columns, rows], 1).astype(np.float64)
     places, steps = apply(to_crop, here), planes[rows, columns]
     source = photo.flattened
-
     below = smile.below_seam(layer.end, places)[:, None].astype(np.float32)
     found = np.zeros((len(here), 3), np.float32)
     for side, weight in ((steps[:, :2], 1 - below), (steps[:, 2:4], below)):
@@ -110,12 +116,8 @@ def region(model: Model, portrait: Portrait, change: MouthChange) -> tuple[Box, 
     layer = _layer(model, portrait, change)
     if layer is None:
         return None
-    x0, y0, x1, y1 = layer.box
-    to_crop = compose(
-        invert(parsing.head_to_photo(portrait)), np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]])
-    )
-    seen = warp_float(layer.planes[..., 7:], _from_coarse(to_crop), (x1 - x0, y1 - y0))
-    return layer.box, np.asarray(seen[..., 0] > 0, np.float32)
+    _, planes = layer.in_box(parsing.head_to_photo(portrait))
+    return layer.box, np.asarray(planes[..., -1] > 0, np.float32)
 
 
 def _own(layer: _Layer, shown: Floats, colours: Floats, change: MouthChange) -> float:
@@ -149,7 +151,7 @@ def _layer(model: Model, portrait: Portrait, change: MouthChange) -> _Layer | No
     else:
         before = smile.UNFOLDS * more * mouths.folds(start, landmarks)
         side = smile.below_seam(end, places)[:, None]
-        light = _seen(before, places + upper + side * (lower - upper))
+        light = smile.on_grid(before, places + upper + side * (lower - upper))
     light = light.reshape(COARSE, COARSE, 3) * stays.reshape(COARSE, COARSE, 1)
     moves = np.concatenate([upper, lower], 1).astype(np.float32).reshape(COARSE, COARSE, 4)
     changes = (np.abs(moves).max(2) > LEAST) | (np.abs(light).max(2) > LEAST)
@@ -179,16 +181,3 @@ def _contours(model: Model, portrait: Portrait) -> Doubles | None:
 
     mouth = portrait.cache.get(CONTOURS, found)
     return mouth.astype(np.float64) if mouth.size else None
-
-
-def _seen(planes: Floats, places: Doubles) -> Floats:
-    """Planes [64, 64, C] at places of the head crop [..., 2]."""
-    return sampled(planes, *np.moveaxis((places - (STEP - 1) / 2) / STEP, -1, 0))
-
-
-def _from_coarse(to_crop: Affine) -> Affine:
-    """Box -> pixels of the maps [64, 64], where box -> head crop is known."""
-    shrink = np.array(
-        [[1 / STEP, 0.0, -(STEP - 1) / 2 / STEP], [0.0, 1 / STEP, -(STEP - 1) / 2 / STEP]]
-    )
-    return compose(shrink, to_crop)

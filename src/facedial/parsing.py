@@ -56,8 +56,7 @@ PARSE, HEAD_HAIR, WIDE_HAIR = "parse", "head hair", "wide hair"
 def classes_of(model: Model, portrait: Portrait) -> Floats:
     """Probabilities of the classes in a portrait's crop [12, S, S]; computed once."""
     side = portrait.crop.pixels.shape[0]
-
-    return portrait.cache.get(PARSE, lambda: _probabilities(_logits(model, portrait), side))
+    return portrait.cache.get(PARSE, lambda: probabilities_of(_logits(model, portrait), side))
 
 
 def _logits(model: Model, portrait: Portrait) -> Floats:
@@ -74,7 +73,7 @@ def _logits(model: Model, portrait: Portrait) -> Floats:
 def classes_drawn(model: Model, pictures: Floats) -> Floats:
     """Probabilities of the classes in decoded faces [N, S, S, 3]: [N, 12, S, S]."""
     logits, _ = model.parse(np.stack([enlarged(one, SIDE) for one in as_bytes(pictures)]))
-    return np.stack([_probabilities(one, pictures.shape[1]) for one in logits])
+    return np.stack([probabilities_of(one, pictures.shape[1]) for one in logits])
 
 
 def head_crop(portrait: Portrait) -> Crop:
@@ -105,7 +104,7 @@ def glasses_drawn(model: Model, picture: Floats) -> tuple[Bytes, Floats]:
     """A decoded face [S, S, 3] at the parser's size, and its probability of glasses: [256, 256]."""
     large = enlarged(as_bytes(picture), SIDE)
     logits, _ = model.parse(large[None])
-    return large, share(_probabilities(logits[0], SIDE), {"glasses"})
+    return large, share(probabilities_of(logits[0], SIDE), {"glasses"})
 
 
 def glasses_seen(model: Model, portrait: Portrait) -> tuple[Bytes, Floats]:
@@ -116,7 +115,7 @@ def glasses_seen(model: Model, portrait: Portrait) -> tuple[Bytes, Floats]:
 def seen(model: Model, portrait: Portrait, classes: Iterable[str]) -> Floats:
     """Probability of any of some classes in a portrait's crop at the parser's size, [256, 256]."""
     whole = portrait.cache.get(
-        "parse at 256 px", lambda: _probabilities(_logits(model, portrait), SIDE)
+        "parse at 256 px", lambda: probabilities_of(_logits(model, portrait), SIDE)
     )
     return share(whole, classes)
 
@@ -354,7 +353,7 @@ def _guide(matte: Floats, portrait: Portrait, to_photo: Affine) -> Floats:
     return np.concatenate([np.stack([box_mean(slope, GUIDE_RADIUS), offset, levels], 2), colour], 2)
 
 
-def _probabilities(logits: Floats, side: int) -> Floats:
+def probabilities_of(logits: Floats, side: int = SIDE) -> Floats:
     """Logits [12, 256, 256] -> probabilities [12, side, side]."""
     step = SIDE // side
     # Sums of slices: a mean over two axes of five takes ten times as long.

@@ -154,13 +154,8 @@ class Mouths:
         places = grid()
         seen = Warp(self.usual, apply(frame, mouth), TEMPLATE)
         framed = apply(frame, places)
-        upper, lower = seen.displacements(framed)
-        there = framed + np.where(below_seam(seen.end, framed)[:, None] > 0.5, lower, upper)
-        at = (there - (STEP - 1) / 2) / STEP
-        light = (
-            sampled(self.light, at[:, 0], at[:, 1])
-            * (seen.window(framed) * (1 - on_lips(mouth, places)))[:, None]
-        )
+        inside = seen.window(framed) * (1 - on_lips(mouth, places))
+        light = on_grid(self.light, origins(seen, framed)) * inside[:, None]
         return np.asarray(light.reshape(COARSE, COARSE, 3), np.float32)
 
     def inside(self, skin: Floats, smile: float) -> Floats:
@@ -187,29 +182,42 @@ def grid() -> Doubles:
     return np.stack([columns.ravel(), rows.ravel()], 1)
 
 
+def on_grid(planes: Floats, places: Doubles) -> Floats:
+    """Maps [64, 64, C] of `grid` at places of the crop [..., 2]: [..., C]."""
+    at = (places - (STEP - 1) / 2) / STEP
+    return sampled(planes, at[..., 0], at[..., 1])
+
+
 def skin_of(crop: Floats) -> Floats | None:
     """Mean colour [3] of skin in a head crop [256, 256, 3]; None where it is too dark."""
     colour = crop[SQUARE].mean((0, 1))
     return None if float(colour @ LUMA) < DARKEST else np.asarray(colour, np.float32)
 
 
-def _curve(mouth: Doubles, which: int, x: Doubles) -> Doubles:
+def curve(mouth: Doubles, which: int, x: Doubles) -> Doubles:
+    """Height in px of one contour of a mouth [4, 17, 2] at `x`."""
     return np.interp(x, mouth[which, :, 0], mouth[which, :, 1])
 
 
 def below_seam(mouth: Doubles, places: Doubles, soft: float = 0.5) -> Doubles:
     """1 on the lower lip's side of places [..., 2], 0 on the upper's; soft over `soft` px."""
     x, y = places[..., 0], places[..., 1]
-    seam = (_curve(mouth, INNER_UPPER, x) + _curve(mouth, INNER_LOWER, x)) / 2
+    seam = (curve(mouth, INNER_UPPER, x) + curve(mouth, INNER_LOWER, x)) / 2
     return np.asarray(smoothstep(y - seam, (-soft, soft)), np.float64)
+
+
+def origins(warp: Warp, places: Doubles) -> Doubles:
+    """Where places [N, 2] after a warp were before it, each on its own side of the seam."""
+    upper, lower = warp.displacements(places)
+    return places + np.where(below_seam(warp.end, places)[:, None] > 0.5, lower, upper)
 
 
 def on_lips(mouth: Doubles, places: Doubles) -> Doubles:
     """1 on lips and what they enclose, 0 elsewhere, soft around them: of places [..., 2]."""
     x, y = places[..., 0], places[..., 1]
     left, right = mouth[0, [0, -1], 0]
-    down = smoothstep(y - _curve(mouth, UPPER, x), (-1.5, 0.5))
-    down = down * (1 - smoothstep(y - _curve(mouth, LOWER, x), (-0.5, 1.5)))
+    down = smoothstep(y - curve(mouth, UPPER, x), (-1.5, 0.5))
+    down = down * (1 - smoothstep(y - curve(mouth, LOWER, x), (-0.5, 1.5)))
     across = smoothstep(x - left, (-1.0, 1.0)) * (1 - smoothstep(x - right, (-1.0, 1.0)))
     return np.asarray(down * across, np.float64)
 
@@ -230,7 +238,7 @@ class Opening:
     def of(mouth: Doubles, places: Doubles) -> "Opening":
         """Where places of a head crop lie in a mouth [4, 17, 2]."""
         x, y = places[..., 0], places[..., 1]
-        upper, lower = _curve(mouth, INNER_UPPER, x), _curve(mouth, INNER_LOWER, x)
+        upper, lower = curve(mouth, INNER_UPPER, x), curve(mouth, INNER_LOWER, x)
         open_ = lower - upper
         left, right = mouth[0, [0, -1], 0]
         share = smoothstep(y - upper, (-0.4, 0.4)) * smoothstep(lower - y, (-0.4, 0.4))
@@ -248,7 +256,7 @@ class Opening:
         """The same places in another mouth: x and y in px, [..., 2]."""
         left, right = mouth[0, [0, -1], 0]
         x = left + (right - left) * self.across
-        upper, lower = _curve(mouth, INNER_UPPER, x), _curve(mouth, INNER_LOWER, x)
+        upper, lower = curve(mouth, INNER_UPPER, x), curve(mouth, INNER_LOWER, x)
         return np.stack([x, upper + (lower - upper) * self.down], -1)
 
 

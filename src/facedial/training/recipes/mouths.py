@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from facedial import parsing
 from facedial.arrays import LUMA, Bytes, Doubles, Floats
 from facedial.codes.attributes import NAMES
 from facedial.compose.masks import box_mean
@@ -28,16 +29,17 @@ from facedial.compose.smile import (
     TEETH,
     TEMPLATE,
     Mouths,
-    below_seam,
+    curve,
     grid,
     on_lips,
+    origins,
     regressors,
     skin_of,
     to_frame,
 )
 from facedial.errors import BadStore
 from facedial.faces.geometry import apply, invert
-from facedial.faces.parse import CLASSES, SIDE
+from facedial.faces.parse import SIDE
 from facedial.faces.sheet import shrunk
 from facedial.model import CLASSIFIER_SIDE, Model
 from facedial.training import export
@@ -101,9 +103,8 @@ def _seen(model: Model, crops: Crops, row: np.int64, landmarks: Floats) -> _Seen
     if SURE[0] < smiles < SURE[1] or abs(pose(places)[0]) > FACED:
         return None
     (logits,), _ = model.parse(pixels)
-    odds = np.exp(logits - logits.max(0))
-    odds /= odds.sum(0)
-    lips, interior = (odds[CLASSES.index(name)] for name in ("lips", "mouth"))
+    classes = parsing.probabilities_of(logits)
+    lips, interior = (parsing.share(classes, {name}) for name in ("lips", "mouth"))
     mouth = contours(pixels[0], lips, interior, places)
     if mouth is None or gap(mouth) > WIDEST:
         return None
@@ -155,9 +156,7 @@ def _light(looks: list[tuple[Bytes, _Seen]], usual: Doubles) -> Floats:
         if skin is None or not one.beardless:
             continue
         frame = to_frame(one.landmarks)
-        upper, lower = Warp(apply(frame, one.mouth), usual, TEMPLATE).displacements(places)
-        there = places + np.where(below_seam(usual, places)[:, None] > 0.5, lower, upper)
-        seen = apply(invert(frame), there)
+        seen = apply(invert(frame), origins(Warp(apply(frame, one.mouth), usual, TEMPLATE), places))
         colours = pixels.astype(np.float32)
         smooth = np.stack([box_mean(colours[..., k], 1) for k in range(3)], 2)
         light = np.log((sampled(smooth, seen[:, 0], seen[:, 1]) + OFFSET) / (skin + OFFSET))
@@ -186,9 +185,7 @@ def _teeth(looks: list[tuple[Bytes, _Seen]]) -> tuple[Floats, float]:
             continue
         left, right = one.mouth[0, [0, -1], 0]
         x = left + (right - left) * (np.arange(across) + 0.5) / across
-        upper, lower = (
-            np.interp(x, one.mouth[k, :, 0], one.mouth[k, :, 1]) for k in (INNER_UPPER, INNER_LOWER)
-        )
+        upper, lower = (curve(one.mouth, k, x) for k in (INNER_UPPER, INNER_LOWER))
         y = upper + (lower - upper) * ((np.arange(down) + 0.5) / down)[:, None]
         seen = np.log(sampled(pixels.astype(np.float32), np.broadcast_to(x, y.shape), y) + OFFSET)
         colours += [seen, seen[:, ::-1]]

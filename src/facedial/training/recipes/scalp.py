@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facedial import parsing
 from facedial.arrays import Doubles, Floats
 from facedial.codes.attributes import NAMES
 from facedial.compose.scalp import FILE, BaldHeads, coarse, pose
 from facedial.errors import BadStore
-from facedial.faces.parse import CLASSES, SIDE
+from facedial.faces.parse import SIDE
 from facedial.faces.sheet import enlarged
 from facedial.model import Model
 from facedial.training import cheeks, export
@@ -63,14 +64,13 @@ def _seen(
     """A crop's head and the log of its light over that of the cheeks [64, 64]; None for no bald head."""
     large = enlarged(crops.read(np.array([row]))[0], SIDE)
     (logits,), _ = model.parse(large[None])
-    odds = np.exp(logits - logits.max(0))
-    odds /= odds.sum(0)
-    if odds[CLASSES.index("hair")].mean() > MOST_HAIR:
+    classes = parsing.probabilities_of(logits)
+    if parsing.share(classes, {"hair"}).mean() > MOST_HAIR:
         return None
     light = cheeks.light(large)
     if light is None:
         return None
-    head = odds[[CLASSES.index(name) for name in HEAD]].sum(0)
+    head = parsing.share(classes, HEAD)
     return row, coarse(head), coarse(np.clip(light, DARKER, LIGHTER))
 
 
