@@ -13,9 +13,10 @@ from facedial.compose.masks import beside_nose, smoothstep
 from facedial.compose.mouth import Warp, contours, face_mask, gap
 from facedial.compose.smile import COARSE, DARK, OWN, STEP, Opening
 from facedial.composing import MouthChange
-from facedial.faces.geometry import Affine, apply, compose, invert, warp_float
+from facedial.faces.geometry import apply
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Box, Photo
+from facedial.faces.placed import Placed
 from facedial.faces.remap import remapped
 from facedial.model import Model
 from facedial.portrait import Portrait
@@ -30,23 +31,14 @@ LEAST = 1e-3  # px, and log of light, that count
 class _Layer:
     """What a change of a mouth does to a head crop.
 
-    `box`: x0, y0, x1, y1 of the photo that holds all of it. `planes` [64, 64, 8]: displacements of the
-    upper lip's side and of the lower's, px; log of light; 1 where anything changes.
+    `placed`: planes [64, 64, 8]: displacements of the upper lip's side and of the lower's, px; log of
+    light; 1 where anything changes.
     """
 
-    box: Box
     start: Doubles
     end: Doubles
     landmarks: Doubles
-    planes: Floats
-
-    def in_box(self, to_photo: Affine) -> tuple[Affine, Floats]:
-        """Pixels of the box -> the head crop [2, 3], and the planes there [h, w, 8]."""
-        x0, y0, x1, y1 = self.box
-        to_crop = compose(invert(to_photo), np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]]))
-        shift = -(STEP - 1) / 2 / STEP
-        shrink = np.array([[1 / STEP, 0.0, shift], [0.0, 1 / STEP, shift]])
-        return to_crop, warp_float(self.planes, compose(shrink, to_crop), (x1 - x0, y1 - y0))
+    placed: Placed
 
 
 def possible(model: Model, portrait: Portrait, change: Change) -> Change:
@@ -67,9 +59,9 @@ def moved(model: Model, portrait: Portrait, change: MouthChange, photo: Photo) -
     layer = _layer(model, portrait, change)
     if layer is None:
         return None
-    x0, y0, x1, y1 = layer.box
+    x0, y0, x1, y1 = layer.placed.box
     to_photo = parsing.head_to_photo(portrait)
-    to_crop, planes = layer.in_box(to_photo)
+    to_crop, planes = layer.placed.in_box(to_photo)
     rows, columns = np.nonzero(planes[..., -1] > 0)
     here = np.stack([columns, rows], 1).astype(np.float64)
     places, steps = apply(to_crop, here), planes[rows, columns]
@@ -116,8 +108,8 @@ def region(model: Model, portrait: Portrait, change: MouthChange) -> tuple[Box, 
     layer = _layer(model, portrait, change)
     if layer is None:
         return None
-    _, planes = layer.in_box(parsing.head_to_photo(portrait))
-    return layer.box, np.asarray(planes[..., -1] > 0, np.float32)
+    _, planes = layer.placed.in_box(parsing.head_to_photo(portrait))
+    return layer.placed.box, np.asarray(planes[..., -1] > 0, np.float32)
 
 
 def _own(layer: _Layer, shown: Floats, colours: Floats, change: MouthChange) -> float:
@@ -156,18 +148,9 @@ def _layer(model: Model, portrait: Portrait, change: MouthChange) -> _Layer | No
     moves = np.concatenate([upper, lower], 1).astype(np.float32).reshape(COARSE, COARSE, 4)
     changes = (np.abs(moves).max(2) > LEAST) | (np.abs(light).max(2) > LEAST)
     changes &= stays.reshape(COARSE, COARSE) > 0
-    if not changes.any():
-        return None
     planes = np.concatenate([moves, light, changes[..., None]], 2).astype(np.float32)
-    rows, columns = np.nonzero(changes)
-    edges = [(one.min() - 1, one.max() + 1) for one in (columns, rows)]
-    crop = np.array([[x, y] for x in edges[0] for y in edges[1]], np.float64) * STEP
-    seen_at = apply(parsing.head_to_photo(portrait), crop + (STEP - 1) / 2)
-    x0, y0 = np.maximum(np.floor(seen_at.min(0)), 0).astype(int)
-    x1, y1 = np.minimum(np.ceil(seen_at.max(0)) + 1, portrait.photo.size).astype(int)
-    if x0 >= x1 or y0 >= y1:
-        return None
-    return _Layer((int(x0), int(y0), int(x1), int(y1)), start, end, landmarks, planes)
+    placed = Placed.of(planes, parsing.head_to_photo(portrait), portrait.photo.size)
+    return None if placed is None else _Layer(start, end, landmarks, placed)
 
 
 def _contours(model: Model, portrait: Portrait) -> Doubles | None:

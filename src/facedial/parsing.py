@@ -114,10 +114,14 @@ def glasses_seen(model: Model, portrait: Portrait) -> tuple[Bytes, Floats]:
 
 def seen(model: Model, portrait: Portrait, classes: Iterable[str]) -> Floats:
     """Probability of any of some classes in a portrait's crop at the parser's size, [256, 256]."""
-    whole = portrait.cache.get(
+    return share(classes_at_256(model, portrait), classes)
+
+
+def classes_at_256(model: Model, portrait: Portrait) -> Floats:
+    """Probabilities of the classes in a portrait's crop at the parser's size [12, 256, 256]."""
+    return portrait.cache.get(
         "parse at 256 px", lambda: probabilities_of(_logits(model, portrait), SIDE)
     )
-    return share(whole, classes)
 
 
 def parse_photo(model: Model, portrait: Portrait) -> None:

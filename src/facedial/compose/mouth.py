@@ -11,6 +11,7 @@ import numpy as np
 
 from facedial.arrays import LUMA, Bytes, Doubles, Floats
 from facedial.compose.masks import box_mean, smoothstep
+from facedial.compose.thin_plate import spline
 from facedial.faces.parse import SIDE
 
 COLUMNS = 17  # points of a contour, evenly spaced from corner to corner
@@ -28,7 +29,6 @@ DEGREE = 4
 ASIDE, DOWN, UP = 1.95, 1.7, 0.72
 RING, BEYOND = 20, 1.2  # points around it that stay, and where they lie once more
 FADES = 0.85, 1.15  # of the reach, over which the warp ends
-STIFF = 0.1  # regularisation of the splines
 WINGS = 0.36, 0.04  # of the nose beside and below its tip, in eye distances: they stay
 FACE = 0.9, 1.0  # share of the face around a place: up to it nothing moves, from it on all
 FACE_REACH = 6  # px
@@ -47,17 +47,17 @@ def contours(pixels: Bytes, lips: Floats, interior: Floats, landmarks: Doubles) 
     x1, y1 = np.minimum(landmarks[3:].mean(0).astype(int) + NEAR, SIDE)
     if x1 - x0 < NARROWEST or y1 - y0 < NARROWEST:
         return None
-    found = _columns(both[y0:y1, x0:x1])
+    found = columns(both[y0:y1, x0:x1])
     if found is None:
         return None
     first, runs = found
     xs = np.arange(first, first + len(runs)) + x0
     if len(xs) < NARROWEST:
         return None
-    ends = np.array([_crossings(both[y0:y1, x], *run) for x, run in zip(xs, runs, strict=True)])
-    top, bottom = (_smooth(one, 2) for one in (ends + y0).T)
+    ends = np.array([crossings(both[y0:y1, x], *run) for x, run in zip(xs, runs, strict=True)])
+    top, bottom = (smoothed(one, 2) for one in (ends + y0).T)
     seam, upper, lower = _seam(pixels, interior, xs, top, bottom)
-    upper, lower = (_smooth(np.where(np.isnan(one), seam, one), 1) for one in (upper, lower))
+    upper, lower = (smoothed(np.where(np.isnan(one), seam, one), 1) for one in (upper, lower))
     left = np.array([xs[0] - 0.5, (top[:2].mean() + bottom[:2].mean()) / 2])
     right = np.array([xs[-1] + 0.5, (top[-2:].mean() + bottom[-2:].mean()) / 2])
     places = np.linspace(left[0], right[0], COLUMNS)
@@ -87,7 +87,7 @@ def _whole(mouth: Doubles, landmarks: Doubles) -> bool:
     return bool(smooth and WIDTHS[0] < width < WIDTHS[1])
 
 
-def _columns(both: Floats) -> tuple[int, list[tuple[int, int]]] | None:
+def columns(both: Floats) -> tuple[int, list[tuple[int, int]]] | None:
     """First column of a mouth and the rows (first, last) that it fills in each of its columns."""
     seen = both > 0.5
     weights = (both * seen).sum(0)
@@ -118,7 +118,7 @@ def _columns(both: Floats) -> tuple[int, list[tuple[int, int]]] | None:
     return middle - len(sides[0]), [*reversed(sides[0]), start, *sides[1]]
 
 
-def _crossings(share: Floats, first: int, last: int) -> tuple[float, float]:
+def crossings(share: Floats, first: int, last: int) -> tuple[float, float]:
     """Where a share passes one half above `first` and below `last`, between pixel centres."""
     top, bottom = float(first), float(last)
     if first > 0:
@@ -143,7 +143,7 @@ def _seam(
         a, b = int(np.floor(top[i])), int(np.ceil(bottom[i])) + 1
         inside = np.flatnonzero(interior[a:b, x] > 0.5)
         if len(inside):
-            ends = _crossings(interior[:, x], a + int(inside[0]), a + int(inside[-1]))
+            ends = crossings(interior[:, x], a + int(inside[0]), a + int(inside[-1]))
             upper[i], lower[i] = max(ends[0], top[i]), min(ends[1], bottom[i])
             cost[i] += ELSEWHERE * ((rows[i] < upper[i]) | (rows[i] > lower[i]))
     total, came = cost.copy(), np.zeros(cost.shape, int)
@@ -159,7 +159,7 @@ def _seam(
     return seam, upper, lower
 
 
-def _smooth(values: Doubles, reach: int) -> Doubles:
+def smoothed(values: Doubles, reach: int) -> Doubles:
     """Running means over 2 reach + 1 values, the ends repeated."""
     kernel = np.full(2 * reach + 1, 1 / (2 * reach + 1))
     return np.convolve(np.pad(values, reach, mode="edge"), kernel, "valid")
@@ -201,7 +201,7 @@ class Warp:
                 for one in (self.start, self.end)
             )
             steps = self._eyes(places)
-            steps[near] += window[near, None] * _spline(after, before - after, places[near])
+            steps[near] += window[near, None] * spline(after, before - after, places[near])
             found.append(steps)
         return found[0], found[1]
 
@@ -248,20 +248,3 @@ class Warp:
 def face_mask(face: Floats) -> Floats:
     """Where a warp may move a crop, 0..1 [256, 256], by its share of the face: 0 beyond its outline."""
     return smoothstep(box_mean(face, FACE_REACH), FACE)
-
-
-def _spline(places: Doubles, values: Doubles, wanted: Doubles) -> Doubles:
-    """Thin-plate spline through values [n, 2] at places [n, 2], at `wanted` [m, 2] (Bookstein 1989)."""
-
-    def bent(one: Doubles) -> Doubles:
-        squared = ((one[:, None] - places[None]) ** 2).sum(2)
-        return np.asarray(squared * np.log(np.maximum(squared, 1e-9)) / 2)
-
-    count = len(places)
-    plane = np.concatenate([np.ones((count, 1)), places], 1)
-    system = np.zeros((count + 3, count + 3))
-    system[:count, :count] = bent(places) + STIFF * np.eye(count)
-    system[:count, count:], system[count:, :count] = plane, plane.T
-    weights = np.linalg.solve(system, np.concatenate([values, np.zeros((3, 2))]))
-    flat = np.concatenate([np.ones((len(wanted), 1)), wanted], 1)
-    return np.asarray(bent(wanted) @ weights[:count] + flat @ weights[count:])
