@@ -64,8 +64,8 @@ def test_more_of_a_beard_covers_more_and_none_is_the_photo(
 def test_a_beard_follows_the_mouth_that_another_edit_draws(
     editor: Editor, portrait: Portrait, few_steps: None
 ) -> None:
-    both = editor.change(portrait, Edit({"Mustache": 1, "Big_Lips": 1}))
-    assert both.drawn_names == ("Big_Lips",) and [*both.beard] == ["Mustache"]
+    both = editor.change(portrait, Edit({"Mustache": 1, "High_Cheekbones": 1}))
+    assert both.drawn_names == ("High_Cheekbones",) and [*both.beard] == ["Mustache"]
     alone = dataclasses.replace(both, beard={})
     result, shaved = (editor.paste(portrait, one) for one in (both, alone))
     grown = moved(shaved, result)

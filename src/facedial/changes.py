@@ -9,6 +9,7 @@ import numpy as np
 from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.codes.code import Code
+from facedial.compose.retouch import RETOUCHED
 from facedial.composing import (
     BALD,
     BEARDS,
@@ -66,6 +67,7 @@ class Change:
     detail is drawn that the decoded face lacks (`detail`). `beard`: attributes -> share of the hair that
     is grown on the photo's own face (`beards`). `bald`: share of the hair that is taken off (`scalp`).
     `mouth`: how the photo's own mouth is moved (`mouths`); None where it stays, or is drawn.
+    `retouch`: attributes -> share of what they add to the photo's own face (`retouching`).
     """
 
     before: Code
@@ -80,6 +82,7 @@ class Change:
     beard: Mapping[str, float] = dataclasses.field(default_factory=dict)
     bald: float = 0.0
     mouth: MouthChange | None = None
+    retouch: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,7 +97,7 @@ class Change:
     @property
     def drawn_names(self) -> tuple[str, ...]:
         """Attributes and learned directions, of those asked for, that are pasted as drawn."""
-        composed = {*self.recolour, *self.beard}
+        composed = {*self.recolour, *self.beard, *self.retouch}
         if self.puts_glasses_on:
             composed.add(GLASSES)
         if self.bald:
@@ -177,6 +180,7 @@ def change(
         beard={name: share for name, share in made.shares.items() if name in BEARDS},
         bald=made.shares.get(BALD, 0.0),
         mouth=mouth,
+        retouch={name: share for name, share in made.shares.items() if name in RETOUCHED},
     )
 
 

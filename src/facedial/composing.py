@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from facedial.codes.code import Code
+from facedial.compose.retouch import RETOUCHED
 from facedial.editing.request import Edit
 from facedial.editing.table import BEST
 from facedial.model import FRAME, Model
@@ -14,7 +15,7 @@ GLASSES, BALD, SMILE, OPEN = "Eyeglasses", "Bald", "Smiling", "Mouth_Slightly_Op
 # Attributes made on the photo's own face, not drawn: where they rise (1), fall (-1), or both (0).
 BEARDS = {"Mustache": 1, "Goatee": 1, "5_o_Clock_Shadow": 1, "No_Beard": -1}
 MOUTH = {SMILE, OPEN}
-COMPOSED = {**BEARDS, BALD: 1, GLASSES: 1, SMILE: 0, OPEN: 0}
+COMPOSED = {**BEARDS, BALD: 1, GLASSES: 1, SMILE: 0, OPEN: 0, **dict.fromkeys(RETOUCHED, 0)}
 LARGEST_BEARD = 1.3  # times the mean density of hair, which a target beyond 1 gets
 CLOSED_SMILE = 0.35  # share of a smile from which on it opens the mouth
 MIN_WAY = 0.25  # least distance to a target that counts, so that blond hair can become more so
@@ -72,6 +73,8 @@ def is_composed(model: Model, name: str, method: str = BEST, *, lowers: bool = F
         return model.beards is not None
     if name == BALD:
         return model.bald_heads is not None
+    if name in RETOUCHED:
+        return model.retouch is not None and name in model.retouch.names
     return name == GLASSES or (model.mouths is not None and SMILE in model.directions.names)
 
 

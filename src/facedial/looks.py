@@ -33,7 +33,6 @@ class Look:
         return targets <= set(COLOURS) and bool(targets or self.edit.recolours)
 
 
-# A strength below 1 keeps a person recognisable.
 LOOKS: tuple[Look, ...] = (
     Look("smile", "Smile", Edit({"Smiling": 1})),
     Look("no-smile", "No smile", Edit({"Smiling": 0})),
@@ -50,9 +49,9 @@ LOOKS: tuple[Look, ...] = (
     Look("moustache", "Moustache", Edit({"Mustache": 1})),
     Look("stubble", "Stubble", Edit({"5_o_Clock_Shadow": 1})),
     Look("no-beard", "No beard", Edit({"No_Beard": 1})),
-    Look("older", "Older", Edit({"Young": 0}, strength=0.9)),
-    Look("younger", "Younger", Edit({"Young": 1}, strength=0.7)),
-    Look("make-up", "Make-up", Edit({"Heavy_Makeup": 1}, strength=0.6)),
+    Look("older", "Older", Edit({"Young": 0})),
+    Look("younger", "Younger", Edit({"Young": 1})),
+    Look("make-up", "Make-up", Edit({"Heavy_Makeup": 1})),
     Look("bald", "Bald", Edit({"Bald": 1})),
 )
 

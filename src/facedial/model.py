@@ -18,6 +18,8 @@ from facedial.codes.attributes import ATTRIBUTES
 from facedial.codes.code import Code
 from facedial.compose.growth import FILE as BEARDS
 from facedial.compose.growth import Beards
+from facedial.compose.retouch import FILE as RETOUCH
+from facedial.compose.retouch import RETOUCHED, Retouch
 from facedial.compose.scalp import FILE as BALD_HEADS
 from facedial.compose.scalp import BaldHeads
 from facedial.compose.smile import FILE as MOUTHS
@@ -303,6 +305,22 @@ class Model:
         path = self._lent(MOUTHS)
         return None if path is None else Mouths.load(path)
 
+    @property
+    def can_retouch(self) -> bool:
+        """Whether photos can be retouched: crops are of the usual frame, parsed, and edited at once."""
+        return (
+            self.frame == FRAME
+            and self.has_parser
+            and self.has_distilled_editor
+            and self._lent(RETOUCH) is not None
+        )
+
+    @cached_property
+    def retouch(self) -> Retouch | None:
+        """What makes faces older, manlier or made up, by its bundle or the packaged one; None without."""
+        path = self._lent(RETOUCH) if self.can_retouch else None
+        return None if path is None else Retouch.load(path)
+
     def locate_landmarks(self, patches: Bytes) -> Doubles:
         """Patches uint8 [N, 64, 64, 3] -> five landmarks each [N, 5, 2], (x, y) in patch pixels."""
         return self.holder("landmarks").run("landmarks", patches).astype(np.float64)
@@ -409,4 +427,10 @@ def _opened(bundle: Bundle, strict: bool) -> Model:
     table = {} if "moves" in left_out else bundle.part("moves")
     known = bundle.has_file(ATTRIBUTE_MASKS) and "moves" not in left_out
     masks = AttributeMasks.load(bundle.file(ATTRIBUTE_MASKS)) if known else AttributeMasks({})
-    return Model(bundle, packaged, directions, EditTable.of(table), masks, frozenset(left_out))
+    methods = EditTable.of(table)
+    model = Model(bundle, packaged, directions, methods, masks, frozenset(left_out))
+    if model.can_retouch and "moves" not in left_out:
+        # Retouched is the photo; what the code becomes the distilled editor says.
+        names = [name for name in RETOUCHED if name in directions.names]
+        model = dataclasses.replace(model, edit_table=methods.with_flow(names))
+    return model

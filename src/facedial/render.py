@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from facedial import beards, detail, glasses, hair, mouths, parsing, scalp
+from facedial import beards, detail, glasses, hair, mouths, parsing, retouching, scalp
 from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.changes import Change
@@ -134,6 +134,10 @@ def _changed(
         (
             mouth is not None,
             lambda seen: None if mouth is None else mouths.moved(model, portrait, mouth, seen),
+        ),
+        (
+            any(change.retouch.values()),
+            lambda seen: retouching.retouched(model, portrait, change.retouch, seen),
         ),
         (
             change.bald > 0,
@@ -316,9 +320,11 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
         x0, y0, x1, y1 = box
         mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], matte)
     moves = None if change.mouth is None else mouths.region(model, portrait, change.mouth)
-    if moves is not None:
-        (x0, y0, x1, y1), inside = moves
-        mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], inside)
+    looks = retouching.region(model, portrait, change.retouch) if change.retouch else None
+    for found in (moves, looks):
+        if found is not None:
+            (x0, y0, x1, y1), inside = found
+            mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], inside)
     uncovered = scalp.region(model, portrait) if change.bald else None
     if uncovered is not None:
         mask = np.maximum(mask, uncovered)

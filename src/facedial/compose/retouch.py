@@ -51,6 +51,7 @@ GAINS = {
     "Male": ((1.6, 1.5), (1.6, 1.5)),
     "Heavy_Makeup": ((1.5, 1.2), (1.7, 1.2)),
     "Narrow_Eyes": ((0.8, 0.8), (0.8, 0.8)),
+    "Big_Lips": ((1.2, 1.2), (0.6, 0.6)),
 }
 USUAL_GAIN = (1.5, 1.5), (1.5, 1.5)
 # Times the fine part of light on skin, of what goes: folds of many people lie beside each other, so their
@@ -64,6 +65,7 @@ BRIGHTEST, DARKEST = 0.22, 0.7  # log of light that is added, and taken, at most
 # Share of the light on eyes, and of what brightens around them, that is left out: lashes that go where
 # there were none leave a bright line. Px around them.
 EYES_KEEP, LIDS_KEEP, LIDS = 0.6, 0.9, 5
+RIMS = 5  # px around glasses in which all stays
 BANDS = 2  # of skin's roughness: from 3 to 7, and from 7 to 15 px
 REACHES = ((1, 0), (2, 1), (4, 3))  # of the box means between the bands, px
 ROUGHEST = 0.9  # log of what a band is multiplied by, at most
@@ -139,7 +141,8 @@ class Planes:
 class Seen:
     """A face in its head crop: `points` [121, 2] (NaN: not seen) and `landmarks` [5, 2].
 
-    `face`, `skin`, `eyes` [256, 256]: share of the face, of its skin without features, of its eyes.
+    `face`, `skin`, `eyes`, `glasses` [256, 256]: share of the face, of its skin without features, of its
+    eyes, and of glasses before it.
     """
 
     points: Doubles
@@ -147,6 +150,7 @@ class Seen:
     face: Floats
     skin: Floats
     eyes: Floats
+    glasses: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +167,7 @@ class OnFace:
     def planes(self, shares: Mapping[str, float]) -> Planes:
         """How the face changes with shares of attributes, negative where they are taken away.
 
-        The nose stays, by which a person is known.
+        The nose stays, by which a person is known, and so do glasses.
         """
         inner, smooth, _, deep, lids, moves = np.moveaxis(
             self.keep("retouch masks", self._masks), 2, 0
@@ -211,6 +215,9 @@ class OnFace:
     def _masks(self) -> Floats:
         """Planes [128, 128, 6]: lit, smoothed, skin, skin beside no feature, no lid, what moves."""
         seen, beside = self.seen, beside_nose(self.seen.landmarks, SIDE)
+        # What is behind glasses would move their rims.
+        behind = np.minimum(2 * box_mean(grown(seen.glasses, RIMS / SIDE), RIMS), 1)
+        beside = beside * (1 - behind)
         # Around the face, and at the crop's edge, everything stays.
         near = box_mean(np.minimum(grown(seen.face, AROUND / SIDE), _edge_mask(ENDS)), ENDS)
         around_eyes = np.minimum(2 * box_mean(grown(seen.eyes, LIDS / SIDE), 2), 1)

@@ -1,6 +1,6 @@
 """How attributes are edited: the method of each, as measured for a bundle."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -103,6 +103,12 @@ class EditTable:
                 f"the bundle's table of edit methods cannot be read ({error}); export it again"
             ) from error
         return EditTable(methods, lowering)
+
+    def with_flow(self, names: Iterable[str]) -> "EditTable":
+        """This table, in which the flow says what becomes of the code of `names`, too."""
+        more = {name for name in names if not self.uses_flow(name)}
+        by_flow = EditMethod(method=FLOW, quality=FAST)
+        return replace(self, methods={**self.methods, **dict.fromkeys(more, by_flow)})
 
     def of_attribute(self, name: str) -> EditMethod:
         """The method of one attribute."""

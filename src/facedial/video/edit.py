@@ -108,7 +108,10 @@ class PersonEdit:
         if glasses is not None:
             glasses = dataclasses.replace(glasses, share=share * glasses.share)
         shares = {name: share * amount for name, amount in whole.recolour.items()}
-        beard = {name: share * amount for name, amount in whole.beard.items()}
+        beard, retouch = (
+            {name: share * amount for name, amount in one.items()}
+            for one in (whole.beard, whole.retouch)
+        )
         # Without detail at 256 px: in compressed frames it has a grid on teeth, and takes a fifth longer.
         return dataclasses.replace(
             whole,
@@ -117,6 +120,7 @@ class PersonEdit:
             drawn=drawn,
             recolour=shares,
             beard=beard,
+            retouch=retouch,
             bald=share * whole.bald,
             mouth=mouth,
             glasses=glasses,

@@ -1,0 +1,105 @@
+"""Portraits made older, manlier or made up by the photo's own pixels, at the photo's resolution."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from facedial import parsing
+from facedial.arrays import Doubles, Floats
+from facedial.compose import features
+from facedial.compose.blend import Part
+from facedial.compose.retouch import OFFSET, OnFace, Planes, Retouch, Seen, bands, log_luma
+from facedial.faces.geometry import scale_of
+from facedial.faces.photo import Box, Photo
+from facedial.faces.placed import Placed
+from facedial.faces.remap import remapped
+from facedial.model import Model
+from facedial.portrait import Portrait
+
+LEAST_WAY, LEAST_LIGHT = 0.02, 2e-3  # px of a crop, and log of light, that count
+SMALLEST = 0.6  # photo pixels to one of the crop, below which skin shows no roughness
+
+
+def retouched(
+    model: Model, portrait: Portrait, shares: Mapping[str, float], photo: Photo
+) -> Part | None:
+    """A part of `photo` with the face retouched, and where it lies; None where nothing changes.
+
+    `shares`: attribute -> share of what it adds, negative where it is taken away. `photo`: the
+    portrait's own, perhaps changed since.
+    """
+    placed = _placed(model, portrait, shares)
+    if placed is None:
+        return None
+    x0, y0, x1, y1 = placed.box
+    to_photo = parsing.head_to_photo(portrait)
+    _, there = placed.in_box(to_photo)
+    source = photo.flattened
+    part = source[y0:y1, x0:x1].astype(np.float32)
+    changes = there[..., -1] > 0
+    moves = changes & (np.abs(there[..., :2]).max(2) > LEAST_WAY)
+    rows, columns = np.nonzero(moves)
+    ways = there[rows, columns, :2].astype(np.float64) @ to_photo[:, :2].T
+    moved = remapped(source, columns + x0 + ways[:, 0], rows + y0 + ways[:, 1])
+    part[rows, columns] = np.clip(moved, 0, 255)
+    light = there[..., 2:5]
+    scale = scale_of(to_photo)
+    if scale >= SMALLEST and np.abs(there[..., 5:7]).max() > LEAST_LIGHT:
+        fine = bands(log_luma(part), scale)
+        for k, band in enumerate(fine):
+            more = there[..., 5 + k]
+            # Lines deepen, and what lies between them does not shine.
+            changed = np.where(more > 0, np.minimum(band, 0), band)
+            light = light + (np.expm1(more) * changed)[..., None]
+    lit = (part + OFFSET) * np.exp(light) - OFFSET
+    found = source[y0:y1, x0:x1].copy()
+    found[changes] = np.clip(np.rint(lit), 0, 255)[changes]
+    return found, (x0, y0)
+
+
+def region(
+    model: Model, portrait: Portrait, shares: Mapping[str, float]
+) -> tuple[Box, Floats] | None:
+    """A rectangle of the photo, and where it may change: 0 or 1 [h, w]; None where nothing does."""
+    placed = _placed(model, portrait, shares)
+    if placed is None:
+        return None
+    _, there = placed.in_box(parsing.head_to_photo(portrait))
+    return placed.box, np.asarray(there[..., -1] > 0, np.float32)
+
+
+def _placed(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> Placed | None:
+    """Displacement, light, roughness and where anything changes [128, 128, 8], in the photo."""
+    retouch = model.retouch
+    if retouch is None:
+        return None
+    found = _planes(model, portrait, retouch, shares)
+    changes = np.abs(found.back).max(2) > LEAST_WAY
+    changes |= np.abs(found.light).max(2) > LEAST_LIGHT
+    changes |= np.abs(found.roughness).max(2) > LEAST_LIGHT
+    every = (found.back, found.light, found.roughness, changes[..., None])
+    together = np.concatenate(every, 2).astype(np.float32)
+    return Placed.of(together, parsing.head_to_photo(portrait), portrait.photo.size)
+
+
+def _planes(
+    model: Model, portrait: Portrait, retouch: Retouch, shares: Mapping[str, float]
+) -> Planes:
+    shown = (features.FACE, {"skin"}, {"eyes"}, {"glasses"})
+    classes = (parsing.seen(model, portrait, one) for one in shown)
+    seen = Seen(_points(model, portrait), parsing.landmarks_of(model, portrait), *classes)
+    return OnFace(retouch, seen, portrait.cache.get).planes(shares)
+
+
+def _points(model: Model, portrait: Portrait) -> Doubles:
+    """Points of a portrait's features in its head crop [121, 2], NaN where unseen; computed once."""
+
+    def found() -> Floats:
+        pixels = parsing.head_crop(portrait).pixels
+        landmarks = parsing.landmarks_of(model, portrait)
+        classes = parsing.classes_at_256(model, portrait)
+        return features.points(pixels, classes, landmarks).astype(np.float32)
+
+    points = portrait.cache.get("features", found).astype(np.float64)
+    assert points.shape == (features.COUNT, 2)
+    return points
