@@ -58,6 +58,12 @@ USUAL_GAIN = (1.5, 1.5), (1.5, 1.5)
 # mean is faint. Of what is brighter beside them, a share. Px of a map that count as fine; px of a crop
 # beside features that stay without.
 CREASED, BETWEEN = {"Young": 3.5}, 0.5
+SHADE = np.array(
+    [0.7, 1.05, 1.15], np.float32
+)  # of red, green, blue: skin shines red from within its folds
+SHADE.flags.writeable = False
+# Rows of the usual face over which its light begins: above them few people show their foreheads.
+HAIRLINE = 60.0, 92.0
 FINE, BESIDE = 4, 8
 # Share of the hue in light that brightens: brows that go only in part would turn orange.
 COLOURED = 0.4
@@ -187,7 +193,7 @@ class OnFace:
                 by = [lit] * 3 + [np.float32(creased)] + [lit] * BANDS
                 own += np.array(by, np.float32) * one
         light, creases = own[..., :3], own[..., 3] * deep
-        light = light + (np.where(creases > 0, BETWEEN, 1) * creases)[..., None]
+        light = light + (np.where(creases > 0, BETWEEN, 1) * creases)[..., None] * SHADE
         light = _limited(np.where(light > 0, light * lids[..., None], light)) * inner[..., None]
         rough = np.clip(own[..., 4:], -ROUGHEST, ROUGHEST) * smooth[..., None]
         seen = on_map(np.concatenate([light, rough], 2), places + back)
@@ -243,7 +249,8 @@ class OnFace:
         cells = (at + 0.5) * ROUGH / SIDE - 0.5
         rough = sampled(np.asarray(retouch.roughness[k], np.float32), cells[..., 0], cells[..., 1])
         skin = self.keep("retouch masks", self._masks)[..., 2]
-        return np.concatenate([_narrow(found[..., :3], skin), found[..., 3:], rough], 2)
+        lights = np.concatenate([_narrow(found[..., :3], skin), found[..., 3:]], 2)
+        return np.concatenate([lights * smoothstep(at[..., 1:], HAIRLINE), rough], 2)
 
 
 def _narrow(light: Floats, skin: Floats) -> Floats:
