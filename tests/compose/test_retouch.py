@@ -34,7 +34,8 @@ def planes(
     glasses: np.ndarray = NONE,
 ) -> retouch.Planes:
     """Of a face of the usual shape, of which nothing else is told."""
-    seen = Seen(learned.usual if points is None else points, TEMPLATE, face, face, eyes, glasses)
+    at = learned.usual if points is None else points
+    seen = Seen(at, TEMPLATE, face, face, face, eyes, glasses)
     return OnFace(learned, seen, Cache().get).planes(shares)
 
 
@@ -72,7 +73,7 @@ def test_what_is_known_of_people_is_learned(learned: Retouch) -> None:
 
     def height(name: str, part: slice) -> float:
         """By how much more the lower half of a part's points lies below its upper half."""
-        ways = learned.shape_of({name: 1.0})[part, 1]
+        ways = learned.shape_of({name: 1.0}).sum(0)[part, 1]
         half = len(ways) // 2
         return float(ways[half:].mean() - ways[:half].mean())
 
@@ -110,6 +111,17 @@ def test_places_come_from_where_the_points_were(learned: Retouch) -> None:
     x, y = np.rint(TEMPLATE[2] / STEP - 0.5).astype(int)
     assert not found.back[y - 3 : y + 1, x].any()
     assert not found.back[[0, -1]].any() and not found.back[:, [0, -1]].any()
+
+
+def test_the_outline_of_the_head_moves_where_an_attribute_is_one_of_the_outline(
+    learned: Retouch,
+) -> None:
+    shape = np.tile([4.0, 0.0], (features.COUNT, 1))
+    moving = drawn(learned, np.zeros((MAP, MAP)), shape)
+    beyond = FACE.reshape(MAP, STEP, MAP, STEP).max((1, 3)) == 0
+    assert not planes(moving, {"Attractive": 1.0}).back[beyond].any()
+    chubby = planes(dataclasses.replace(moving, names=("Chubby",)), {"Chubby": 1.0}).back
+    assert np.abs(chubby[beyond]).max() > 1
 
 
 def test_hidden_points_are_left_out_and_far_ones_are_errors(learned: Retouch) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facedial.arrays import LUMA, Doubles, Floats, open_part, save_arrays
 from facedial.compose.features import COUNT
 from facedial.compose.masks import beside_nose, box_mean, enlarged, grown, smoothstep
-from facedial.compose.mouth import sampled
+from facedial.compose.mouth import face_mask, sampled
 from facedial.compose.thin_plate import influence
 from facedial.faces.parse import SIDE
 
@@ -29,6 +29,12 @@ RETOUCHED = (
     "Young", "Male", "Heavy_Makeup", "Big_Lips", "Narrow_Eyes", "Arched_Eyebrows", "Bushy_Eyebrows",
     "Chubby", "Double_Chin", "Oval_Face", "Rosy_Cheeks", "Attractive",
 )  # fmt: skip
+OUTLINED = (
+    "Male",
+    "Chubby",
+    "Double_Chin",
+    "Oval_Face",
+)  # move the outline of the head, others do not
 MAP, ROUGH = 128, 32  # pixels along the side of the maps of light and of roughness
 COARSE = 64  # the same, at which displacements are computed
 ROUNDS = 2  # of finding where a place came from
@@ -119,14 +125,16 @@ class Retouch:
         )
 
     def shape_of(self, shares: Mapping[str, float]) -> Doubles:
-        """Ways of points [121, 2], px: the sum of what attributes add, each times its share.
+        """Ways of points, px: the sum of what attributes add, each times its share.
 
-        A share is negative where an attribute is taken away.
+        [2, 121, 2]: of attributes that leave the outline of the head, and of those that move it. A
+        share is negative where an attribute is taken away.
         """
-        ways = np.zeros(self.shape.shape[1:])
+        ways = np.zeros((2, *self.shape.shape[1:]))
         for k, name in enumerate(self.names):
             share = shares.get(name, 0.0)
-            ways += share * GAINS.get(name, USUAL_GAIN)[0][share < 0] * self.shape[k]
+            by = share * GAINS.get(name, USUAL_GAIN)[0][share < 0]
+            ways[int(name in OUTLINED)] += by * self.shape[k]
         return ways
 
 
@@ -147,12 +155,13 @@ class Planes:
 class Seen:
     """A face in its head crop: `points` [121, 2] (NaN: not seen) and `landmarks` [5, 2].
 
-    `face`, `skin`, `eyes`, `glasses` [256, 256]: share of the face, of its skin without features, of its
-    eyes, and of glasses before it.
+    `head`, `face`, `skin`, `eyes`, `glasses` [256, 256]: share of all that is not background, clothes or
+    a hat, of the face, of its skin without features, of its eyes, and of glasses before it.
     """
 
     points: Doubles
     landmarks: Doubles
+    head: Floats
     face: Floats
     skin: Floats
     eyes: Floats
@@ -175,10 +184,10 @@ class OnFace:
 
         The nose stays, by which a person is known, and so do glasses.
         """
-        inner, smooth, _, deep, lids, moves = np.moveaxis(
-            self.keep("retouch masks", self._masks), 2, 0
-        )
-        ahead = self._spread(self.retouch.shape_of(shares)) * moves[..., None]
+        masks = np.moveaxis(self.keep("retouch masks", self._masks), 2, 0)
+        inner, smooth, _, deep, lids, moves, inside = masks
+        stays, moved = (self._spread(one) for one in self.retouch.shape_of(shares))
+        ahead = (stays * inside[..., None] + moved) * moves[..., None]
         places = grid().reshape(MAP, MAP, 2)
         # What moves a place back is what moved it here: the way at the place it came from.
         back = -on_map(ahead, places)
@@ -219,7 +228,7 @@ class OnFace:
         return enlarged(coarse.reshape(COARSE, COARSE, 2), MAP)
 
     def _masks(self) -> Floats:
-        """Planes [128, 128, 6]: lit, smoothed, skin, skin beside no feature, no lid, what moves."""
+        """Planes [128, 128, 7]: lit, smoothed, skin, skin beside no feature, no lid, what moves, head."""
         seen, beside = self.seen, beside_nose(self.seen.landmarks, SIDE)
         # What is behind glasses would move their rims.
         behind = np.minimum(2 * box_mean(grown(seen.glasses, RIMS / SIDE), RIMS), 1)
@@ -234,6 +243,7 @@ class OnFace:
             smoothstep(box_mean(seen.skin, BESIDE), SKIN) * beside,
             1 - LIDS_KEEP * around_eyes,
             smoothstep(near, (0.5, 1.0)) * beside,
+            face_mask(seen.head),
         )
         blocks = np.stack(planes, 2).reshape(MAP, STEP, MAP, STEP, len(planes))
         return np.asarray(blocks.mean((1, 3)), np.float32)
