@@ -113,7 +113,7 @@ def test_what_goes_with_a_wish_is_said_and_exactly_leaves_it_out(
 def test_add_is_a_shift_and_keep_limits_it(facedial: Facedial, head: Path) -> None:
     pictures = []
     for i, words in enumerate(
-        (["Narrow_Eyes=1.2"], ["Smiling=2"], ["Narrow_Eyes=1.2", "--keep", "Male"])
+        (["Pale_Skin=1.2"], ["Smiling=2"], ["Pale_Skin=1.2", "--keep", "Male"])
     ):
         assert facedial("edit", head, "--add", *words, "-o", f"{i}.png").code == 0
         pictures.append(read(Path(f"{i}.png")))
