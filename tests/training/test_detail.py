@@ -181,7 +181,7 @@ def test_an_edit_is_what_the_network_meets_in_use(astronaut: Path):
         known = np.ones((SIDE, SIDE), bool)
         known[:, :OUTSIDE] = False
         store = SimpleNamespace(pixels=[crop], size=SIDE, known=lambda row: known)
-        found = edited_crops.composite(editor, store, 0, "Male")  # type: ignore[arg-type]
+        found = edited_crops.composite(editor, store, 0, "Bangs")  # type: ignore[arg-type]
         # Glasses are put on at the photo's own size: nothing is drawn.
         nothing = edited_crops.composite(editor, store, 0, "Eyeglasses")  # type: ignore[arg-type]
     assert found is not None and nothing is None
