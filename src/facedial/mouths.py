@@ -9,6 +9,7 @@ from facedial.arrays import LUMA, Bytes, Doubles, Floats
 from facedial.changes import Change
 from facedial.compose import smile
 from facedial.compose.blend import Part
+from facedial.compose.maps import grid, on_map
 from facedial.compose.masks import beside_nose, smoothstep
 from facedial.compose.mouth import Warp, contours, face_mask, gap
 from facedial.compose.smile import COARSE, DARK, OWN, STEP, Opening
@@ -21,7 +22,6 @@ from facedial.faces.remap import remapped
 from facedial.model import Model
 from facedial.portrait import Portrait
 
-BESIDE = {"background", "clothes", "hat"}  # classes that stay
 GLASSES = 0.02  # share of a crop, from which on eyes behind them stay as they are
 CONTOURS = "mouth"  # key of a portrait's cache
 LEAST = 1e-3  # px, and log of light, that count
@@ -133,9 +133,11 @@ def _layer(model: Model, portrait: Portrait, change: MouthChange) -> _Layer | No
     more = change.smile[1] - change.smile[0]
     closer = 0.0 if float(seen.mean()) > GLASSES else smile.NARROWS * more
     warp = Warp(start, end, landmarks, closer)
-    places = smile.grid()
+    places = grid(COARSE)
     upper, lower = warp.displacements(places)
-    face = face_mask(1 - parsing.seen(model, portrait, BESIDE)) * beside_nose(landmarks, SIDE)
+    face = face_mask(1 - parsing.seen(model, portrait, parsing.BESIDE_HEAD)) * beside_nose(
+        landmarks, SIDE
+    )
     stays = face.reshape(COARSE, STEP, COARSE, STEP).min((1, 3)).reshape(-1, 1)
     upper, lower = upper * stays, lower * stays
     if more > 0:
@@ -143,7 +145,7 @@ def _layer(model: Model, portrait: Portrait, change: MouthChange) -> _Layer | No
     else:
         before = smile.UNFOLDS * more * mouths.folds(start, landmarks)
         side = smile.below_seam(end, places)[:, None]
-        light = smile.on_grid(before, places + upper + side * (lower - upper))
+        light = on_map(before, places + upper + side * (lower - upper))
     light = light.reshape(COARSE, COARSE, 3) * stays.reshape(COARSE, COARSE, 1)
     moves = np.concatenate([upper, lower], 1).astype(np.float32).reshape(COARSE, COARSE, 4)
     changes = (np.abs(moves).max(2) > LEAST) | (np.abs(light).max(2) > LEAST)

@@ -42,6 +42,7 @@ RESHAPED = 0.15, 0.6
 # Probability of a class new in a drawing: not seen, entirely seen; and share of the side around it.
 SPREAD, STRAY = (0.05, 0.3), 0.015
 COLOURED = ({"skin", "brows", "ears", "neck"}, {"hair"})  # classes that keep their hue
+BESIDE_HEAD = ("background", "clothes", "hat")  # classes of what a head does not move
 LEAST_SKIN = 1e-4  # so that tones far from any skin have a mean
 AROUND_WHOLE = 0.03  # of the side, around classes that are replaced as a whole
 COARSE = 64  # pixels along the side at which hair that belongs together is found

@@ -16,7 +16,6 @@ from facedial.faces.remap import remapped
 from facedial.model import Model
 from facedial.portrait import Portrait
 
-BESIDE = ("background", "clothes", "hat")
 LEAST_WAY, LEAST_LIGHT = 0.02, 2e-3  # px of a crop, and log of light, that count
 SMALLEST = 0.6  # photo pixels to one of the crop, below which skin shows no roughness
 
@@ -88,7 +87,7 @@ def _planes(
 ) -> Planes:
     shown = (features.FACE, {"skin"}, {"eyes"}, {"glasses"})
     classes = (parsing.seen(model, portrait, one) for one in shown)
-    beside = parsing.seen(model, portrait, BESIDE)
+    beside = parsing.seen(model, portrait, parsing.BESIDE_HEAD)
     landmarks = parsing.landmarks_of(model, portrait)
     seen = Seen(_points(model, portrait), landmarks, 1 - beside, *classes)
     return OnFace(retouch, seen, portrait.cache.get).planes(shares)

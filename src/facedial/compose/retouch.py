@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from facedial.arrays import LUMA, Doubles, Floats, open_part, save_arrays
 from facedial.compose.features import COUNT
+from facedial.compose.maps import grid, on_map
 from facedial.compose.masks import beside_nose, box_mean, enlarged, grown, smoothstep
 from facedial.compose.mouth import face_mask, sampled
 from facedial.compose.thin_plate import influence
@@ -188,7 +189,7 @@ class OnFace:
         inner, smooth, _, deep, lids, moves, inside = masks
         stays, moved = (self._spread(one) for one in self.retouch.shape_of(shares))
         ahead = (stays * inside[..., None] + moved) * moves[..., None]
-        places = grid().reshape(MAP, MAP, 2)
+        places = grid(MAP).reshape(MAP, MAP, 2)
         # What moves a place back is what moved it here: the way at the place it came from.
         back = -on_map(ahead, places)
         for _ in range(ROUNDS):
@@ -251,7 +252,7 @@ class OnFace:
     def _own(self, k: int) -> Floats:
         """What attribute number `k` adds there [128, 128, 6]: light, creases, roughness."""
         retouch, points = self.retouch, np.nan_to_num(self.seen.points)
-        places = grid().reshape(MAP, MAP, 2)
+        places = grid(MAP).reshape(MAP, MAP, 2)
         at = places + self._spread(retouch.usual - points)
         light = np.asarray(retouch.light[k], np.float32)
         maps = np.concatenate([light, _fine(light @ LUMA)[..., None]], 2)
@@ -296,19 +297,6 @@ def bands(log_luma: Floats, scale: float) -> list[Floats]:
 
     smooth = [mean(log_luma, one) for one in REACHES]
     return [smooth[k] - smooth[k + 1] for k in range(BANDS)]
-
-
-def grid(side: int = MAP) -> Doubles:
-    """Centres of the pixels of a map of that side in the head crop [side * side, 2], x and y in px."""
-    step = SIDE // side
-    rows, columns = np.mgrid[:side, :side] * step + (step - 1) / 2
-    return np.stack([columns.ravel(), rows.ravel()], 1)
-
-
-def on_map(maps: Floats, places: Doubles) -> Floats:
-    """Maps [128, 128, C] at places of the crop [..., 2]: [..., C]."""
-    at = (places - (STEP - 1) / 2) / STEP
-    return sampled(maps, at[..., 0], at[..., 1])
 
 
 def _edge_mask(ends: int) -> Floats:

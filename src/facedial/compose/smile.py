@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial.arrays import LUMA, Doubles, Floats, open_part, save_arrays
+from facedial.compose.maps import grid, on_map
 from facedial.compose.masks import smoothstep
 from facedial.compose.mouth import (
     COLUMNS,
@@ -151,11 +152,11 @@ class Mouths:
     def folds(self, mouth: Doubles, landmarks: Doubles) -> Floats:
         """Log of the light around a smiling mouth, [64, 64, 3] of its head crop; 0 on its lips."""
         frame = to_frame(landmarks)
-        places = grid()
+        places = grid(COARSE)
         seen = Warp(self.usual, apply(frame, mouth), TEMPLATE)
         framed = apply(frame, places)
         inside = seen.window(framed) * (1 - on_lips(mouth, places))
-        light = on_grid(self.light, origins(seen, framed)) * inside[:, None]
+        light = on_map(self.light, origins(seen, framed)) * inside[:, None]
         return np.asarray(light.reshape(COARSE, COARSE, 3), np.float32)
 
     def inside(self, skin: Floats, smile: float) -> Floats:
@@ -174,18 +175,6 @@ def regressors(smile: float, open_: float, aside: float, nods: float) -> Doubles
 def to_frame(landmarks: Doubles) -> Affine:
     """Head crop -> a head frame fitted by eyes and nose [2, 3], which a smile leaves where they are."""
     return fit_similarity(landmarks[:3], TEMPLATE[:3])
-
-
-def grid() -> Doubles:
-    """Centres of the blocks of a head crop [64 * 64, 2], x and y in px."""
-    rows, columns = np.mgrid[:COARSE, :COARSE] * STEP + (STEP - 1) / 2
-    return np.stack([columns.ravel(), rows.ravel()], 1)
-
-
-def on_grid(planes: Floats, places: Doubles) -> Floats:
-    """Maps [64, 64, C] of `grid` at places of the crop [..., 2]: [..., C]."""
-    at = (places - (STEP - 1) / 2) / STEP
-    return sampled(planes, at[..., 0], at[..., 1])
 
 
 def skin_of(crop: Floats) -> Floats | None:

@@ -9,6 +9,7 @@ import numpy as np
 from facedial import parsing
 from facedial.arrays import LUMA, Bytes, Doubles, Floats
 from facedial.codes.attributes import NAMES
+from facedial.compose.maps import grid
 from facedial.compose.masks import box_mean
 from facedial.compose.mouth import (
     INNER_LOWER,
@@ -30,7 +31,6 @@ from facedial.compose.smile import (
     TEMPLATE,
     Mouths,
     curve,
-    grid,
     on_lips,
     origins,
     regressors,
@@ -149,7 +149,7 @@ def _shape(framed: Doubles, smiles: Doubles, gaps: Doubles, poses: Doubles) -> D
 
 def _light(looks: list[tuple[Bytes, _Seen]], usual: Doubles) -> Floats:
     """Log of the light around smiling mouths over others [64, 64, 3], mouths moved to `usual`."""
-    places = grid()
+    places = grid(COARSE)
     lights, by = [], []
     for pixels, one in looks:
         skin = skin_of(pixels.astype(np.float32))

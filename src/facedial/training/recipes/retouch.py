@@ -11,6 +11,7 @@ from facedial import parsing
 from facedial.arrays import LUMA, Bytes, Doubles, Floats
 from facedial.codes.attributes import NAMES
 from facedial.compose import features
+from facedial.compose.maps import grid
 from facedial.compose.masks import box_mean, resize_mask, rows_mask, smoothstep
 from facedial.compose.mouth import sampled
 from facedial.compose.retouch import (
@@ -24,7 +25,6 @@ from facedial.compose.retouch import (
     ROUGH,
     Retouch,
     bands,
-    grid,
     log_luma,
 )
 from facedial.compose.scalp import pose
@@ -239,7 +239,7 @@ def _part(name: str, usual: Doubles) -> tuple[Doubles, Floats]:
 
     def near(parts: tuple[slice, ...], within: float) -> Floats:
         nodes = np.concatenate([usual[part] for part in parts])
-        far = np.sqrt(((grid()[:, None] - nodes) ** 2).sum(2)).min(1)
+        far = np.sqrt(((grid(MAP)[:, None] - nodes) ** 2).sum(2)).min(1)
         return 1 - smoothstep(far, (within, within + SOFT)).reshape(MAP, MAP)
 
     if name == "Rosy_Cheeks":
@@ -257,7 +257,7 @@ def _equations(face: _Face, usual: Doubles, sources: int) -> list[tuple[Floats, 
     far = np.hypot(*(face.points - usual).T) >= FAR
     points = np.where(far[:, None], np.nan, face.points)
     there = np.isfinite(points[:, 0])
-    places = grid()
+    places = grid(MAP)
     ends = np.concatenate([usual[there], RIM])
     ways = np.concatenate([(points - usual)[there], np.zeros_like(RIM)])
     before = places + spline(ends, ways, places)
