@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 
+from facedial.compose.retouch import RETOUCHED
 from facedial.editor import Editor
 from facedial.errors import BadRequest, BadRun
 from facedial.flow.sampler import FlowPrior
@@ -200,7 +201,7 @@ def test_the_flagship_trains_its_stages_and_is_resumed(
         one, other = (prior.sample([1], {}) for prior in (guided, lone))
         assert not np.allclose(one, other)
         assert len(editor.generate(2, seed=1)) == 2
-        assert set(editor.model.edit_table.methods) == {"Smiling"}
+        assert set(editor.model.edit_table.methods) == {"Smiling", *RETOUCHED}
     # Called again it trains nothing more.
     monkeypatch.setattr(flagship, "RECIPE", dataclasses.replace(recipe, stages=lambda _: small[:2]))
     start.run(order(labelled_store, run, recipe="flagship", assignments=(), steps=10))
