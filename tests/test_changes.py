@@ -53,7 +53,11 @@ def step_by_flow(
         (lambda own: Edit({"Male": 1.0}, strength=0.5), "Male", lambda own: 1 - own),
         (lambda own: Edit({"Eyeglasses": 1.5}), "Eyeglasses", lambda own: 2 * (1.5 - own)),
         (lambda own: Edit(shifts={"Male": 0.5}), "Male", lambda own: 0.5),
-        (lambda own: Edit(shifts={"Male": -1.0}, strength=2.0), "Male", lambda own: -2.0),
+        (
+            lambda own: Edit(shifts={"Eyeglasses": -1.0}, strength=2.0),
+            "Eyeglasses",
+            lambda own: -2.0,
+        ),
     ],
 )
 def test_by_the_flow_a_target_is_a_change_of_the_condition_and_a_shift_half_its_range(

@@ -16,6 +16,8 @@ from facedial.composing import (
     GLASSES,
     MIN_WAY,
     MOUTH,
+    NO_BEARD,
+    SHAVED,
     SMILE,
     WHOLE_RANGE,
     GlassesChange,
@@ -67,7 +69,8 @@ class Change:
     detail is drawn that the decoded face lacks (`detail`). `beard`: attributes -> share of the hair that
     is grown on the photo's own face (`beards`). `bald`: share of the hair that is taken off (`scalp`).
     `mouth`: how the photo's own mouth is moved (`mouths`); None where it stays, or is drawn.
-    `retouch`: attributes -> share of what they add to the photo's own face (`retouching`).
+    `retouch`: attributes -> share of what they add to the photo's own face (`retouching`). `shave`:
+    attributes -> share of their hair that goes from it (`shaving`).
     """
 
     before: Code
@@ -83,6 +86,7 @@ class Change:
     bald: float = 0.0
     mouth: MouthChange | None = None
     retouch: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    shave: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -97,7 +101,7 @@ class Change:
     @property
     def drawn_names(self) -> tuple[str, ...]:
         """Attributes and learned directions, of those asked for, that are pasted as drawn."""
-        composed = {*self.recolour, *self.beard, *self.retouch}
+        composed = {*self.recolour, *self.beard, *self.retouch, *self.shave}
         if self.puts_glasses_on:
             composed.add(GLASSES)
         if self.bald:
@@ -177,10 +181,11 @@ def change(
         drawn=drawn,
         glasses=made.glasses,
         fine=quality == FULL,
-        beard={name: share for name, share in made.shares.items() if name in BEARDS},
+        beard={name: share for name, share in made.shares.items() if name in BEARDS and share > 0},
         bald=made.shares.get(BALD, 0.0),
         mouth=mouth,
         retouch={name: share for name, share in made.shares.items() if name in RETOUCHED},
+        shave=_shaved(model, made, attributes),
     )
 
 
@@ -198,6 +203,18 @@ class _Made:
     glasses: GlassesChange | None
     implied: dict[str, float] = dataclasses.field(default_factory=dict)
     shares: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+def _shaved(model: Model, made: _Made, attributes: Mapping[str, float] | None) -> dict[str, float]:
+    """Attribute -> share of its hair that goes: of those asked for, and where retouching implies it."""
+    shares = {name: -share for name, share in made.shares.items() if name in SHAVED and share < 0}
+    if attributes is None or model.clean_faces is None or made.shares.keys().isdisjoint(RETOUCHED):
+        return shares
+    now = attributes[NO_BEARD]
+    arrived = made.implied.get(NO_BEARD, now)
+    if arrived > now and NO_BEARD not in shares:
+        shares[NO_BEARD] = min(1.0, (arrived - now) / max(1 - now, MIN_WAY))
+    return shares
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,10 @@ from facedial.model import FRAME, Model
 WHOLE_RANGE = 2  # of a condition, from -1 without an attribute to 1 with it
 GLASSES, BALD, SMILE, OPEN = "Eyeglasses", "Bald", "Smiling", "Mouth_Slightly_Open"
 # Attributes made on the photo's own face, not drawn: where they rise (1), fall (-1), or both (0).
-BEARDS = {"Mustache": 1, "Goatee": 1, "5_o_Clock_Shadow": 1, "No_Beard": -1}
+NO_BEARD = "No_Beard"
+BEARDS = {"Mustache": 1, "Goatee": 1, "5_o_Clock_Shadow": 1, NO_BEARD: -1}
 MOUTH = {SMILE, OPEN}
+SHAVED = {name: -way for name, way in BEARDS.items()}  # where they rise or fall, hair goes
 COMPOSED = {**BEARDS, BALD: 1, GLASSES: 1, SMILE: 0, OPEN: 0, **dict.fromkeys(RETOUCHED, 0)}
 LARGEST_BEARD = 1.3  # times the mean density of hair, which a target beyond 1 gets
 CLOSED_SMILE = 0.35  # share of a smile from which on it opens the mouth
@@ -67,6 +69,8 @@ def is_composed(model: Model, name: str, method: str = BEST, *, lowers: bool = F
     """Whether an attribute, where it rises or `lowers`, is made on the photo's own face, not drawn."""
     if method != BEST or name not in COMPOSED or not recolours_hair(model):
         return False
+    if name in SHAVED and SHAVED[name] == (-1 if lowers else 1):
+        return model.clean_faces is not None
     if COMPOSED[name] == (1 if lowers else -1):
         return False
     if name in BEARDS:
@@ -81,12 +85,14 @@ def is_composed(model: Model, name: str, method: str = BEST, *, lowers: bool = F
 def share_of(name: str, amount: float, attributes: Mapping[str, float]) -> float:
     """Share of the way that what is composed goes: 1 where those are who have it, negative away from it.
 
-    `amount`: by which the attribute's condition moves. Beards come with a positive share either way.
+    `amount`: by which the attribute's condition moves. A beard's share is positive where hair comes, and
+    negative where it goes.
     """
     room = 1 - attributes[name] if amount > 0 else attributes[name]
     share = abs(amount) / WHOLE_RANGE / max(room, MIN_WAY)
-    share = min(share, LARGEST_BEARD if name in BEARDS else 1.0)
-    return share if amount > 0 or name in BEARDS else -share
+    comes = (amount > 0) == (BEARDS.get(name, 1) > 0)
+    share = min(share, LARGEST_BEARD if name in BEARDS and comes else 1.0)
+    return share if comes else -share
 
 
 def mouth_of(

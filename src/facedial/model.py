@@ -22,6 +22,8 @@ from facedial.compose.retouch import FILE as RETOUCH
 from facedial.compose.retouch import RETOUCHED, Retouch
 from facedial.compose.scalp import FILE as BALD_HEADS
 from facedial.compose.scalp import BaldHeads
+from facedial.compose.shave import FILE as SHAVE
+from facedial.compose.shave import CleanFaces
 from facedial.compose.smile import FILE as MOUTHS
 from facedial.compose.smile import Mouths
 from facedial.editing.directions import Directions
@@ -320,6 +322,13 @@ class Model:
         """What makes faces older, manlier or made up, by its bundle or the packaged one; None without."""
         path = self._lent(RETOUCH) if self.can_retouch else None
         return None if path is None else Retouch.load(path)
+
+    @cached_property
+    def clean_faces(self) -> CleanFaces | None:
+        """Faces without beards, by its bundle or the packaged one; None without, or without a parser."""
+        usable = self.frame == FRAME and self.has_parser and self.has_distilled_editor
+        path = self._lent(SHAVE) if usable else None
+        return None if path is None else CleanFaces.load(path)
 
     def locate_landmarks(self, patches: Bytes) -> Doubles:
         """Patches uint8 [N, 64, 64, 3] -> five landmarks each [N, 5, 2], (x, y) in patch pixels."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from facedial import beards, detail, glasses, hair, mouths, parsing, retouching, scalp
+from facedial import beards, detail, glasses, hair, mouths, parsing, retouching, scalp, shaving
 from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.changes import Change
@@ -134,6 +134,10 @@ def _changed(
         (
             mouth is not None,
             lambda seen: None if mouth is None else mouths.moved(model, portrait, mouth, seen),
+        ),
+        (
+            any(change.shave.values()),
+            lambda seen: shaving.taken_off(model, portrait, change.shave, seen),
         ),
         (
             any(change.retouch.values()),
@@ -321,7 +325,8 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
         mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], matte)
     moves = None if change.mouth is None else mouths.region(model, portrait, change.mouth)
     looks = retouching.region(model, portrait, change.retouch) if change.retouch else None
-    for found in (moves, looks):
+    shaves = shaving.region(model, portrait, change.shave) if change.shave else None
+    for found in (moves, looks, shaves):
         if found is not None:
             (x0, y0, x1, y1), inside = found
             mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], inside)

@@ -89,11 +89,11 @@ def _planes(
     classes = (parsing.seen(model, portrait, one) for one in shown)
     beside = parsing.seen(model, portrait, parsing.BESIDE_HEAD)
     landmarks = parsing.landmarks_of(model, portrait)
-    seen = Seen(_points(model, portrait), landmarks, 1 - beside, *classes)
+    seen = Seen(points_of(model, portrait), landmarks, 1 - beside, *classes)
     return OnFace(retouch, seen, portrait.cache.get).planes(shares)
 
 
-def _points(model: Model, portrait: Portrait) -> Doubles:
+def points_of(model: Model, portrait: Portrait) -> Doubles:
     """Points of a portrait's features in its head crop [121, 2], NaN where unseen; computed once."""
 
     def found() -> Floats:

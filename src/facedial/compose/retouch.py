@@ -10,14 +10,13 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facedial.arrays import LUMA, Doubles, Floats, open_part, save_arrays
 from facedial.compose.features import COUNT
-from facedial.compose.maps import grid, on_map
+from facedial.compose.maps import Halves, grid, on_map, packed, unpacked
 from facedial.compose.masks import beside_nose, box_mean, enlarged, grown, smoothstep
 from facedial.compose.mouth import face_mask, sampled
 from facedial.compose.thin_plate import influence
@@ -40,7 +39,6 @@ MAP, ROUGH = 128, 32  # pixels along the side of the maps of light and of roughn
 COARSE = 64  # the same, at which displacements are computed
 ROUNDS = 2  # of finding where a place came from
 STEP = SIDE // MAP
-LEVELS = 127  # of a stored map, to each side of 0
 OFFSET = 8.0  # levels by which black has a log
 FAR = 35.0  # px from its usual place, from which on a point is an error
 # Beyond the crop's edge and on it: what stays.
@@ -50,7 +48,6 @@ RIM = np.array(
     np.float64,
 )
 RIM.flags.writeable = False
-Halves: TypeAlias = NDArray[np.float16]
 # Times what is learned of shape and of light, where an attribute comes and where it goes: the mean of
 # many changes is less than the change that one asks for.
 GAINS = {
@@ -108,7 +105,7 @@ class Retouch:
         with open_part(path, "retouching", FORMAT) as file:
             names = tuple(str(name) for name in file["names"])
             usual, shape = (np.asarray(file[name], np.float64) for name in ("usual", "shape"))
-            light, roughness = (_unpacked(file, name) for name in ("light", "roughness"))
+            light, roughness = (unpacked(file, name) for name in ("light", "roughness"))
             shapes = [one.shape for one in (usual, shape, light, roughness)]
             n = len(names)
             if shapes != [
@@ -120,7 +117,7 @@ class Retouch:
     def save(self, path: Path) -> None:
         """Write it, maps in 8 bits."""
         arrays = {"usual": self.usual.astype(np.float32), "shape": self.shape.astype(np.float32)}
-        maps = {**_packed("light", self.light), **_packed("roughness", self.roughness)}
+        maps = {**packed("light", self.light), **packed("roughness", self.roughness)}
         save_arrays(
             path, compressed=True, format=FORMAT, names=np.array(self.names), **arrays, **maps
         )
@@ -309,16 +306,3 @@ def _edge_mask(ends: int) -> Floats:
 def log_luma(pixels: NDArray[np.uint8] | Floats) -> Floats:
     """Log of luma of pixels [..., 3] in levels."""
     return np.asarray(np.log(pixels @ LUMA + OFFSET), np.float32)
-
-
-def _packed(name: str, maps: Halves) -> dict[str, NDArray[np.generic]]:
-    largest = np.maximum(np.abs(maps).max((1, 2, 3)).astype(np.float32), 1e-6)
-    levels = np.rint(maps * (LEVELS / largest[:, None, None, None])).astype(np.int8)
-    return {name: levels, f"{name}_largest": largest.astype(np.float32)}
-
-
-def _unpacked(file: Mapping[str, NDArray[np.generic]], name: str) -> Halves:
-    levels = np.asarray(file[name], np.float32)
-    largest = np.asarray(file[f"{name}_largest"], np.float32)
-    # An editor that is sent to other processes takes it along.
-    return np.asarray(levels * (largest / LEVELS)[:, None, None, None], np.float16)

@@ -45,6 +45,7 @@ IMPLIED_WITH: Mapping[str, Mapping[str, float]] = {
 IMPLIED_WITHOUT: Mapping[str, Mapping[str, float]] = {
     "Smiling": _none_of("Mouth_Slightly_Open"),
     "Wearing_Lipstick": {"Heavy_Makeup": 0.0},
+    "Male": {"No_Beard": 1.0},
 }
 
 

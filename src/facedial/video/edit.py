@@ -108,9 +108,9 @@ class PersonEdit:
         if glasses is not None:
             glasses = dataclasses.replace(glasses, share=share * glasses.share)
         shares = {name: share * amount for name, amount in whole.recolour.items()}
-        beard, retouch = (
+        beard, retouch, shave = (
             {name: share * amount for name, amount in one.items()}
-            for one in (whole.beard, whole.retouch)
+            for one in (whole.beard, whole.retouch, whole.shave)
         )
         # Without detail at 256 px: in compressed frames it has a grid on teeth, and takes a fifth longer.
         return dataclasses.replace(
@@ -121,6 +121,7 @@ class PersonEdit:
             recolour=shares,
             beard=beard,
             retouch=retouch,
+            shave=shave,
             bald=share * whole.bald,
             mouth=mouth,
             glasses=glasses,

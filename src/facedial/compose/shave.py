@@ -1,0 +1,240 @@
+"""Beards taken off: the skin under them, by what the face shows beside them and what many faces teach.
+
+Once features lie where they usually do, light falls on one face much as on the next: two dozen patterns
+(`training.recipes.shave`) give most of it. They are fitted to the skin that a face shows, and continue it
+under the beard. Whatever is darker there, or rougher, is hair.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from facedial.arrays import LUMA, Bytes, Doubles, Floats, open_part, save_arrays
+from facedial.compose import features
+from facedial.compose.inpaint import BEHIND, fill
+from facedial.compose.maps import Halves, grid, on_map, packed, unpacked
+from facedial.compose.masks import beside_nose, box_mean, enlarged, grown, resize_mask, smoothstep
+from facedial.compose.mouth import sampled
+from facedial.compose.retouch import FAR, OFFSET, RIM
+from facedial.compose.thin_plate import spline
+from facedial.faces.parse import SIDE
+
+FILE = "shave.npz"  # in a bundle
+FORMAT = 1
+MAP = 64  # pixels along the side of the maps of light
+UPPER = slice(16, 36)  # rows of such a map whose skin has no beard: light counts from theirs
+RIDGE = 0.72  # of the fit: patterns have a variance of 1, and neighbouring pixels err alike
+SHOWN = 0.85  # share of face from which on a pixel is fitted
+SMOOTH = 2  # px of a crop: light is broader
+# Where beards grow on the usual face: px beside its middle, and the first row. Sideburns end softly.
+BESIDE, FIRST, SOFT = (0.0, 18.0, 45.0, 60.0), (161.0, 160.0, 152.0, 142.0), (4.0, 4.0, 4.0, 16.0)
+MIDDLE = 127.5
+# Shares of the side by which skin, and hair, reach beyond the usual outline; rows from which hair does.
+BEYOND, HANGING, HANGS = 0.02, 0.06, (180.0, 200.0)
+# Rows of the usual face to which a moustache reaches down, and a goatee up; px beside the middle.
+MOUSTACHE, GOATEE, WIDE = (178.0, 190.0), (168.0, 180.0), (40.0, 50.0)
+PARTS = ("Mustache", "Goatee")  # the others are the whole beard
+MOUTH = 0.3, 0.8  # share of mouth up to which skin is drawn, and from which on it is not
+DARKER, ROUGHER = (0.1, 0.25), (1.8, 3.0)  # log of luma, and times the skin's contrast, of hair
+AS_DARK = -0.1, 0.1  # rough hair of a skin's colour: log of luma it is darker at least
+PATCH, TIMES = 4, 2.5  # px around hair that is hair, too
+FAINT = 0.05, 0.3  # share of hair up to which a pixel is fitted
+ROUNDS = 2  # of finding hair and fitting what is left
+HAIR = 0.1, 0.6  # evidence up to which skin stays, and from which on it is drawn
+AROUND = 5  # px around hair that are not known to be skin
+SKIN, BARE = 0.9, 0.05  # of skin that is known; evidence of hair on it
+LIMIT = 0.5  # log of light by which the photo differs from the patterns
+NO_ROUGHNESS = 0.03  # log: the contrast of skin, where none is known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CleanFaces:
+    """How light falls on faces without beards whose features lie at the `usual` places [121, 2].
+
+    `patterns` float16 [1 + K, 64, 64, 3]: the mean of the log of light, less that of the upper face, and
+    K patterns, each times the standard deviation of its share.
+    """
+
+    usual: Doubles
+    patterns: Halves
+
+    @staticmethod
+    def load(path: Path) -> "CleanFaces":
+        """Those of a bundle's file; raises `BadBundle`."""
+        with open_part(path, "faces without beards", FORMAT) as file:
+            usual, patterns = np.asarray(file["usual"], np.float64), unpacked(file, "patterns")
+            if usual.shape != (features.COUNT, 2) or patterns.shape[1:] != (MAP, MAP, 3):
+                raise ValueError(f"arrays of shapes {usual.shape} and {patterns.shape}")
+            return CleanFaces(usual, patterns)
+
+    def save(self, path: Path) -> None:
+        """Write them, patterns in 8 bits."""
+        arrays = {"usual": self.usual.astype(np.float32), **packed("patterns", self.patterns)}
+        save_arrays(path, compressed=True, format=FORMAT, **arrays)
+
+    def continued(self, light: Floats, known: Floats) -> Floats:
+        """Log of light [64, 64, 3] everywhere, fitted to it where it is `known` [64, 64], 0..1."""
+        mean, *by = self.patterns.astype(np.float32).reshape(len(self.patterns), -1)
+        patterns = np.stack(by)
+        weighted = patterns * np.repeat(known.ravel(), 3)
+        system = weighted @ patterns.T + RIDGE * np.eye(len(patterns))
+        shares = np.linalg.solve(system, weighted @ (light.ravel() - mean))
+        return np.asarray((mean + shares @ patterns).reshape(MAP, MAP, 3), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A head crop: pixels [256, 256, 3], `points` [121, 2] (NaN: not seen) and `landmarks` [5, 2].
+
+    Shares [256, 256] of `skin`, of the `face` with brows and eyes, of `mouth` and lips, and of `hair`.
+    """
+
+    pixels: Bytes
+    points: Doubles
+    landmarks: Doubles
+    skin: Floats
+    face: Floats
+    mouth: Floats
+    hair: Floats
+
+
+class Shaved(NamedTuple):
+    """Skin under a beard: log of its `light` [256, 256, 3], without grain, and the share of `hair` now.
+
+    `known` [256, 256]: skin that is seen, 0 or 1. `parts` [256, 256, 2]: where a moustache and a goatee
+    would be.
+    """
+
+    light: Floats
+    hair: Floats
+    known: Floats
+    parts: Floats
+
+
+def known_points(points: Doubles, usual: Doubles) -> NDArray[np.bool_]:
+    """Which points are seen where they may lie [121]."""
+    known = np.isfinite(points[:, 0])
+    known[known] &= np.hypot(*(points - usual)[known].T) < FAR
+    return known
+
+
+def moved(source: Doubles, target: Doubles, places: Doubles) -> Doubles:
+    """Places [n, 2] where those points lie that lie at `source` [k, 2]; at the rim all stay."""
+    ends = np.concatenate([source, RIM])
+    return np.asarray(
+        places + spline(ends, np.concatenate([target - source, np.zeros_like(RIM)]), places)
+    )
+
+
+def shaved(seen: Seen, faces: CleanFaces) -> Shaved:
+    """The skin of a face, as it would be without a beard, and where its beard is."""
+    there = known_points(seen.points, faces.usual)
+    own, usual = seen.points[there], faces.usual[there]
+    before = moved(usual, own, grid(MAP))
+    at = moved(own, usual, grid(MAP)).reshape(MAP, MAP, 2)
+
+    def on_face(maps: Floats) -> Floats:
+        return enlarged(on_map(maps, at), SIDE)
+
+    log = np.log(seen.pixels.astype(np.float32) + OFFSET)
+    smooth = _smooth(log, SMOOTH)
+    found = sampled(np.concatenate([smooth, seen.face[..., None]], 2), *before.T)
+    light, shown = np.split(found.reshape(MAP, MAP, 4), [3], 2)
+    visible = (shown[..., 0] > SHOWN).astype(np.float32)
+    zones = on_face(_zones(faces.usual))
+    grows = np.maximum(zones[..., 0], zones[..., 1] * smoothstep(seen.hair, (0.2, 0.6)))
+    # Nostrils are dark, too.
+    grows = np.clip(grows, 0, 1) * beside_nose(seen.landmarks, SIDE)
+    mouth = np.maximum(_lips(seen.points), seen.mouth)
+    allowed = np.clip(seen.skin + seen.hair, 0, 1) * (1 - smoothstep(mouth, MOUTH))
+    weight = visible * (1 - _zones(faces.usual)[..., 0])
+    upper = weight[UPPER]
+    tone = (light[UPPER] * upper[..., None]).sum((0, 1)) / max(float(upper.sum()), 1.0)
+    for _ in range(ROUNDS):
+        clean = on_face(faces.continued(light - tone, weight) + tone)
+        hair = _hair(log, clean, grows, (seen.skin > SKIN) & (seen.hair < BARE)) * grows
+        hair = np.asarray(
+            box_mean(np.minimum(1, TIMES * box_mean(hair * (allowed > 0.5), PATCH)), PATCH - 1)
+        )
+        hair = hair * grows * allowed
+        on_usual = sampled(hair[..., None], *before.T).reshape(MAP, MAP)
+        on_usual = np.minimum(1, (AROUND - 2) * box_mean(on_usual, 1))
+        weight = visible * (1 - smoothstep(on_usual, FAINT))
+    near = np.minimum(1, (AROUND - 2) * box_mean(hair, AROUND))
+    known = ((near < BARE) & (seen.skin > SKIN)).astype(np.float32)
+    share = np.maximum(box_mean(known, 2 * SMOOTH), 1e-3)
+    lacking = np.clip(smooth - clean, -LIMIT, LIMIT) * known[..., None]
+    met = np.stack([box_mean(lacking[..., k], 2 * SMOOTH) / share for k in range(3)], 2)
+    clean = clean + fill(met.astype(np.float32), known, BEHIND)
+    hair = smoothstep(hair, HAIR)
+    hair = (
+        box_mean(np.minimum(1, grown(hair, 0.012)), SMOOTH) * allowed * smoothstep(grows, (0, 0.5))
+    )
+    return Shaved(clean, np.asarray(hair, np.float32), known, np.clip(zones[..., 2:], 0, 1))
+
+
+def _hair(log: Floats, clean: Floats, grows: Floats, skin: NDArray[np.bool_]) -> Floats:
+    """How surely a place is hair [256, 256]: darker than skin would be, or rougher and as dark."""
+    darker = (clean - _smooth(_smooth(log, SMOOTH), SMOOTH)) @ LUMA
+    luma = log @ LUMA
+    contrast = np.sqrt(box_mean((luma - box_mean(luma, SMOOTH)) ** 2, PATCH))
+    bare = skin & (grows < 0.02)
+    usual = max(float(np.median(contrast[bare])) if bare.any() else NO_ROUGHNESS, 1e-3)
+    rough = smoothstep(contrast / usual, ROUGHER) * smoothstep(darker, AS_DARK)
+    return np.asarray(np.maximum(smoothstep(darker, DARKER), rough), np.float32)
+
+
+def _smooth(planes: Floats, reach: int) -> Floats:
+    return np.stack([box_mean(planes[..., k], reach) for k in range(planes.shape[2])], 2)
+
+
+def _zones(usual: Doubles) -> Floats:
+    """On the usual face [64, 64, 4]: where skin, and where hair gives way; moustache and goatee."""
+    x, y = grid(MAP).astype(np.float32).reshape(MAP, MAP, 2).transpose(2, 0, 1)
+    beside = np.abs(x - MIDDLE)
+    first, soft = (np.interp(beside, BESIDE, one) for one in (FIRST, SOFT))
+    below = np.clip((y - first) / soft + 0.3, 0, 1)
+    picture = Image.new("L", (SIDE, SIDE))
+    outline = [(float(px), float(py)) for px, py in usual[features.OUTLINE]]
+    ImageDraw.Draw(picture).polygon(outline, fill=255)
+    inside = np.asarray(picture, np.float32) / np.float32(255)
+
+    def around(share: float) -> Floats:
+        return resize_mask(box_mean(smoothstep(grown(inside, share), (0.2, 0.8)), 3), MAP)
+
+    hanging = np.maximum(around(BEYOND), around(HANGING) * smoothstep(y, HANGS))
+    middle = 1 - smoothstep(beside, WIDE)
+    moustache, goatee = 1 - smoothstep(y, MOUSTACHE), smoothstep(y, GOATEE)
+    zones = [below * around(BEYOND), below * hanging, middle * moustache, middle * goatee]
+    return np.stack(zones, 2).astype(np.float32)
+
+
+def _lips(points: Doubles) -> Floats:
+    """Inside of a mouth's outer contours [256, 256], 0..1; 0 where the mouth is not seen."""
+    contours = points[features.MOUTH].reshape(4, -1, 2)
+    if not np.isfinite(contours).all():
+        return np.zeros((SIDE, SIDE), np.float32)
+    picture = Image.new("L", (4 * SIDE, 4 * SIDE))
+    ring = np.concatenate([contours[0], contours[3][::-1]])
+    ImageDraw.Draw(picture).polygon(
+        [(4 * x + 1.5, 4 * y + 1.5) for x, y in ring.tolist()], fill=255
+    )
+    inside = np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32) / 255
+    return box_mean(inside, 1)
+
+
+def grain(patch: Floats, size: int) -> Floats:
+    """Skin's grain of a patch [n, n] of log luma, without end: [size, size], periodic.
+
+    Its spectrum with random phases (Galerne, Gousseau and Morel 2011), always the same ones.
+    """
+    window = np.hanning(len(patch) + 2)[1:-1]
+    fine = (patch - patch.mean()) * np.outer(window, window)
+    spectrum = np.abs(np.fft.fft2(fine, (size, size)))
+    noise = np.fft.fft2(np.random.default_rng(0).standard_normal((size, size)))
+    found = np.real(np.fft.ifft2(noise * spectrum))
+    return np.asarray(found * (patch.std() / max(float(found.std()), 1e-9)), np.float32)
