@@ -44,7 +44,7 @@ def taken_off(
     source = photo.flattened
     part = source[y0:y1, x0:x1]
     log = np.log(part.astype(np.float32) + OFFSET)
-    skin = there[..., :3] + _grain(portrait, known, (y1 - y0, x1 - x0))[..., None]
+    skin = there[..., :3] + _grain(portrait, known, placed.box)[..., None]
     hair = np.clip(there[..., 3:4], 0, 1) * (there[..., 4:] > 0)
     found_pixels = np.exp(log + hair * (skin - log)) - OFFSET
     pixels = np.where(hair > 0, np.clip(np.rint(found_pixels), 0, 255), part)
@@ -108,8 +108,8 @@ def _found(
     return planes.astype(np.float32), known[..., 0]
 
 
-def _grain(portrait: Portrait, known: Floats, size: tuple[int, int]) -> Floats:
-    """Grain of the photo's own skin, as log of light [h, w], of no place in particular."""
+def _grain(portrait: Portrait, known: Floats, box: Box) -> Floats:
+    """Grain of the photo's own skin, as log of light, in a rectangle of the photo [h, w]."""
     to_photo = parsing.head_to_photo(portrait)
     scale = scale_of(to_photo)
     side = int(np.clip(round(PATCH * scale), SMALLEST, LARGEST))
@@ -118,7 +118,7 @@ def _grain(portrait: Portrait, known: Floats, size: tuple[int, int]) -> Floats:
     x, y = apply(to_photo, np.array([[middle[1], middle[0]]], np.float64))[0]
     width, height = portrait.photo.size
     if min(width, height) < side or not known.any():
-        return np.zeros(size, np.float32)
+        return np.zeros((box[3] - box[1], box[2] - box[0]), np.float32)
 
     def tile() -> Floats:
         left, top = (
@@ -130,5 +130,6 @@ def _grain(portrait: Portrait, known: Floats, size: tuple[int, int]) -> Floats:
         return shave.grain(fine, TILE)
 
     own = portrait.cache.get(("grain of skin", side, round(float(x)), round(float(y))), tile)
-    rows, columns = np.arange(size[0]) % TILE, np.arange(size[1]) % TILE
+    # Of a place of the photo always the same.
+    rows, columns = np.arange(box[1], box[3]) % TILE, np.arange(box[0], box[2]) % TILE
     return own[np.ix_(rows, columns)]

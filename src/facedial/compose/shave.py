@@ -33,8 +33,9 @@ SMOOTH = 2  # px of a crop: light is broader
 # Where beards grow on the usual face: px beside its middle, and the first row. Sideburns end softly.
 BESIDE, FIRST, SOFT = (0.0, 18.0, 45.0, 60.0), (161.0, 160.0, 152.0, 142.0), (4.0, 4.0, 4.0, 16.0)
 MIDDLE = 127.5
-# Shares of the side by which skin, and hair, reach beyond the usual outline; rows from which hair does.
-BEYOND, HANGING, HANGS = 0.02, 0.06, (180.0, 200.0)
+# Shares of the side by which skin, a beard's rim, and hair below a chin reach beyond the usual outline;
+# rows from which on hair is below a chin. Px to each side that are hair in long hair, not in a rim.
+BEYOND, BUSHY, HANGING, HANGS, THICK = 0.02, 0.04, 0.07, (165.0, 185.0), 6
 # Rows of the usual face to which a moustache reaches down, and a goatee up; px beside the middle.
 MOUSTACHE, GOATEE, WIDE = (178.0, 190.0), (168.0, 180.0), (40.0, 50.0)
 PARTS = ("Mustache", "Goatee")  # the others are the whole beard
@@ -146,7 +147,8 @@ def shaved(seen: Seen, faces: CleanFaces) -> Shaved:
     light, shown = np.split(found.reshape(MAP, MAP, 4), [3], 2)
     visible = (shown[..., 0] > SHOWN).astype(np.float32)
     zones = on_face(_zones(faces.usual))
-    grows = np.maximum(zones[..., 0], zones[..., 1] * smoothstep(seen.hair, (0.2, 0.6)))
+    rim = smoothstep(seen.hair, (0.2, 0.6)) * _thin((seen.hair > 0.5) & (zones[..., 0] < 0.5))
+    grows = np.maximum(zones[..., 0], zones[..., 1] * rim)
     # Nostrils are dark, too.
     grows = np.clip(grows, 0, 1) * beside_nose(seen.landmarks, SIDE)
     mouth = np.maximum(_lips(seen.points), seen.mouth)
@@ -192,6 +194,12 @@ def _smooth(planes: Floats, reach: int) -> Floats:
     return np.stack([box_mean(planes[..., k], reach) for k in range(planes.shape[2])], 2)
 
 
+def _thin(hair: NDArray[np.bool_]) -> Floats:
+    """0 where hair beside a face is long hair, 1 elsewhere [256, 256]."""
+    thick = box_mean(hair.astype(np.float32), THICK) > 0.95
+    return 1 - np.minimum(1, grown(thick.astype(np.float32), (THICK + 4) / SIDE))
+
+
 def _zones(usual: Doubles) -> Floats:
     """On the usual face [64, 64, 4]: where skin, and where hair gives way; moustache and goatee."""
     x, y = grid(MAP).astype(np.float32).reshape(MAP, MAP, 2).transpose(2, 0, 1)
@@ -206,7 +214,7 @@ def _zones(usual: Doubles) -> Floats:
     def around(share: float) -> Floats:
         return resize_mask(box_mean(smoothstep(grown(inside, share), (0.2, 0.8)), 3), MAP)
 
-    hanging = np.maximum(around(BEYOND), around(HANGING) * smoothstep(y, HANGS))
+    hanging = np.maximum(around(BUSHY), around(HANGING) * smoothstep(y, HANGS))
     middle = 1 - smoothstep(beside, WIDE)
     moustache, goatee = 1 - smoothstep(y, MOUSTACHE), smoothstep(y, GOATEE)
     zones = [below * around(BEYOND), below * hanging, middle * moustache, middle * goatee]

@@ -1,0 +1,62 @@
+"""Skin under beards: patterns of light fitted to what is seen, and grain."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facedial.compose import shave
+from facedial.compose.shave import MAP, CleanFaces
+from facedial.errors import BadBundle
+from facedial.runtime.bundle import Bundle
+
+
+@pytest.fixture(scope="module")
+def faces() -> CleanFaces:
+    return CleanFaces.load(Bundle.open().file(shave.FILE))
+
+
+def test_a_face_of_the_patterns_is_continued_from_its_upper_half(faces: CleanFaces) -> None:
+    rng = np.random.default_rng(0)
+    shares = rng.standard_normal((8, len(faces.patterns) - 1)).astype(np.float32)
+    mean, patterns = faces.patterns[0].astype(np.float32), faces.patterns[1:].astype(np.float32)
+    lights = mean + np.tensordot(shares, patterns, 1)
+    known = np.zeros((MAP, MAP), np.float32)
+    known[14:42, 16:48] = 1
+    below = np.s_[:, 44:54, 24:40]
+    found = np.stack(
+        [faces.continued(np.where(known[..., None] > 0, one, -9), known) for one in lights]
+    )
+    error = np.sqrt(((found - lights)[below] ** 2).mean())
+    assert error < 0.7 * np.sqrt(((mean - lights)[below] ** 2).mean())
+    # Where nothing is known, it is the mean face.
+    np.testing.assert_allclose(faces.continued(lights[0], np.zeros_like(known)), mean, atol=1e-4)
+
+
+def test_patterns_are_written_and_read(faces: CleanFaces, tmp_path: Path) -> None:
+    path = tmp_path / shave.FILE
+    faces.save(path)
+    again = CleanFaces.load(path)
+    np.testing.assert_allclose(again.usual, faces.usual, atol=1e-4)
+    np.testing.assert_allclose(again.patterns, faces.patterns, atol=0.01)
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(BadBundle, match="faces without beards"):
+        CleanFaces.load(path)
+
+
+def test_the_chin_of_the_mean_face_is_no_darker_than_a_beard_would_make_it(
+    faces: CleanFaces,
+) -> None:
+    mean = faces.patterns[0].astype(float).mean(2)
+    chin, cheek = mean[50:53, 29:35].mean(), mean[34:37, 20:23].mean()
+    assert -0.35 < chin - cheek < 0.2
+
+
+def test_grain_has_the_contrast_of_its_patch_and_no_seam() -> None:
+    patch = np.random.default_rng(1).normal(0, 0.05, (32, 32)).astype(np.float32)
+    found = shave.grain(patch, 256)
+    assert found.std() == pytest.approx(patch.std(), rel=1e-3)
+    assert abs(float(found.mean())) < 0.01
+    seam, inside = np.abs(found[:, 0] - found[:, -1]), np.abs(np.diff(found, axis=1))
+    assert seam.mean() < 1.5 * inside.mean()
+    np.testing.assert_array_equal(found, shave.grain(patch, 256))

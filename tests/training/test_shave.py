@@ -1,0 +1,50 @@
+"""The recipe that fits how light falls on faces without beards."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facedial.compose import shave as shaving
+from facedial.compose.shave import MAP
+from facedial.errors import BadRequest, BadRun, BadStore
+from facedial.runtime.bundle import Bundle
+from facedial.training import start
+from facedial.training.recipes import shave
+
+from .tiny import order
+
+
+def test_patterns_are_found_though_some_of_the_light_is_hidden() -> None:
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:MAP, :MAP] / MAP
+    # Mirror images of people are people: each pattern is even or odd.
+    true = np.stack([np.cos(3 * rows), np.sin(4 * (columns - 0.5 + 0.5 / MAP))])[..., None]
+    true = np.repeat(true, 3, 3)
+    shares = rng.standard_normal((150, 2)) * [2, 1]
+    light = 0.3 + np.tensordot(shares, true, 1).astype(np.float32)
+    shown = np.ones((150, MAP, MAP), np.float32)
+    for one in shown:
+        x, y = rng.integers(0, MAP - 20, 2)
+        one[y : y + 20, x : x + 20] = 0
+    found = shave.fitted(np.where(shown[..., None] > 0, light, -7).astype(np.float32), shown, 2)
+    mean, *patterns = found.reshape(3, -1)
+    for one, expected, deviation in zip(patterns, true.reshape(2, -1), (2, 1), strict=True):
+        assert abs(np.corrcoef(one, expected)[0, 1]) > 0.99
+        assert np.linalg.norm(one) == pytest.approx(deviation * np.linalg.norm(expected), rel=0.15)
+    assert np.abs(mean - light.mean((0,)).ravel()).max() < 0.5
+
+
+def test_too_few_people_wrong_settings_and_unfinished_runs_are_refused(
+    store: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BadStore, match="256"):
+        start.run(order(store, tmp_path / "run", recipe="shave", assignments=("men=4", "women=4")))
+    with pytest.raises(BadRequest, match="1 or more, got 0"):
+        shave.Settings(patterns=0)
+    with pytest.raises(BadRun, match="finish the run"):
+        shave.finish(tmp_path, shave.Settings(), tmp_path)
+    shaving.CleanFaces.load(Bundle.open().file(shaving.FILE)).save(tmp_path / shaving.FILE)
+    out = tmp_path / "out"
+    out.mkdir()
+    assert shave.finish(tmp_path, shave.Settings(), out) == {"patterns": 24}
