@@ -36,6 +36,10 @@ MIDDLE = 127.5
 # Shares of the side by which skin, a beard's rim, and hair below a chin reach beyond the usual outline;
 # rows from which on hair is below a chin. Px to each side that are hair in long hair, not in a rim.
 BEYOND, BUSHY, HANGING, HANGS, THICK = 0.02, 0.04, 0.07, (165.0, 185.0), 6
+SIDES, STRANDS = (
+    (34.0, 46.0),
+    12,
+)  # px beside the middle that long hair may cover; px of its strands
 # Rows of the usual face to which a moustache reaches down, and a goatee up; px beside the middle.
 MOUSTACHE, GOATEE, WIDE = (178.0, 190.0), (168.0, 180.0), (40.0, 50.0)
 PARTS = ("Mustache", "Goatee")  # the others are the whole beard
@@ -147,8 +151,9 @@ def shaved(seen: Seen, faces: CleanFaces) -> Shaved:
     light, shown = np.split(found.reshape(MAP, MAP, 4), [3], 2)
     visible = (shown[..., 0] > SHOWN).astype(np.float32)
     zones = on_face(_zones(faces.usual))
-    rim = smoothstep(seen.hair, (0.2, 0.6)) * _thin((seen.hair > 0.5) & (zones[..., 0] < 0.5))
-    grows = np.maximum(zones[..., 0], zones[..., 1] * rim)
+    hairy = smoothstep(seen.hair, (0.2, 0.6))
+    long = _long((seen.hair > 0.5) & (zones[..., 0] < 0.5)) * zones[..., 2]
+    grows = np.maximum(zones[..., 0], zones[..., 1] * hairy) * (1 - long * hairy)
     # Nostrils are dark, too.
     grows = np.clip(grows, 0, 1) * beside_nose(seen.landmarks, SIDE)
     mouth = np.maximum(_lips(seen.points), seen.mouth)
@@ -176,7 +181,7 @@ def shaved(seen: Seen, faces: CleanFaces) -> Shaved:
     hair = (
         box_mean(np.minimum(1, grown(hair, 0.012)), SMOOTH) * allowed * smoothstep(grows, (0, 0.5))
     )
-    return Shaved(clean, np.asarray(hair, np.float32), known, np.clip(zones[..., 2:], 0, 1))
+    return Shaved(clean, np.asarray(hair, np.float32), known, np.clip(zones[..., 3:], 0, 1))
 
 
 def _hair(log: Floats, clean: Floats, grows: Floats, skin: NDArray[np.bool_]) -> Floats:
@@ -194,14 +199,14 @@ def _smooth(planes: Floats, reach: int) -> Floats:
     return np.stack([box_mean(planes[..., k], reach) for k in range(planes.shape[2])], 2)
 
 
-def _thin(hair: NDArray[np.bool_]) -> Floats:
-    """0 where hair beside a face is long hair, 1 elsewhere [256, 256]."""
+def _long(hair: NDArray[np.bool_]) -> Floats:
+    """1 where hair beside a face is long hair, or hangs from it over a cheek, 0 elsewhere [256, 256]."""
     thick = box_mean(hair.astype(np.float32), THICK) > 0.95
-    return 1 - np.minimum(1, grown(thick.astype(np.float32), (THICK + 4) / SIDE))
+    return np.minimum(1, grown(thick.astype(np.float32), (THICK + STRANDS) / SIDE))
 
 
 def _zones(usual: Doubles) -> Floats:
-    """On the usual face [64, 64, 4]: where skin, and where hair gives way; moustache and goatee."""
+    """On the usual face [64, 64, 5]: where skin, and where hair gives way; sides; moustache, goatee."""
     x, y = grid(MAP).astype(np.float32).reshape(MAP, MAP, 2).transpose(2, 0, 1)
     beside = np.abs(x - MIDDLE)
     first, soft = (np.interp(beside, BESIDE, one) for one in (FIRST, SOFT))
@@ -217,7 +222,8 @@ def _zones(usual: Doubles) -> Floats:
     hanging = np.maximum(around(BUSHY), around(HANGING) * smoothstep(y, HANGS))
     middle = 1 - smoothstep(beside, WIDE)
     moustache, goatee = 1 - smoothstep(y, MOUSTACHE), smoothstep(y, GOATEE)
-    zones = [below * around(BEYOND), below * hanging, middle * moustache, middle * goatee]
+    zones = [below * around(BEYOND), below * hanging, smoothstep(beside, SIDES)]
+    zones += [middle * moustache, middle * goatee]
     return np.stack(zones, 2).astype(np.float32)
 
 
