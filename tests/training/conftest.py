@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,31 @@ def _no_measuring() -> Iterator[None]:
     """How fast this machine is at best, which only the log states, is not measured in every training."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("facedial.training.loop.peak", lambda _device, _precision: 1e11)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def curves_drawn() -> Iterator[Callable[[Path], None]]:
+    """`curves.draw`, which no training calls but the one of `finished`: half a second each time."""
+    from facedial.training import curves
+
+    todays = curves.draw
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(curves, "draw", lambda _run: None)
+        yield todays
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _operators_known() -> Iterator[None]:
+    """The exporter collects its operators once, not for every graph: a quarter of a small one's time.
+
+    Nothing but a translation table of the caller's, which is given nowhere, would change the collection.
+    """
+    from torch.onnx._internal.exporter import _registration
+
+    known = lru_cache(_registration.ONNXRegistry.from_torchlib)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_registration.ONNXRegistry, "from_torchlib", staticmethod(known))
         yield
 
 
@@ -59,13 +85,18 @@ def store(drawn: np.ndarray, build_once: BuildOnce) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(store: Path, build_once: BuildOnce) -> Path:
-    """A run of a tiny autoencoder on the tiny store; not to be written into."""
+def finished(store: Path, build_once: BuildOnce, curves_drawn: Callable[[Path], None]) -> Path:
+    """A run of a tiny autoencoder on the tiny store, with curves; not to be written into."""
     from facedial.training import start
 
     from .tiny import order
 
-    return build_once("finished", lambda folder: start.run(order(store, folder / "tiny"))) / "tiny"
+    def build(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("facedial.training.curves.draw", curves_drawn)
+            start.run(order(store, folder / "tiny"))
+
+    return build_once("finished", build) / "tiny"
 
 
 @pytest.fixture(scope="session")

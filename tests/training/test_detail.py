@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +21,6 @@ from facedial.errors import BadRequest, BadRun, BadStore
 from facedial.faces.crop import align
 from facedial.faces.photo import Photo
 from facedial.model import Model
-from facedial.runtime.bundle import DEFAULT, home
 from facedial.training import composites, decoded_crops, edited_crops, publish, start, tensors
 from facedial.training.composites import EDIT_REGIONS, Draws, parsed_region
 from facedial.training.models.detail import Config, DetailNetwork, DetailTraining, Restore
@@ -32,7 +30,7 @@ from facedial.training.recipes.detail import SIDE, Settings, Task
 
 from .test_parser import drawn, encoded
 from .test_perceptual import keras_file
-from .tiny import order
+from .tiny import bare_bundle, order
 
 PEOPLE = {"train": 5, "val": 2}
 SMALL = Config(levels=((8, 0, 1), (8, 1, 0)))
@@ -331,7 +329,7 @@ def test_it_is_trained_resumed_exported_and_used(
     logged = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in logged if "terms" in line] == [1, 2]
     assert (run / "sheet.png").exists()
-    shutil.copytree(home() / DEFAULT, out)
+    bare_bundle(out)
     publish.publish([run], out)
     with closing(Model.open(out)) as model:
         assert model.has_detail and model.bundle.prove()["detail"] < 2e-3

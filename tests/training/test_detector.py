@@ -1,6 +1,5 @@
 """The detector: what its loss wants, and that what ships finds what was trained."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from facedial.data.store import Store
 from facedial.errors import BadRequest
 from facedial.faces.detector import UNIT, decoded
 from facedial.model import Model
-from facedial.runtime.bundle import DEFAULT, home
 from facedial.training import networks, publish, start
 from facedial.training.detection_loss import Targets, assign, decode, pairwise_iou, terms
 from facedial.training.models.detector import Config, Detect, Detector, cells
@@ -19,7 +17,7 @@ from facedial.training.recipe import RunContext
 from facedial.training.recipes.detector import Settings, Task
 
 from .drawn_photos import BOX, drawn
-from .tiny import order
+from .tiny import bare_bundle, order
 
 SIDE = 128
 SMALL = (
@@ -157,7 +155,7 @@ def test_a_run_is_repeated_by_its_seeds_and_its_export_finds_the_same(
     losses = [[line.split('"last_loss": ')[1].split(",")[0] for line in log[:2]] for log in logs]
     assert losses[0] == losses[1]
     assert (tmp_path / "one" / "sheet.png").stat().st_size > 1000
-    bundle = Path(shutil.copytree(home() / DEFAULT, tmp_path / "bundle"))
+    bundle = bare_bundle(tmp_path / "bundle")
     differences = publish.publish([tmp_path / "one"], bundle)
     assert differences["detector"] < 2e-3
     trained = Detector(Config(stem=(8, 8), widths=(8, 8, 8, 8), blocks=(1, 0, 0, 0), features=8))

@@ -79,7 +79,7 @@ def test_distillation_converges_on_changes_that_are_a_function_of_the_input() ->
     optimiser = torch.optim.Adam(network.parameters(), 1e-2)
     for step in range(90):
         optimiser.zero_grad()
-        task.loss(network, 16, step).backward()
+        task.loss(network, 8, step).backward()
         optimiser.step()
     assert task.scores(network)["explained"] > 0.7
     with torch.no_grad():

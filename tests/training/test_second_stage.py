@@ -1,6 +1,5 @@
 """The detector's second stage: what it learns from, and that what ships is what was trained."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,11 @@ from facedial.faces.detector import NetworkDetector
 from facedial.faces.face_boxes import FaceBoxes
 from facedial.faces.second_stage import PATCH
 from facedial.model import Model
-from facedial.runtime.bundle import DEFAULT, home
 from facedial.training import networks, publish, start
 from facedial.training.models.second_stage import Config, Look, SecondStage
 
 from .drawn_photos import drawn
-from .tiny import order
+from .tiny import bare_bundle, order
 
 TINY = (8, 8, 8, 8)
 
@@ -71,7 +69,7 @@ def test_it_learns_what_its_candidates_show_and_its_export_says_the_same(
     asked = order(store, tmp_path / "run", recipe="second-stage", steps=40, assignments=settings)
     assert start.run(asked)
     assert (tmp_path / "run" / "sheet.png").stat().st_size > 1000
-    bundle = Path(shutil.copytree(home() / DEFAULT, tmp_path / "bundle"))
+    bundle = bare_bundle(tmp_path / "bundle")
     assert publish.publish([tmp_path / "run"], bundle)["second_stage"] < 2e-2
     trained = SecondStage(Config(widths=TINY))
     networks.load_part(trained, bundle, "second_stage")

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+from facedial.runtime.bundle import DEFAULT, home
 from facedial.training import start
 
 BLOCKS = tuple(
@@ -42,3 +43,20 @@ def of_another_space(bundle: Path, folder: Path) -> Path:
     facts = json.loads((other / "bundle.json").read_text())
     (other / "bundle.json").write_text(json.dumps({**facts, "space": "fd6-another"}))
     return other
+
+
+def bare_bundle(out: Path) -> Path:
+    """The packaged bundle's autoencoder alone, in `out`.
+
+    Publishing into it proves two graphs beside what is new, not fifteen.
+    """
+    names = ("bundle.json", "shared.bin", "directions.npz", "prior.npz")
+    out.mkdir()
+    for path in (home() / DEFAULT).iterdir():
+        if path.name in names or path.name.startswith("autoencoder-"):
+            shutil.copyfile(path, out / path.name)
+    facts = json.loads((out / "bundle.json").read_text())
+    facts["parts"] = {"autoencoder": facts["parts"]["autoencoder"]}
+    facts["files"] = {name: sha for name, sha in facts["files"].items() if (out / name).exists()}
+    (out / "bundle.json").write_text(json.dumps(facts))
+    return out
