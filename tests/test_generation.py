@@ -106,6 +106,7 @@ def test_unknown_and_repeated_targets_are_refused(editor: Editor) -> None:
         editor.generate(1, seed=1, prior="uniform", targets={"Smiling": 1})
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_an_interpolation_passes_through_its_faces(editor: Editor, astronaut: Path) -> None:
     (first,) = editor.portraits(Photo.open(astronaut))
     last = editor.reader.of_code(editor.generate(1, seed=3, prior="gaussian")[0])

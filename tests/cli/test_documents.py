@@ -87,6 +87,19 @@ def photos(
     return home
 
 
+# Verb, option and what it is where a page does not say: fewer and smaller pictures than in use.
+DEFAULTS = (("morph", "steps", 4), ("morph", "size", 128), ("generate", "size", 128))
+
+
+@pytest.fixture
+def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Morphs and new faces are drawn small; tests/cli/test_verbs.py draws them at their own size."""
+    for verb, name, value in DEFAULTS:
+        command: click.Command = folder.load(VERBS, verb, "verb").command
+        (option,) = [one for one in command.params if one.name == name]
+        monkeypatch.setattr(option, "default", value)
+
+
 @pytest.fixture
 def newcomer(
     facedial: Facedial,
@@ -94,7 +107,7 @@ def newcomer(
     tmp_path: Path,
     editor: Editor,
     small_demo: None,
-    few_steps: None,
+    small_pictures: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Facedial:
     """`facedial(*words)` in a folder that holds those files and nothing else; one model for all calls."""

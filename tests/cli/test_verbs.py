@@ -189,18 +189,18 @@ def test_a_single_code_may_become_a_single_file(facedial: Facedial, head: Path) 
 
 @pytest.mark.usefixtures("few_steps")
 def test_generate_same_seed_same_picture(facedial: Facedial) -> None:
-    words = ("generate", "--steps", 3, "-n", 4)
+    words = ("generate", "--steps", 2, "-n", 4, "--size", 128)
     for name in ("a.png", "b.png"):
         assert facedial(*words, "--seed", 7, "-o", name).lines == [name]
     facedial(*words, "--seed", 8, "-o", "c.png")
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
     assert Path("a.png").read_bytes() != Path("c.png").read_bytes()
-    assert read(Path("a.png")).shape == (514, 514, 3)
+    assert read(Path("a.png")).shape == (258, 258, 3)
 
 
 @pytest.mark.usefixtures("few_steps")
 def test_generate_single_files_and_codes(facedial: Facedial) -> None:
-    words = ("generate", "--steps", 3, "--seed", 5)
+    words = ("generate", "--steps", 2, "--seed", 5, "--size", 128)
     done = facedial(*words, "-n", 3, "--single", "--codes", "codes.npz")
     names = [str(Path("faces", f"face-{i:04d}.png")) for i in range(3)]
     assert done.lines == [*names, "codes.npz"]
@@ -215,11 +215,12 @@ def test_generate_single_files_and_codes(facedial: Facedial) -> None:
 @pytest.mark.usefixtures("few_steps")
 def test_generate_with_wishes_and_priors(facedial: Facedial) -> None:
     def codes(*words: object) -> np.ndarray:
-        done = facedial("generate", "-n", 2, "--codes", "c.npz", "--overwrite", *words)
+        sizes = ("-n", 2, "--size", 128, "--codes", "c.npz", "--overwrite")
+        done = facedial("generate", *sizes, *words)
         assert done.code == 0, done.err
         return load_codes("c.npz").values
 
-    few = ("--steps", 3)
+    few = ("--steps", 2)
     plain = codes(*few)
     assert not np.array_equal(plain, codes(*few, "--set", "male=0", "--set", "Blond_Hair=1"))
     uniform = codes("--prior", "uniform", "--temperature", 1)
@@ -306,12 +307,13 @@ def test_morph_through_to_frames(facedial: Facedial, head: Path, two: Path) -> N
 
 @pytest.mark.usefixtures("few_steps")
 def test_demo(facedial: Facedial, head: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facedial.strips.DEMO_FACES", 9)  # two rows, as of sixteen
+    monkeypatch.setattr("facedial.strips.DEMO_ACROSS", 4)
+    monkeypatch.setattr("facedial.strips.DEMO_FACES", 5)  # two rows, as of sixteen
     monkeypatch.setattr("facedial.strips.DEMO_EDITS", ("Smiling", "Eyeglasses"))
     done = facedial("demo", "--no-show")
     assert (done.code, done.lines) == (0, ["demo.png"])
     new = read(Path("demo.png"))
-    assert new.shape[1] == 8 * 258
+    assert new.shape[1] == 4 * 258
     done = facedial("demo", head, "--no-show", "-o", "mine.png")
     assert done.lines == ["mine.png"]
     mine = read(Path("mine.png"))

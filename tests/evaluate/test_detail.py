@@ -63,11 +63,13 @@ def test_quarters_are_those_of_the_picture() -> None:
     assert np.array_equal(found[2], pictures[0, 128:, :128])
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_pictures_show_each_person_twice(
     context: EvaluationContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(detail, "SHOWN_EDITS", detail.SHOWN_EDITS[:2])
+    monkeypatch.setattr(detail, "SHOWN", 9)  # two rows, as of sixty-four
     first, sheet = detail.show(context)
-    assert first.pixels.shape[1] > 8 * 256
+    assert first.pixels.shape[:2] == (2 * 258 - 2, 8 * 258 - 2)
     across = len(detail.SHOWN_EDITS) + 1
     assert sheet.pixels.shape[:2] == (2 * COUNT * 258 - 2, across * 258 - 2)

@@ -6,7 +6,7 @@ from facedial.editor import Editor
 
 def test_halfway_between_two_people_is_a_face_and_no_fade(editor: Editor) -> None:
     """A fade of one over the other has half the edges of either; a face of its own has nearly all."""
-    codes = editor.generate(4, seed=1)
+    codes = editor.generate(2, seed=1)
     ends = scores.sharpness(editor.decode(codes)).reshape(-1, 2).mean(1)
     faces = [editor.reader.of_code(code) for code in codes]
     pairs = list(zip(faces[::2], faces[1::2], strict=True))

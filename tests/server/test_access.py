@@ -2,11 +2,11 @@
 
 import http.client
 import subprocess
-import sys
 
 import httpx
 import pytest
 
+from facedial.cli.entry import main
 from facedial.errors import BadRequest
 from facedial.server import run
 from facedial.server.access import Access, is_loopback
@@ -23,15 +23,16 @@ def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
 
 @pytest.mark.parametrize("token", ["", "  "])
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_serve_refuses_an_empty_token_in_one_sentence(host: str, token: str) -> None:
-    command = [sys.executable, "-m", "facedial", "serve", "--port", "0", "--host", host]
-    done = subprocess.run(
-        [*command, "--token", token], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("facedial: the token is empty")
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stdout == ""
+def test_serve_refuses_an_empty_token_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], host: str, token: str
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["serve", "--port", "0", "--host", host, "--token", token])
+    said, wrong = capsys.readouterr()
+    assert left.value.code == 2
+    assert wrong.startswith("facedial: the token is empty")
+    assert len(wrong.splitlines()) == 1
+    assert said == ""
 
 
 def test_a_server_that_others_reach_has_a_token() -> None:

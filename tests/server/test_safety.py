@@ -6,14 +6,15 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
+from facedial.cli.entry import main
 from facedial.server import run
 from facedial.server.limits import Limits
 from facedial.server.routes.page import static
@@ -149,13 +150,14 @@ def test_nothing_is_written_and_nothing_is_said_of_photos(tmp_path: Path, photo:
         assert process.stdout.read() == ""
 
 
-def test_a_taken_port_is_a_sentence(address: str) -> None:
+def test_a_taken_port_is_a_sentence(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     port = str(urlsplit(address).port)
-    command = [sys.executable, "-m", "facedial", "serve", "--port", port]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"facedial: cannot listen on 127.0.0.1:{port}")
-    assert len(done.stderr.splitlines()) == 1
+    with pytest.raises(SystemExit) as left:
+        main(["serve", "--port", port])
+    assert left.value.code == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"facedial: cannot listen on 127.0.0.1:{port}")
+    assert len(err.splitlines()) == 1
 
 
 def test_codes_are_small_and_exact(client: httpx.Client, photo: bytes) -> None:

@@ -35,7 +35,7 @@ export function isEdited(face) {
 }
 
 // Value of an attribute of the face that is shown, before any edit.
-export const currentValue = (name) => state.photo.faces[state.face - 1].current_values[name];
+export const currentValue = (name) => state.photo?.faces[state.face - 1].current_values[name];
 
 export const GLASSES = "Eyeglasses";
 export const LOW = -0.5; // targets that the API takes
@@ -51,7 +51,8 @@ export function release(keep, ...names) {
 
 // Edits as /api/portraits/ID/render takes them.
 export const requestOf = (face) => ({ face, ...editOf(face), exactly: $("exactly").checked });
-export const allRequests = () => state.photo.faces.map((one) => one.number).filter(isEdited).map(requestOf);
+// A photo that has expired has no faces.
+export const allRequests = () => (state.photo?.faces ?? []).map((one) => one.number).filter(isEdited).map(requestOf);
 export const directionIds = () => state.shared.directions.map((one) => one.id);
 
 // ---- history ----
