@@ -19,11 +19,11 @@ from .conftest import NARROW, Facedial, read, told
 def test_command_line_and_library_agree_byte_for_byte(
     facedial: Facedial, astronaut: Path, tmp_path: Path
 ) -> None:
-    done = facedial("edit", astronaut, "--set", "smiling=1", "--add", "Male=-1", "--keep", "young")
+    done = facedial("edit", astronaut, "--set", "smiling=1", "--add", "Male=1", "--keep", "young")
     assert (done.code, done.out, done.err) == (0, "astronaut-edited.png\n", "")
     with library.Editor.open() as editor:
         (portrait, *_) = editor.read(library.Photo.open(astronaut))
-        edit = library.Edit({"Smiling": 1}, {"Male": -1}, frozenset({"Young"}))
+        edit = library.Edit({"Smiling": 1}, {"Male": 1}, frozenset({"Young"}))
         editor.render(portrait, edit).save(tmp_path / "library.png")
     assert (tmp_path / "library.png").read_bytes() == Path("astronaut-edited.png").read_bytes()
 
