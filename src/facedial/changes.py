@@ -17,7 +17,6 @@ from facedial.composing import (
     MIN_WAY,
     MOUTH,
     NO_BEARD,
-    SHAVED,
     SMILE,
     WHOLE_RANGE,
     GlassesChange,
@@ -207,7 +206,7 @@ class _Made:
 
 def _shaved(model: Model, made: _Made, attributes: Mapping[str, float] | None) -> dict[str, float]:
     """Attribute -> share of its hair that goes: of those asked for, and where retouching implies it."""
-    shares = {name: -share for name, share in made.shares.items() if name in SHAVED and share < 0}
+    shares = {name: -share for name, share in made.shares.items() if name in BEARDS and share < 0}
     if attributes is None or model.clean_faces is None or made.shares.keys().isdisjoint(RETOUCHED):
         return shares
     now = attributes[NO_BEARD]

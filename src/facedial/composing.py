@@ -16,7 +16,6 @@ GLASSES, BALD, SMILE, OPEN = "Eyeglasses", "Bald", "Smiling", "Mouth_Slightly_Op
 NO_BEARD = "No_Beard"
 BEARDS = {"Mustache": 1, "Goatee": 1, "5_o_Clock_Shadow": 1, NO_BEARD: -1}
 MOUTH = {SMILE, OPEN}
-SHAVED = {name: -way for name, way in BEARDS.items()}  # where they rise or fall, hair goes
 COMPOSED = {**BEARDS, BALD: 1, GLASSES: 1, SMILE: 0, OPEN: 0, **dict.fromkeys(RETOUCHED, 0)}
 LARGEST_BEARD = 1.3  # times the mean density of hair, which a target beyond 1 gets
 CLOSED_SMILE = 0.35  # share of a smile from which on it opens the mouth
@@ -69,10 +68,8 @@ def is_composed(model: Model, name: str, method: str = BEST, *, lowers: bool = F
     """Whether an attribute, where it rises or `lowers`, is made on the photo's own face, not drawn."""
     if method != BEST or name not in COMPOSED or not recolours_hair(model):
         return False
-    if name in SHAVED and SHAVED[name] == (-1 if lowers else 1):
-        return model.clean_faces is not None
     if COMPOSED[name] == (1 if lowers else -1):
-        return False
+        return name in BEARDS and model.clean_faces is not None
     if name in BEARDS:
         return model.beards is not None
     if name == BALD:

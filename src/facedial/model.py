@@ -308,14 +308,13 @@ class Model:
         return None if path is None else Mouths.load(path)
 
     @property
+    def _edits_parsed(self) -> bool:
+        return self.frame == FRAME and self.has_parser and self.has_distilled_editor
+
+    @property
     def can_retouch(self) -> bool:
         """Whether photos can be retouched: crops are of the usual frame, parsed, and edited at once."""
-        return (
-            self.frame == FRAME
-            and self.has_parser
-            and self.has_distilled_editor
-            and self._lent(RETOUCH) is not None
-        )
+        return self._edits_parsed and self._lent(RETOUCH) is not None
 
     @cached_property
     def retouch(self) -> Retouch | None:
@@ -326,8 +325,7 @@ class Model:
     @cached_property
     def clean_faces(self) -> CleanFaces | None:
         """Faces without beards, by its bundle or the packaged one; None without, or without a parser."""
-        usable = self.frame == FRAME and self.has_parser and self.has_distilled_editor
-        path = self._lent(SHAVE) if usable else None
+        path = self._lent(SHAVE) if self._edits_parsed else None
         return None if path is None else CleanFaces.load(path)
 
     def locate_landmarks(self, patches: Bytes) -> Doubles:

@@ -34,13 +34,9 @@ def taken_off(
     found = _found(model, portrait, shares)
     if found is None:
         return None
-    planes, known = found
-    to_photo = parsing.head_to_photo(portrait)
-    placed = Placed.of(planes, to_photo, portrait.photo.size)
-    if placed is None:
-        return None
+    placed, known = found
     x0, y0, x1, y1 = placed.box
-    _, there = placed.in_box(to_photo)
+    _, there = placed.in_box(parsing.head_to_photo(portrait))
     source = photo.flattened
     part = source[y0:y1, x0:x1]
     log = np.log(part.astype(np.float32) + OFFSET)
@@ -56,18 +52,17 @@ def region(
 ) -> tuple[Box, Floats] | None:
     """A rectangle of the photo, and where it may change: 0 or 1 [h, w]; None where nothing does."""
     found = _found(model, portrait, shares)
-    to_photo = parsing.head_to_photo(portrait)
-    placed = None if found is None else Placed.of(found[0], to_photo, portrait.photo.size)
-    if placed is None:
+    if found is None:
         return None
-    _, there = placed.in_box(to_photo)
+    placed, _ = found
+    _, there = placed.in_box(parsing.head_to_photo(portrait))
     return placed.box, np.asarray(there[..., 4] > 0, np.float32)
 
 
 def _found(
     model: Model, portrait: Portrait, shares: Mapping[str, float]
-) -> tuple[Floats, Floats] | None:
-    """Planes of a head crop [256, 256, 5], and known skin [256, 256]; None where no hair goes.
+) -> tuple[Placed, Floats] | None:
+    """Planes of a head crop [256, 256, 5] in the photo, and known skin; None where no hair goes.
 
     Log of light of the skin, share of hair that goes, and 1 where any does.
     """
@@ -94,18 +89,15 @@ def _found(
 
     found = portrait.cache.get("shaved", make)
     light, hair, known, parts = np.split(found, [3, 4, 5], 2)
-    every = [
-        share * (parts[..., shave.PARTS.index(name)] if name in shave.PARTS else 1.0)
-        for name, share in shares.items()
-    ]
-    goes = hair[..., 0] * np.clip(
-        np.max(np.broadcast_arrays(*every, hair[..., 0] * 0), axis=0), 0, 1
-    )
-    changes = goes > LEAST
-    if not changes.any():
-        return None
-    planes = np.concatenate([light, goes[..., None], changes[..., None]], 2)
-    return planes.astype(np.float32), known[..., 0]
+    most = np.zeros(hair.shape[:2], np.float32)
+    for name, share in shares.items():
+        part = parts[..., shave.PARTS.index(name)] if name in shave.PARTS else 1.0
+        most = np.maximum(most, share * part)
+    goes = hair[..., 0] * np.clip(most, 0, 1)
+    planes = np.concatenate([light, goes[..., None], goes[..., None] > LEAST], 2)
+    to_photo = parsing.head_to_photo(portrait)
+    placed = Placed.of(planes.astype(np.float32), to_photo, portrait.photo.size)
+    return None if placed is None else (placed, known[..., 0])
 
 
 def _grain(portrait: Portrait, known: Floats, box: Box) -> Floats:

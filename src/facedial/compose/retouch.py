@@ -19,7 +19,7 @@ from facedial.compose.features import COUNT
 from facedial.compose.maps import Halves, grid, on_map, packed, unpacked
 from facedial.compose.masks import beside_nose, box_mean, enlarged, grown, smoothstep
 from facedial.compose.mouth import face_mask, sampled
-from facedial.compose.thin_plate import influence
+from facedial.compose.thin_plate import influence, spline
 from facedial.faces.parse import SIDE
 
 FILE = "retouch.npz"  # in a bundle
@@ -29,12 +29,8 @@ RETOUCHED = (
     "Young", "Male", "Heavy_Makeup", "Big_Lips", "Narrow_Eyes", "Arched_Eyebrows", "Bushy_Eyebrows",
     "Chubby", "Double_Chin", "Oval_Face", "Rosy_Cheeks", "Attractive",
 )  # fmt: skip
-OUTLINED = (
-    "Male",
-    "Chubby",
-    "Double_Chin",
-    "Oval_Face",
-)  # move the outline of the head, others do not
+# Those that move the outline of the head; others do not.
+OUTLINED = ("Male", "Chubby", "Double_Chin", "Oval_Face")
 MAP, ROUGH = 128, 32  # pixels along the side of the maps of light and of roughness
 COARSE = 64  # the same, at which displacements are computed
 ROUNDS = 2  # of finding where a place came from
@@ -206,15 +202,9 @@ class OnFace:
         seen = on_map(np.concatenate([light, rough], 2), places + back)
         return Planes(np.asarray(back, np.float32), seen[..., :3], seen[..., 3:])
 
-    def _known(self) -> NDArray[np.bool_]:
-        """Which points are seen where they may lie [121]."""
-        known = np.isfinite(self.seen.points[:, 0])
-        known[known] &= np.hypot(*(self.seen.points - self.retouch.usual)[known].T) < FAR
-        return known
-
     def _spread(self, ways: Doubles) -> Floats:
         """Ways of points [121, 2], continued to all places [128, 128, 2] by thin-plate splines."""
-        known = self._known()
+        known = known_points(self.seen.points, self.retouch.usual)
 
         def made() -> Floats:
             nodes = np.concatenate([self.seen.points[known], RIM])
@@ -259,6 +249,20 @@ class OnFace:
         skin = self.keep("retouch masks", self._masks)[..., 2]
         lights = np.concatenate([_narrow(found[..., :3], skin), found[..., 3:]], 2)
         return np.concatenate([lights * smoothstep(at[..., 1:], HAIRLINE), rough], 2)
+
+
+def known_points(points: Doubles, usual: Doubles) -> NDArray[np.bool_]:
+    """Which points are seen where they may lie [121]."""
+    known = np.isfinite(points[:, 0])
+    known[known] &= np.hypot(*(points - usual)[known].T) < FAR
+    return known
+
+
+def moved(source: Doubles, target: Doubles, places: Doubles) -> Doubles:
+    """Where places [n, 2] lie when points at `source` [k, 2] lie at `target`; at the rim all stay."""
+    ends = np.concatenate([source, RIM])
+    ways = np.concatenate([target - source, np.zeros_like(RIM)])
+    return np.asarray(places + spline(ends, ways, places))
 
 
 def _narrow(light: Floats, skin: Floats) -> Floats:

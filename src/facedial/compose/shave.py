@@ -19,8 +19,7 @@ from facedial.compose.inpaint import BEHIND, fill
 from facedial.compose.maps import Halves, grid, on_map, packed, unpacked
 from facedial.compose.masks import beside_nose, box_mean, enlarged, grown, resize_mask, smoothstep
 from facedial.compose.mouth import sampled
-from facedial.compose.retouch import FAR, OFFSET, RIM
-from facedial.compose.thin_plate import spline
+from facedial.compose.retouch import OFFSET, known_points, moved
 from facedial.faces.parse import SIDE
 
 FILE = "shave.npz"  # in a bundle
@@ -120,21 +119,6 @@ class Shaved(NamedTuple):
     parts: Floats
 
 
-def known_points(points: Doubles, usual: Doubles) -> NDArray[np.bool_]:
-    """Which points are seen where they may lie [121]."""
-    known = np.isfinite(points[:, 0])
-    known[known] &= np.hypot(*(points - usual)[known].T) < FAR
-    return known
-
-
-def moved(source: Doubles, target: Doubles, places: Doubles) -> Doubles:
-    """Places [n, 2] where those points lie that lie at `source` [k, 2]; at the rim all stay."""
-    ends = np.concatenate([source, RIM])
-    return np.asarray(
-        places + spline(ends, np.concatenate([target - source, np.zeros_like(RIM)]), places)
-    )
-
-
 def shaved(seen: Seen, faces: CleanFaces) -> Shaved:
     """The skin of a face, as it would be without a beard, and where its beard is."""
     there = known_points(seen.points, faces.usual)
@@ -150,7 +134,8 @@ def shaved(seen: Seen, faces: CleanFaces) -> Shaved:
     found = sampled(np.concatenate([smooth, seen.face[..., None]], 2), *before.T)
     light, shown = np.split(found.reshape(MAP, MAP, 4), [3], 2)
     visible = (shown[..., 0] > SHOWN).astype(np.float32)
-    zones = on_face(_zones(faces.usual))
+    on_usual_face = _zones(faces.usual)
+    zones = on_face(on_usual_face)
     hairy = smoothstep(seen.hair, (0.2, 0.6))
     long = _long((seen.hair > 0.5) & (zones[..., 0] < 0.5)) * zones[..., 2]
     grows = np.maximum(zones[..., 0], zones[..., 1] * hairy) * (1 - long * hairy)
@@ -158,7 +143,7 @@ def shaved(seen: Seen, faces: CleanFaces) -> Shaved:
     grows = np.clip(grows, 0, 1) * beside_nose(seen.landmarks, SIDE)
     mouth = np.maximum(_lips(seen.points), seen.mouth)
     allowed = np.clip(seen.skin + seen.hair, 0, 1) * (1 - smoothstep(mouth, MOUTH))
-    weight = visible * (1 - _zones(faces.usual)[..., 0])
+    weight = visible * (1 - on_usual_face[..., 0])
     upper = weight[UPPER]
     tone = (light[UPPER] * upper[..., None]).sum((0, 1)) / max(float(upper.sum()), 1.0)
     for _ in range(ROUNDS):

@@ -21,14 +21,14 @@ from facedial.compose.retouch import (
     MAP,
     OFFSET,
     RETOUCHED,
-    RIM,
     ROUGH,
     Retouch,
     bands,
+    known_points,
     log_luma,
+    moved,
 )
 from facedial.compose.scalp import pose
-from facedial.compose.thin_plate import spline
 from facedial.errors import BadStore
 from facedial.faces.parse import SIDE
 from facedial.faces.sheet import shrunk
@@ -254,13 +254,9 @@ def _part(name: str, usual: Doubles) -> tuple[Doubles, Floats]:
 
 def _equations(face: _Face, usual: Doubles, sources: int) -> list[tuple[Floats, ...]]:
     """A face's regressors, and weights and values of light, roughness and points; and its mirror's."""
-    far = np.hypot(*(face.points - usual).T) >= FAR
-    points = np.where(far[:, None], np.nan, face.points)
-    there = np.isfinite(points[:, 0])
-    places = grid(MAP)
-    ends = np.concatenate([usual[there], RIM])
-    ways = np.concatenate([(points - usual)[there], np.zeros_like(RIM)])
-    before = places + spline(ends, ways, places)
+    there = known_points(face.points, usual)
+    points = np.where(there[:, None], face.points, np.nan)
+    before = moved(usual[there], points[there], grid(MAP))
     # Of the classes of a face, the lenses of glasses are not the face's own.
     shown, skin = (
         parsing.share(face.classes, names) for names in (set(features.FACE) - {"glasses"}, {"skin"})

@@ -13,8 +13,8 @@ from facedial.compose import features
 from facedial.compose.maps import grid
 from facedial.compose.masks import box_mean
 from facedial.compose.mouth import sampled
-from facedial.compose.retouch import OFFSET
-from facedial.compose.shave import FILE, MAP, SMOOTH, UPPER, CleanFaces, known_points, moved
+from facedial.compose.retouch import OFFSET, known_points, moved
+from facedial.compose.shave import FILE, MAP, SMOOTH, UPPER, CleanFaces
 from facedial.errors import BadRequest, BadStore
 from facedial.faces.parse import SIDE
 from facedial.faces.sheet import shrunk
