@@ -20,6 +20,7 @@ from facedial.composing import (
     SMILE,
     WHOLE_RANGE,
     GlassesChange,
+    GlassesOff,
     MouthChange,
     is_composed,
     mouth_of,
@@ -43,7 +44,7 @@ from facedial.errors import BadRequest
 from facedial.flow.inversion import BY_DISTILLED, BY_FLOW, BY_REFINING, FlowEdit, condition_of
 from facedial.model import Model
 
-DRAWN, COMPOSED, MOUTHS = range(3)  # steps of an edit
+DRAWN, COMPOSED, MOUTHS, OFF = range(4)  # steps of an edit
 WEARS = 0.5  # probability from which on a face has glasses: none are added
 # What makes the best result, by the measured quality of an attribute.
 _KINDS = {FULL: BY_FLOW, REFINED: BY_REFINING, FAST: BY_DISTILLED}
@@ -69,7 +70,8 @@ class Change:
     is grown on the photo's own face (`beards`). `bald`: share of the hair that is taken off (`scalp`).
     `mouth`: how the photo's own mouth is moved (`mouths`); None where it stays, or is drawn.
     `retouch`: attributes -> share of what they add to the photo's own face (`retouching`). `shave`:
-    attributes -> share of their hair that goes from it (`shaving`).
+    attributes -> share of their hair that goes from it (`shaving`). `glasses_off`: glasses that are taken
+    off (`glasses_off`); None where there are none to take, or they are drawn.
     """
 
     before: Code
@@ -86,6 +88,7 @@ class Change:
     mouth: MouthChange | None = None
     retouch: Mapping[str, float] = dataclasses.field(default_factory=dict)
     shave: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    glasses_off: GlassesOff | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,7 +104,7 @@ class Change:
     def drawn_names(self) -> tuple[str, ...]:
         """Attributes and learned directions, of those asked for, that are pasted as drawn."""
         composed = {*self.recolour, *self.beard, *self.retouch, *self.shave}
-        if self.puts_glasses_on:
+        if self.puts_glasses_on or self.glasses_off is not None:
             composed.add(GLASSES)
         if self.bald:
             composed.add(BALD)
@@ -113,6 +116,12 @@ class Change:
     def puts_glasses_on(self) -> bool:
         """Whether glasses are added by composition, not as drawn."""
         return self.glasses is not None and self.glasses.drawn is not None
+
+    def also_drawn(self, step: Floats, detail_replacement: float) -> "Change":
+        """The same with what a step [D] adds drawn as well."""
+        drawn = Code(self.pasted.values + step, self.before.space)
+        replaced = max(self.detail_replacement, detail_replacement)
+        return dataclasses.replace(self, drawn=drawn, detail_replacement=replaced)
 
 
 def change(
@@ -143,7 +152,7 @@ def change(
         return Change(code, code, edit, {})
     asked = {*edit.targets, *edit.shifts}
     glasses = None if edit.lens_darkness is None else GlassesChange(darkness=edit.lens_darkness)
-    made = _Made(np.zeros((3, len(code.values)), np.float32), set(colours), glasses)
+    made = _Made(np.zeros((4, len(code.values)), np.float32), set(colours), glasses)
     for part, recolours in (
         (only(plan.directions, asked - colours), False),
         (only(plan.directions, colours), True),
@@ -161,15 +170,22 @@ def change(
     if edit.hair_colour is not None and edit.recolours:
         recolour[edit.hair_colour] = edit.strength * edit.hair_amount
     drawn = _stepped(code, made.steps[DRAWN])
-    with_mouth = _stepped(drawn, made.steps[MOUTHS])
-    after = _stepped(with_mouth, made.steps[COMPOSED])
+    after = _stepped(drawn, made.steps[[MOUTHS, OFF, COMPOSED]].sum(0))
     kept = {name: m.detail_replacement for name, (_, m) in plan.flow.items()}
     replaced = max((kept[name] for name in kept.keys() - made.composed), default=0.0)
     mouth = None
     if attributes is not None and not made.shares.keys().isdisjoint(MOUTH):
         mouth = mouth_of(
-            made.shares, made.implied, edit, attributes[SMILE], with_mouth, max(kept.values())
+            made.shares,
+            made.implied,
+            edit,
+            attributes[SMILE],
+            made.steps[MOUTHS],
+            max(kept.values()),
         )
+    off = None
+    if -made.shares.get(GLASSES, 0.0) > 0:
+        off = GlassesOff(-made.shares[GLASSES], made.steps[OFF], kept[GLASSES])
     return Change(
         before=code,
         after=after,
@@ -185,6 +201,7 @@ def change(
         mouth=mouth,
         retouch={name: share for name, share in made.shares.items() if name in RETOUCHED},
         shave=_shaved(model, made, attributes),
+        glasses_off=off,
     )
 
 
@@ -192,9 +209,9 @@ def change(
 class _Made:
     """What an edit's attributes add up to.
 
-    `steps` [3, D]: of what is drawn, of what is composed (hair colours, glasses that are put on), and of
-    mouths. `composed`: names of the latter two. `shares`: name -> share of the way that is made on the
-    photo's own head.
+    `steps` [4, D]: of what is drawn, of what is composed (hair colours, glasses that are put on), of
+    mouths, and of glasses that are taken off. `composed`: names of all but the first. `shares`: name ->
+    share of the way that is made on the photo's own head.
     """
 
     steps: Floats
@@ -243,7 +260,7 @@ def _add(
     own = model.edit_table.lowering.get(name, by.own) if lowers else by.own
     # Of what is composed the distilled editor says what the code becomes.
     composes = is_composed(model, name, by.method, lowers=lowers)
-    if composes and name != GLASSES:
+    if composes and (lowers or name != GLASSES):
         made.shares[name] = share_of(name, part.strength * amount, attributes)
     quality = model.edit_table.quality(name, by.method, by.quality, lowers=lowers)
     flow = flow_edit(
@@ -261,9 +278,13 @@ def _add(
         if abs(arrived - now) >= abs(made.implied.get(other, now) - now):
             made.implied[other] = arrived
     if name == GLASSES:
-        made.glasses = _put_on(model, code, edit, attributes, cache) if composes else None
+        puts_on = composes and not lowers
+        made.glasses = _put_on(model, code, edit, attributes, cache) if puts_on else None
     made.composed |= {name} if composes else set()
-    kind = DRAWN if name not in made.composed else MOUTHS if name in MOUTH else COMPOSED
+    kind = DRAWN
+    if name in made.composed:
+        off = name == GLASSES and lowers
+        kind = MOUTHS if name in MOUTH else OFF if off else COMPOSED
     made.steps[kind] += model.directions.keeping(moved, edit.keep)
 
 

@@ -4,6 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from facedial.arrays import Floats
 from facedial.codes.code import Code
 from facedial.compose.retouch import RETOUCHED
 from facedial.editing.request import Edit
@@ -16,7 +19,7 @@ GLASSES, BALD, SMILE, OPEN = "Eyeglasses", "Bald", "Smiling", "Mouth_Slightly_Op
 NO_BEARD = "No_Beard"
 BEARDS = {"Mustache": 1, "Goatee": 1, "5_o_Clock_Shadow": 1, NO_BEARD: -1}
 MOUTH = {SMILE, OPEN}
-COMPOSED = {**BEARDS, BALD: 1, GLASSES: 1, SMILE: 0, OPEN: 0, **dict.fromkeys(RETOUCHED, 0)}
+COMPOSED = {**BEARDS, BALD: 1, GLASSES: 0, SMILE: 0, OPEN: 0, **dict.fromkeys(RETOUCHED, 0)}
 LARGEST_BEARD = 1.3  # times the mean density of hair, which a target beyond 1 gets
 CLOSED_SMILE = 0.35  # share of a smile from which on it opens the mouth
 MIN_WAY = 0.25  # least distance to a target that counts, so that blond hair can become more so
@@ -35,25 +38,43 @@ class GlassesChange:
     darkness: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class MouthChange:
     """A mouth that is moved: its smile before and after, 0 none..1 whole.
 
     `opened`: -1 closed..1 opened as wide as usual, 0 as it is. Where the photo does not show the whole
-    mouth it is drawn: `drawn` is the code whose decoded face is pasted, `detail_replacement` as for
-    `EditMethod`.
+    mouth it is drawn: by the `step` [D] of the code, `detail_replacement` as for `EditMethod`.
     """
 
     smile: tuple[float, float]
     opened: float
-    drawn: Code
+    step: Floats
     detail_replacement: float = 0.0
 
-    def part(self, share: float, drawn: Code) -> "MouthChange":
-        """A share 0..1 of the change, with another code."""
+    def part(self, share: float) -> "MouthChange":
+        """A share 0..1 of the change."""
         before, after = self.smile
-        smile = before, before + share * (after - before)
-        return dataclasses.replace(self, smile=smile, opened=share * self.opened, drawn=drawn)
+        smile, step = (before, before + share * (after - before)), np.float32(share) * self.step
+        return dataclasses.replace(self, smile=smile, opened=share * self.opened, step=step)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GlassesOff:
+    """Glasses that are taken off: `share` of them, 0..1.
+
+    Where the photo does not show the eyes behind them, they are drawn: `step` [D] and
+    `detail_replacement` as for `MouthChange`.
+    """
+
+    share: float
+    step: Floats
+    detail_replacement: float = 0.0
+
+    def part(self, share: float) -> "GlassesOff":
+        """A share 0..1 of the change."""
+        return dataclasses.replace(
+            self, share=share * self.share, step=np.float32(share) * self.step
+        )
 
 
 def recolours_hair(model: Model) -> bool:
@@ -68,6 +89,8 @@ def is_composed(model: Model, name: str, method: str = BEST, *, lowers: bool = F
     """Whether an attribute, where it rises or `lowers`, is made on the photo's own face, not drawn."""
     if method != BEST or name not in COMPOSED or not recolours_hair(model):
         return False
+    if name == GLASSES and lowers:
+        return model.bare_eyes is not None
     if COMPOSED[name] == (1 if lowers else -1):
         return name in BEARDS and model.clean_faces is not None
     if name in BEARDS:
@@ -97,7 +120,7 @@ def mouth_of(
     implied: Mapping[str, float],
     edit: Edit,
     smiles: float,
-    drawn: Code,
+    step: Floats,
     detail_replacement: float,
 ) -> MouthChange:
     """How a mouth moves that smiles by `smiles` now.
@@ -113,4 +136,4 @@ def mouth_of(
     elif opened is None:
         opened = smile if OPEN in implied else 0.0
     after = smiles + smile * (1 - smiles if smile > 0 else smiles)
-    return MouthChange((smiles, after), opened, drawn, detail_replacement)
+    return MouthChange((smiles, after), opened, step, detail_replacement)

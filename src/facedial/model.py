@@ -20,6 +20,8 @@ from facedial.compose.growth import FILE as BEARDS
 from facedial.compose.growth import Beards
 from facedial.compose.retouch import FILE as RETOUCH
 from facedial.compose.retouch import RETOUCHED, Retouch
+from facedial.compose.rims import FILE as BARE_EYES
+from facedial.compose.rims import BareEyes
 from facedial.compose.scalp import FILE as BALD_HEADS
 from facedial.compose.scalp import BaldHeads
 from facedial.compose.shave import FILE as SHAVE
@@ -327,6 +329,12 @@ class Model:
         """Faces without beards, by its bundle or the packaged one; None without, or without a parser."""
         path = self._lent(SHAVE) if self._edits_parsed else None
         return None if path is None else CleanFaces.load(path)
+
+    @cached_property
+    def bare_eyes(self) -> BareEyes | None:
+        """Eyes without glasses, by its bundle or the packaged one; None without, or without a parser."""
+        path = self._lent(BARE_EYES) if self._edits_parsed else None
+        return None if path is None else BareEyes.load(path)
 
     def locate_landmarks(self, patches: Bytes) -> Doubles:
         """Patches uint8 [N, 64, 64, 3] -> five landmarks each [N, 5, 2], (x, y) in patch pixels."""

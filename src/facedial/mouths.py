@@ -46,8 +46,8 @@ def possible(model: Model, portrait: Portrait, change: Change) -> Change:
     mouth = change.mouth
     if mouth is None or _contours(model, portrait) is not None:
         return change
-    replaced = max(change.detail_replacement, mouth.detail_replacement)
-    return dataclasses.replace(change, drawn=mouth.drawn, mouth=None, detail_replacement=replaced)
+    drawn = change.also_drawn(mouth.step, mouth.detail_replacement)
+    return dataclasses.replace(drawn, mouth=None)
 
 
 def moved(model: Model, portrait: Portrait, change: MouthChange, photo: Photo) -> Part | None:

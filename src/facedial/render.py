@@ -5,7 +5,18 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from facedial import beards, detail, glasses, hair, mouths, parsing, retouching, scalp, shaving
+from facedial import (
+    beards,
+    detail,
+    glasses,
+    glasses_off,
+    hair,
+    mouths,
+    parsing,
+    retouching,
+    scalp,
+    shaving,
+)
 from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.changes import Change
@@ -36,6 +47,7 @@ from facedial.faces.mark import EDITED
 from facedial.faces.photo import Photo
 from facedial.model import FRAME, Model
 from facedial.near import Near
+from facedial.new_skin import NewSkin
 from facedial.portrait import Portrait, grain
 
 SKIN = ("skin", "brows", "ears")
@@ -111,8 +123,9 @@ def _changed(
 ) -> Part | None:
     """The pixels of `photo` that a change touches, changed, and where they lie; None for nothing."""
     first = None
-    change = mouths.possible(model, portrait, change)
+    change = _possible(model, portrait, change)
     mouth = change.mouth
+    takes_off = 0.0 if change.glasses_off is None else change.glasses_off.share
     if not np.array_equal(change.pasted.values, change.before.values):
         composite, crop = composed(model, portrait, change, before), portrait.crop
         if change.fine and composes_finely(model, portrait):
@@ -132,12 +145,16 @@ def _changed(
         )
     steps: list[tuple[bool, Callable[[Photo], Part | None]]] = [
         (
+            takes_off > 0,
+            lambda seen: _uncovered(seen, glasses_off.face_under(model, portrait, takes_off)),
+        ),
+        (
             mouth is not None,
             lambda seen: None if mouth is None else mouths.moved(model, portrait, mouth, seen),
         ),
         (
             any(change.shave.values()),
-            lambda seen: shaving.taken_off(model, portrait, change.shave, seen),
+            lambda seen: _uncovered(seen, shaving.skin_under(model, portrait, change.shave)),
         ),
         (
             any(change.retouch.values()),
@@ -171,6 +188,15 @@ def _changed(
     return (
         found if found is None or changed is photo else (changed.with_part(*found).pixels, (0, 0))
     )
+
+
+def _possible(model: Model, portrait: Portrait, change: Change) -> Change:
+    """A change as a portrait's photo allows it: what it does not show is drawn."""
+    return glasses_off.possible(model, portrait, mouths.possible(model, portrait, change))
+
+
+def _uncovered(photo: Photo, skin: NewSkin | None) -> Part | None:
+    return None if skin is None else skin.shown(photo)
 
 
 def composed(
@@ -311,7 +337,7 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
     without a parser.
     """
     photo, crop = portrait.photo, portrait.crop
-    change = mouths.possible(model, portrait, change)
+    change = _possible(model, portrait, change)
     width, height = photo.size
     mask = np.zeros((height, width), np.float32)
     if not np.array_equal(change.pasted.values, change.before.values):
@@ -325,8 +351,11 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
         mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], matte)
     moves = None if change.mouth is None else mouths.region(model, portrait, change.mouth)
     looks = retouching.region(model, portrait, change.retouch) if change.retouch else None
-    shaves = shaving.region(model, portrait, change.shave) if change.shave else None
-    for found in (moves, looks, shaves):
+    off = change.glasses_off
+    shaved = shaving.skin_under(model, portrait, change.shave)
+    bare = None if off is None else glasses_off.face_under(model, portrait, off.share)
+    uncovers = (None if one is None else one.region() for one in (shaved, bare))
+    for found in (moves, looks, *uncovers):
         if found is not None:
             (x0, y0, x1, y1), inside = found
             mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], inside)

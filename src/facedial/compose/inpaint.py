@@ -36,8 +36,11 @@ def fill(values: Float32, known: Float32, relaxations: int = 0) -> Float32:
         free = 1 - one[..., -1:]
         given = one[..., :-1]
         filled = given + free * coarse
+        around = np.zeros((size + 2, size + 2, filled.shape[2]), np.float32)
         for _ in range(relaxations if SMALLEST_RELAXED <= size <= LARGEST_RELAXED else 0):
-            around = np.pad(filled, ((1, 1), (1, 1), (0, 0)), mode="edge")
+            around[1:-1, 1:-1] = filled
+            around[0, 1:-1], around[-1, 1:-1] = filled[0], filled[-1]
+            around[1:-1, 0], around[1:-1, -1] = filled[:, 0], filled[:, -1]
             mean = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]
             filled = given + free * (mean / 4)
     return np.asarray(filled, np.float32)

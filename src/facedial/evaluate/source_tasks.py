@@ -18,9 +18,13 @@ from facedial.codes.attributes import NAMES
 from facedial.data.store import Store
 from facedial.editor import Editor
 from facedial.errors import BadRequest
-from facedial.evaluate._context import UNSEEN, EvaluationContext, evenly
+from facedial.evaluate._context import SPLITS, UNSEEN, EvaluationContext, evenly
+from facedial.evaluate._judge import Judge
 from facedial.evaluate._rows import Picture, Row
 from facedial.faces import sheet
+from facedial.faces.crop import align
+from facedial.faces.face import Face
+from facedial.faces.photo import Photo
 from facedial.files import read_text
 from facedial.priors.base import face_seeds
 from facedial.priors.uniform import RAW, load_whitening
@@ -29,7 +33,8 @@ Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-MAX_PHOTOS = 1000
+MAX_PHOTOS, MAX_JUDGED, AT_ONCE = 1000, 400, 32
+WITHOUT = 0.3  # label below which people are without an attribute
 SHOWN = 8
 BATCH = 8  # the source takes the mean of means of batches
 EACH = 70  # maximum number of photos in a balanced set
@@ -50,12 +55,20 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     """Distribution of photos' codes beside uniform ones, and composition of the sets of task 2.
 
     `code_in_unit`: share of code values in [0, 1). `code_zero`: share that are 0. `uniform_rms`: root
-    mean square of whitened uniform codes over that of photos' codes. `set_share`: share of men and of
-    young people in each set. `mean_of_means`: cosine similarity of the direction by the source's
-    mean of batch means to the direction by plain means.
+    mean square of whitened uniform codes over that of photos' codes. `source_psnr`: of reconstructions,
+    the mean of dB. `set_share`: share of men and of young people in each set. `mean_of_means`: cosine
+    similarity of the direction by the source's mean of batch means to the direction by plain means.
+    `source_found`: share of unseen people without the attribute on whom the judge finds it once it is
+    added, and `source_found_before` on their reconstructions (with a judge only).
     """
+    judge = None if context.judge is None else Judge(context.judge)
     for name, store, editor in _models(context):
         with editor:
+            for group in SPLITS:
+                some = evenly(context.rows(store, group), MAX_PHOTOS)
+                if len(some):
+                    on, psnr = context.data(store, group), _psnr(editor, store, some)
+                    yield Row.of("source_psnr", name, on, psnr, "dB", store.person[some])
             shown = _shown(store, MAX_PHOTOS)
             white, people = _encoded(editor, store, shown), store.person[shown]
             raw, uniform = _raw(editor, white), _uniform(editor, MAX_PHOTOS)
@@ -80,6 +93,45 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
                 cosine = plain @ batched / (np.linalg.norm(plain) * np.linalg.norm(batched))
                 on = f"{data}/{sets.name}"
                 yield Row("mean_of_means", name, on, float(cosine), "cosine", len(sets.having))
+                if judge is not None:
+                    yield from _judged(editor, store, sets, judge, name, on)
+
+
+def _psnr(editor: Editor, store: Store, rows: Rows) -> Doubles:
+    """PSNR of each photo's reconstruction, dB [N]."""
+    found = []
+    for part in np.array_split(rows, max(1, len(rows) // AT_ONCE)):
+        photos = sheet.shrunk(store.pixels[part], editor.model.side)
+        again = editor.model.decode_mse(editor.model.encode(photos))
+        found.append(scores.psnr(photos, sheet.as_bytes(again)))
+    return np.concatenate(found)
+
+
+def _judged(
+    editor: Editor, store: Store, sets: PhotoSets, judge: Judge, name: str, data: str
+) -> Iterator[Row]:
+    """`source_found` and `source_found_before`, by the judge on head crops of what is decoded."""
+    rows, k = store.where(UNSEEN), NAMES.index(sets.name)
+    rows = evenly(rows[store.attributes[rows, k] < WITHOUT], MAX_JUDGED)
+    if not len(rows):
+        return
+    white, step = _encoded(editor, store, rows), _direction(editor, store, sets)[0]
+    for metric, codes in (("source_found_before", white), ("source_found", white + step)):
+        found = []
+        for part in np.array_split(np.arange(len(rows)), max(1, len(rows) // AT_ONCE)):
+            drawn = sheet.as_bytes(editor.model.decode_mse(codes[part]))
+            heads = [
+                _head(one, store.landmarks[row]) for one, row in zip(drawn, rows[part], strict=True)
+            ]
+            found.append(judge.predict(np.stack(heads))[:, k] > 0.5)
+        share = np.concatenate(found).astype(np.float64)
+        yield Row.of(metric, name, data, share, "share", store.person[rows])
+
+
+def _head(pixels: Bytes, landmarks: Floats) -> Bytes:
+    """The head crop [128, 128, 3] of a picture of another frame, whose edge is repeated beyond it."""
+    box = np.array([0.0, 0.0, *pixels.shape[1::-1]])
+    return align(Photo(pixels), Face(box, landmarks.astype(np.float64), 1.0)).pixels
 
 
 def show(context: EvaluationContext) -> Iterator[Picture]:

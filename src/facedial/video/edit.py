@@ -100,10 +100,9 @@ class PersonEdit:
         after = Code(drawn.values + np.float32(share) * composed, code.space)
         mouth = whole.mouth
         if mouth is not None:
-            step = mouth.drawn.values - whole.pasted.values
             if OPEN not in {*whole.edit.targets, *whole.edit.shifts}:
                 mouth = dataclasses.replace(mouth, opened=0.0)  # who smiles goes on speaking
-            mouth = mouth.part(share, Code(drawn.values + np.float32(share) * step, code.space))
+            mouth = mouth.part(share)
         glasses = whole.glasses
         if glasses is not None:
             glasses = dataclasses.replace(glasses, share=share * glasses.share)
@@ -122,6 +121,7 @@ class PersonEdit:
             beard=beard,
             retouch=retouch,
             shave=shave,
+            glasses_off=None if whole.glasses_off is None else whole.glasses_off.part(share),
             bald=share * whole.bald,
             mouth=mouth,
             glasses=glasses,

@@ -19,7 +19,7 @@ from facedial.errors import BadRequest, BadStore
 from facedial.faces.parse import SIDE
 from facedial.faces.sheet import shrunk
 from facedial.model import CLASSIFIER_SIDE, Model
-from facedial.training import export
+from facedial.training import export, patterns
 from facedial.training.batches import Crops, known
 from facedial.training.recipe import Recipe, RunContext
 
@@ -28,7 +28,6 @@ FACE = ("skin", "brows", "eyes", "mouth", "lips", "neck")
 SHOWN = 0.84  # share of face around a pixel that counts
 LEAST_UPPER = 150  # pixels of the upper face that tell the tone
 LEAST_MOUTH = 20  # points of a mouth
-ROUNDS = 12  # of filling in what is hidden, by what the patterns make of it
 READ_AT_ONCE = 64
 
 
@@ -73,7 +72,9 @@ def start(context: RunContext, settings: Settings) -> None:
             f"patterns; prepare one of sharp photos of many people, at {SIDE} px"
         )
     light, shown = (np.stack(one) for one in zip(*found, strict=True))
-    CleanFaces(usual, fitted(light, shown, settings.patterns).astype(np.float16)).save(path)
+    CleanFaces(usual, patterns.fitted(light, shown, settings.patterns).astype(np.float16)).save(
+        path
+    )
 
 
 def _clean(
@@ -117,28 +118,6 @@ def _light(
         return None
     tone = (light[UPPER] * upper[..., None]).sum((0, 1)) / upper.sum()
     return np.asarray(light - tone, np.float32), shown
-
-
-def fitted(light: Floats, shown: Floats, count: int) -> Floats:
-    """Mean and patterns [1 + count, 64, 64, 3] of light [N, 64, 64, 3] where it is shown [N, 64, 64].
-
-    Principal components of people and their mirror images, where what is hidden is what they make of it;
-    each times the standard deviation of its share.
-    """
-    values = np.concatenate([light, light[:, :, ::-1]]).reshape(2 * len(light), -1)
-    there = np.concatenate([shown, shown[:, :, ::-1]]).reshape(2 * len(light), -1)
-    there = np.repeat(there > 0, 3, 1)
-    mean = (values * there).sum(0) / np.maximum(there.sum(0), 1)
-    values = np.where(there, values - mean, 0)
-    filled = values.copy()
-    basis = np.linalg.qr(np.random.default_rng(0).standard_normal((values.shape[1], count)))[0]
-    for _ in range(ROUNDS):
-        basis = np.linalg.qr(filled.T @ (filled @ basis))[0].astype(np.float32)
-        filled = np.where(there, values, (filled @ basis) @ basis.T)
-    shares = filled @ basis
-    turn, spread, _ = np.linalg.svd(shares.T @ shares / len(shares))
-    patterns = (basis @ turn).T * np.sqrt(spread)[:, None]
-    return np.concatenate([mean[None], patterns]).reshape(1 + count, MAP, MAP, 3).astype(np.float32)
 
 
 def finish(run: Path, settings: Settings, out: Path) -> dict[str, Any]:

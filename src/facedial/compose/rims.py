@@ -1,0 +1,370 @@
+"""Glasses taken off: rims give way to the face beside them and behind their lenses.
+
+Around eyes, patterns of light learned from faces without glasses (`training.recipes.eyes`) are fitted to
+what the photo shows beside and through the lenses, and continue it under the rims. A rim is what differs
+from that and is thin; it lies along the edge of what is parsed as glasses. What is behind clear lenses is
+the photo's own.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedial.arrays import LUMA, Bytes, Doubles, Floats, open_part, save_arrays
+from facedial.compose import features
+from facedial.compose.inpaint import BEHIND, fill
+from facedial.compose.maps import Halves, grid, packed, unpacked
+from facedial.compose.masks import box_mean, dilated, enlarged, grown, smoothstep
+from facedial.compose.mouth import sampled
+from facedial.compose.retouch import OFFSET, known_points, moved
+from facedial.faces.parse import CLASSES, SIDE
+
+FILE = "eyes.npz"  # in a bundle
+FORMAT = 1
+# The map around the eyes of the usual face: px of the crop at its first pixel and between two, and its
+# rows and columns. Brows move, and are behind rims: they tell nothing of where features lie.
+FIRST, STEP, SHAPE = (28.5, 66.5), 2, (44, 100)
+ENDS = 4.0  # pixels of the map's edge over which what it says ends
+# Of the fit: of shares of patterns (variance 1; neighbouring pixels err alike), of the tone of the whole,
+# and of the tone of each lens.
+RIDGE, FREE, TINTED = 0.72, 0.01, 20.0
+SHOWN = 0.95  # share of face from which on a pixel of the map is fitted
+COARSE, IN_CROP = 64, 128  # px of maps of a crop: of places, and of what is seen there
+WORN, LEAST = 0.4, 60  # share from which on glasses are seen, and fewest pixels of them
+# Px that rims reach into what is parsed as glasses and out of it; px by which a bridge overlaps lenses.
+INSIDE, OUTSIDE, BRIDGE = 8, 6, 3
+EYE, LOWER, SOFT = (0.26, 0.14), 0.01, 0.15  # eyes: half axes, place and rim, in eye distances
+BROWS = 0.3, 0.8  # by which brows must be likelier than glasses to stay
+ROWS, ABOVE = 6, 3  # px above and below glasses, and rows there, that tell where the face ends
+SURELY, BULGE = 5, 6  # px inside the face's edge that are surely face; px that it may bulge
+THIN = 5  # px: half the width of the thickest rim
+# Times as dark, or as bright, as the other that a rim must be to be all dark, or all bright.
+DARK, BRIGHT = 1.4, 1.8
+COLOURED, CLEARLY = 0.7, 0.12  # weight of a rim's hue; contrast from which on its luma is enough
+ROUNDS = 3  # of finding rims and filling in
+RIM, FAINTEST, CLEAREST = 0.25, 0.07, 0.25  # share of the contrast of most rims; log of light
+BEGINS = 0.6  # share of that at which a rim begins
+AROUND = 2  # px around a rim that go with it
+LIMIT = 0.6  # log of light by which the photo differs from the patterns
+# Of a rim's colour: fewest pixels; log by which others differ from it at least; times the spread.
+MANY, ALIKE, SPREAD = 30, 0.25, 1.5
+EDGE, STRANDS = (0.6, 0.9), (0.2, 0.5)  # share of face, and of hair, at which colour must tell
+OPAQUE, DIM, EYES = -1.0, -0.6, 0.02  # log of luma of lenses beside skin's; probability of eyes
+# Skin whose grain is continued: share, px away from glasses; the more even part of it; px around a place,
+# and share of such skin there.
+BARE, AWAY, EVEN, PATCH, ENOUGH = 0.95, 10, 0.4, 12, 0.4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BareEyes:
+    """How light falls around eyes without glasses, on faces whose features lie at `usual` [121, 2].
+
+    `patterns` float16 [1 + K, 44, 100, 3]: the mean of the log of light, less that of the whole, and K
+    patterns, each times the standard deviation of its share.
+    """
+
+    usual: Doubles
+    patterns: Halves
+
+    @staticmethod
+    def load(path: Path) -> "BareEyes":
+        """Those of a bundle's file; raises `BadBundle`."""
+        with open_part(path, "eyes without glasses", FORMAT) as file:
+            usual, patterns = np.asarray(file["usual"], np.float64), unpacked(file, "patterns")
+            if usual.shape != (features.COUNT, 2) or patterns.shape[1:] != (*SHAPE, 3):
+                raise ValueError(f"arrays of shapes {usual.shape} and {patterns.shape}")
+            return BareEyes(usual, patterns)
+
+    def save(self, path: Path) -> None:
+        """Write them, patterns in 8 bits."""
+        arrays = {"usual": self.usual.astype(np.float32), **packed("patterns", self.patterns)}
+        save_arrays(path, compressed=True, format=FORMAT, **arrays)
+
+    def continued(self, light: Floats, known: Floats, lenses: Floats) -> Floats:
+        """Log of light [44, 100, 3] everywhere, fitted to it where it is `known` [44, 100], 0 or 1.
+
+        `lenses` [44, 100, 2]: where it is seen through the left and the right lens, of any tint.
+        """
+        mean, *by = self.patterns.astype(np.float32).reshape(len(self.patterns), -1)
+        count = len(by)
+        tones = np.zeros((3, 3, *SHAPE, 3), np.float32)
+        for k, where in enumerate((np.ones(SHAPE, np.float32), *np.moveaxis(lenses, 2, 0))):
+            for c in range(3):
+                tones[k, c, ..., c] = where
+        columns = np.concatenate([np.stack(by), tones.reshape(9, -1)])
+        strength = np.repeat([RIDGE, FREE, TINTED], [count, 3, 6])
+        weighted = columns * np.repeat(known.ravel(), 3)
+        system = weighted @ columns.T + np.diag(strength)
+        shares = np.linalg.solve(system, weighted @ (light.ravel() - mean))
+        found = mean + shares[: count + 3] @ columns[: count + 3]
+        return np.asarray(found.reshape(*SHAPE, 3), np.float32)
+
+
+def eye_map() -> Doubles:
+    """Centres of the map's pixels in the usual head crop [44 * 100, 2], x and y in px."""
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    return np.stack([columns.ravel(), rows.ravel()], 1) * float(STEP) + FIRST
+
+
+def placed_points(points: Doubles, usual: Doubles) -> NDArray[np.bool_]:
+    """Which points [121] say where eyes lie: those that are seen, without brows."""
+    known = known_points(points, usual)
+    known[features.LEFT_BROW] = known[features.RIGHT_BROW] = False
+    return known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A head crop: pixels [256, 256, 3], `points` [121, 2] (NaN: not seen) and `landmarks` [5, 2].
+
+    `classes` [12, 256, 256]: probabilities.
+    """
+
+    pixels: Bytes
+    points: Doubles
+    landmarks: Doubles
+    classes: Floats
+
+    def share(self, *names: str) -> Floats:
+        """Probability of any of some classes [256, 256]."""
+        return np.asarray(self.classes[[CLASSES.index(n) for n in names]].sum(0), np.float32)
+
+
+class Bare(NamedTuple):
+    """A face without its glasses: log of `light` [256, 256, 3], without grain, and share of `rim` now.
+
+    `face` [256, 256]: where the grain of skin belongs. `known` [256, 256]: even skin that shows it.
+    """
+
+    light: Floats
+    rim: Floats
+    face: Floats
+    known: Floats
+
+
+def see_through(seen: Seen) -> bool:
+    """Whether one sees eyes through the lenses: they are not dark, or eyes are parsed behind them."""
+    worn = (seen.share("glasses") > WORN).astype(np.float32)
+    lens = 1 - dilated(1 - worn, INSIDE) > 0.5
+    skin = seen.share("skin") > 0.9
+    if not lens.any() or not skin.any():
+        return True
+    luma = np.log(seen.pixels.astype(np.float32) + OFFSET) @ LUMA
+    dark = float(np.median(luma[lens]) - np.median(luma[skin]))
+    eyes = max(
+        float(seen.share("eyes")[away < 1].max(initial=0.0)) for away in _from_eyes(seen.landmarks)
+    )
+    return dark > (OPAQUE if eyes > EYES else DIM)
+
+
+def bare(seen: Seen, eyes: BareEyes) -> Bare | None:
+    """The face as it would be without its glasses, and where their rims are; None where none are seen."""
+    glasses, brows, hair = seen.share("glasses"), seen.share("brows"), seen.share("hair")
+    worn = (glasses > WORN).astype(np.float32)
+    if worn.sum() < LEAST:
+        return None
+    log = np.log(seen.pixels.astype(np.float32) + OFFSET)
+    smooth = np.stack([box_mean(log[..., k], 1) for k in range(3)], 2)
+    lens = 1 - np.minimum(1, grown(1 - worn, INSIDE / SIDE))
+    band = _band(worn, lens, seen.landmarks) * (1 - smoothstep(brows - glasses, BROWS))
+    inside, surely = _face(seen, worn, band)
+    behind = (worn > 0) & (inside > 0.5)
+    face = (seen.share("skin", "brows", "eyes", "ears") > 0.6) | behind
+    edge = 1 - dilated(1 - inside, 3)
+    unsure = np.clip(1 - smoothstep(edge, EDGE) + smoothstep(hair, STRANDS), 0, 1)
+    thin = _thin(smooth, _ring(worn, seen.landmarks) & (surely > 0.5) & (band > 0.5))
+    around = _AroundEyes.of(seen, eyes, (lens > 0.5) & behind)
+    rim, base = band, None
+    for _ in range(ROUNDS):
+        known = rim < 0.05
+        here = (known & face).astype(np.float32)
+        base = fill(log, here, BEHIND) if base is None else base
+        base = around.continued(smooth, here, base)
+        lacking = np.clip(log - base, -LIMIT, LIMIT)
+        light = base + fill(np.asarray(lacking, np.float32), here, BEHIND)
+        beyond = _beyond(log, known & ~face & (inside < 0.5), hair)
+        if beyond is not None:
+            light = beyond + inside[..., None] * (light - beyond)
+        both = np.minimum(np.abs(light - smooth).mean(2), thin)
+        least = float(np.clip(RIM * np.percentile(both[band > 0.5], 85), FAINTEST, CLEAREST))
+        found = band * smoothstep(both, (BEGINS * least, least))
+        found = found * (1 - unsure * (1 - _alike(log, (found > 0.5) & (surely > 0.5))))
+        rim = dilated(found, AROUND) * (band > 0.02)
+    skin = (seen.share("skin") > BARE) & (dilated(worn, AWAY) < 0.5)
+    return Bare(
+        np.asarray(light, np.float32),
+        np.asarray(box_mean(rim, 1) * (band > 0.02), np.float32),
+        np.asarray(inside, np.float32),
+        _even(log @ LUMA, skin),
+    )
+
+
+def _from_eyes(landmarks: Doubles) -> Floats:
+    """Distance from each eye [2, 256, 256], 1 at its rim."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    distance = float(np.hypot(*(landmarks[1] - landmarks[0])))
+    return np.stack(
+        [
+            np.hypot(
+                (x - ex) / (EYE[0] * distance), (y - ey - LOWER * distance) / (EYE[1] * distance)
+            )
+            for ex, ey in landmarks[:2]
+        ]
+    ).astype(np.float32)
+
+
+def _band(worn: Floats, lens: Floats, landmarks: Doubles) -> Floats:
+    """Where rims may be, 0..1 [256, 256]: along the edge of the glasses, and between the lenses."""
+    band = np.clip(np.minimum(1, grown(worn, OUTSIDE / SIDE)) - lens, 0, 1)
+    rows, columns = np.nonzero(worn)
+    middle = landmarks[:2, 0].mean()
+    left, right = columns[columns < middle], columns[columns > middle]
+    if len(left) and len(right) and right.min() > left.max() - 2 * BRIDGE:
+        top, bottom = (int(np.percentile(rows, share)) for share in (2, 60))
+        band[
+            max(top - 2, 0) : bottom + 2, int(left.max()) - BRIDGE : int(right.min()) + BRIDGE + 1
+        ] = 1
+    for away in _from_eyes(landmarks):
+        band = band * np.clip((away - 1) / SOFT, 0, 1)
+    return np.asarray(band, np.float32)
+
+
+def _ring(worn: Floats, landmarks: Doubles) -> NDArray[np.bool_]:
+    """Where the rims of lenses surely are, below the brows [256, 256]."""
+    inner, outer = (1 - dilated(1 - worn, reach) for reach in (5, 1))
+    distance = float(np.hypot(*(landmarks[1] - landmarks[0])))
+    below = np.arange(SIDE)[:, None] > landmarks[:2, 1].mean() - 0.1 * distance
+    return np.asarray((outer - inner > 0.5) & below)
+
+
+def _face(seen: Seen, worn: Floats, band: Floats) -> tuple[Floats, Floats]:
+    """Share of face and ears [256, 256], also behind glasses, and where that is sure.
+
+    The edge of a face beside glasses runs from where it is above them to where it is below.
+    """
+    head = 1 - seen.share("background", "clothes", "hat", "hair")
+    rows = np.nonzero(worn)[0]
+    top, bottom = int(rows.min()) - ROWS, int(rows.max()) + ROWS + 1
+
+    def edges(first: int, last: int) -> tuple[int, int]:
+        columns = np.nonzero((head[max(first, 0) : max(last, 1)] > 0.5).all(0))[0]
+        return (int(columns.min()), int(columns.max())) if len(columns) else (0, SIDE - 1)
+
+    above, below = edges(top - ABOVE, top), edges(bottom, bottom + ABOVE)
+    straight = np.zeros((SIDE, SIDE), np.float32)
+    beside = (head > 0.5) & (worn < 0.5) & (dilated(worn, OUTSIDE) > 0.5)
+    for row in range(max(top, 0), min(bottom + 1, SIDE)):
+        share = (row - top) / (bottom - top)
+        left, right = (a + share * (b - a) for a, b in zip(above, below, strict=True))
+        shown = np.nonzero(beside[row])[0]
+        if len(shown):
+            left = max(min(left, shown.min()), left - BULGE)
+            right = min(max(right, shown.max()), right + BULGE)
+        straight[row, int(left) + 1 : int(right)] = 1
+    surely = 1 - dilated(1 - straight, SURELY)
+    surely_not = 1 - dilated(straight, SURELY)
+    free = band < 0.05
+    known = free & ((worn < 0.5) | (surely > 0.5) | (surely_not > 0.5))
+    value = np.where(worn > 0.5, surely > 0.5, head > 0.5).astype(np.float32)
+    found = fill(value[..., None], known.astype(np.float32), BEHIND)[..., 0]
+    return box_mean(smoothstep(found, (0.45, 0.55)), 1), surely
+
+
+def _thin(smooth: Floats, ring: NDArray[np.bool_]) -> Floats:
+    """By how much a place differs from what lies to both sides of it [256, 256], log of light.
+
+    As dark or as bright as `ring`, where rims surely are; by hue only where luma does not tell.
+    """
+    luma = smooth @ LUMA
+    found = np.zeros((SIDE, SIDE), np.float32)
+    hues = (smooth[..., 0] - smooth[..., 1], smooth[..., 2] - smooth[..., 1])
+    for weight, plane in ((1.0, luma), *((COLOURED, hue) for hue in hues)):
+        closed = -dilated(-dilated(plane, THIN), THIN)
+        opened = dilated(-dilated(-plane, THIN), THIN)
+        dark, bright = closed - plane, plane - opened
+        darker, brighter = (
+            (float(one[ring].mean()) for one in (dark, bright)) if ring.any() else (0.0, 0.0)
+        )
+        either = np.maximum(dark, bright)
+        if darker > DARK * brighter:
+            either = dark
+        elif brighter > BRIGHT * darker:
+            either = bright
+        found = np.maximum(found, weight * either)
+        if max(darker, brighter) > CLEARLY:
+            break
+    return np.asarray(found, np.float32)
+
+
+def _alike(log: Floats, rims: NDArray[np.bool_]) -> Floats:
+    """How much a place has the colour of `rims`, 0..1 [256, 256]."""
+    if rims.sum() < MANY:
+        return np.ones((SIDE, SIDE), np.float32)
+    away = np.abs(log - np.median(log[rims], 0)).mean(2)
+    most = max(ALIKE, SPREAD * float(np.median(away[rims])))
+    return np.asarray(1 - smoothstep(away, (most, 2 * most)), np.float32)
+
+
+def _beyond(log: Floats, known: NDArray[np.bool_], hair: Floats) -> Floats | None:
+    """What lies beside the face [256, 256, 3], hair and background apart; None where nothing does."""
+    kinds = [known & (hair < 0.5), known & (hair >= 0.5)]
+    found = [fill(log, one.astype(np.float32), BEHIND) for one in kinds if one.any()]
+    if len(found) < 2:
+        return found[0] if found else None
+    share = fill(kinds[1][..., None].astype(np.float32), known.astype(np.float32), BEHIND)
+    return found[0] + smoothstep(share, (0.45, 0.55)) * (found[1] - found[0])
+
+
+def _even(luma: Floats, skin: NDArray[np.bool_]) -> Floats:
+    """Skin without folds [256, 256], 0 or 1: the more even part of it."""
+    fine = luma - box_mean(luma, 3)
+    rough = box_mean(fine**2, PATCH)
+    whole = box_mean(skin.astype(np.float32), PATCH - 2) > 0.98
+    if not whole.any():
+        return np.zeros_like(luma)
+    even = np.asarray(whole & (rough <= np.quantile(rough[whole], EVEN)), np.float32)
+    return even if float(box_mean(even, PATCH).max()) > ENOUGH else np.zeros_like(luma)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _AroundEyes:
+    """Where the map lies on a face: `before` [4400, 2], and `at` [128, 128, 2], the map's pixel there.
+
+    `weight` [256, 256, 1]: 1 inside the map, 0 outside; `lenses` [44, 100, 2].
+    """
+
+    eyes: BareEyes
+    before: Doubles
+    at: Doubles
+    weight: Floats
+    lenses: Floats
+
+    @staticmethod
+    def of(seen: Seen, eyes: BareEyes, lens: NDArray[np.bool_]) -> "_AroundEyes":
+        there = placed_points(seen.points, eyes.usual)
+        own, usual = seen.points[there], eyes.usual[there]
+        before = moved(usual, own, eye_map())
+        places = moved(own, usual, grid(COARSE)).reshape(COARSE, COARSE, 2)
+        whole = enlarged(places.astype(np.float32), IN_CROP)
+        at = (whole.astype(np.float64) - np.array(FIRST)) / STEP
+        last = np.array(SHAPE[::-1]) - 1
+        within = np.clip(np.minimum(at, last - at).min(2) / ENDS, 0, 1)
+        weight = enlarged(within[..., None].astype(np.float32), SIDE)
+        left = np.arange(SIDE) < seen.landmarks[:2, 0].mean()
+        sides = np.stack([lens & left, lens & ~left], 2).astype(np.float32)
+        lenses = sampled(sides, *before.T).reshape(*SHAPE, 2)
+        return _AroundEyes(eyes, before, at, np.clip(weight, 0, 1), lenses)
+
+    def continued(self, smooth: Floats, known: Floats, beside: Floats) -> Floats:
+        """Log of light [256, 256, 3] by the patterns, fitted where it is known; `beside` the map."""
+        seen = sampled(np.concatenate([smooth, known[..., None]], 2), *self.before.T)
+        light, shown = np.split(seen.reshape(*SHAPE, 4), [3], 2)
+        fitted = (shown[..., 0] > SHOWN).astype(np.float32)
+        tone = (light * fitted[..., None]).sum((0, 1)) / max(float(fitted.sum()), 1.0)
+        found = self.eyes.continued(light - tone, fitted, self.lenses) + tone
+        on_face = sampled(np.asarray(found, np.float32), self.at[..., 0], self.at[..., 1])
+        whole = enlarged(on_face, SIDE)
+        return np.asarray(beside + self.weight * (whole - beside), np.float32)

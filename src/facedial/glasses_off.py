@@ -1,0 +1,59 @@
+"""Glasses of a portrait taken off by the photo's own pixels, where one sees through their lenses."""
+
+import dataclasses
+
+import numpy as np
+
+from facedial import parsing, retouching
+from facedial.arrays import Floats
+from facedial.changes import Change
+from facedial.compose import rims
+from facedial.model import Model
+from facedial.new_skin import NewSkin
+from facedial.portrait import Portrait
+
+NONE = np.zeros(0, np.float32)
+NONE.flags.writeable = False
+
+
+def possible(model: Model, portrait: Portrait, change: Change) -> Change:
+    """A change as a portrait's photo allows it: eyes that no lens shows are drawn."""
+    off = change.glasses_off
+    if off is None or _found(model, portrait).size:
+        return change
+    return dataclasses.replace(
+        change.also_drawn(off.step, off.detail_replacement), glasses_off=None
+    )
+
+
+def face_under(model: Model, portrait: Portrait, share: float) -> NewSkin | None:
+    """The face that glasses leave where a share 0..1 of them goes; None where none are seen."""
+    found = _found(model, portrait)
+    if not found.size or not share:
+        return None
+    light, rim, grain, known = np.split(found, [3, 4, 5], 2)
+    goes = np.clip(share, 0, 1) * rim[..., 0]
+    return NewSkin.of(portrait, light, goes, known[..., 0], grain[..., 0])
+
+
+def _found(model: Model, portrait: Portrait) -> Floats:
+    """Planes of the head crop [256, 256, 6], or none: light, rims, where skin has grain, known skin."""
+    eyes = model.bare_eyes
+
+    def make() -> Floats:
+        if eyes is None:
+            return NONE
+        seen = rims.Seen(
+            pixels=parsing.head_crop(portrait).pixels,
+            points=retouching.points_of(model, portrait),
+            landmarks=parsing.landmarks_of(model, portrait),
+            classes=parsing.classes_at_256(model, portrait),
+        )
+        bare = rims.bare(seen, eyes) if rims.see_through(seen) else None
+        if bare is None:
+            return NONE
+        single = (bare.rim, bare.face, bare.known)
+        planes = [bare.light, *(one[..., None] for one in single)]
+        return np.concatenate(planes, 2).astype(np.float32)
+
+    return portrait.cache.get("without glasses", make)
