@@ -1,7 +1,7 @@
 """From an edit to a change of a code: each attribute by its method, implied attributes resolved once."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,7 +124,7 @@ class Change:
         return dataclasses.replace(self, drawn=drawn, detail_replacement=replaced)
 
 
-def change(
+def change(  # noqa: PLR0913  (one request and what its photo shows)
     model: Model,
     code: Code,
     edit: Edit,
@@ -133,12 +133,14 @@ def change(
     method: str = BEST,
     quality: str = FULL,
     cache: Cache | None = None,
+    unseen: Collection[str] = (),
 ) -> Change:
     """What an edit does to a face of that code.
 
     `attributes`: probability of each attribute of the face, needed where the flow edits
     (`needs_attributes`). `method` and `quality`: see `editing.table`; where both are `best`, the
-    quality is the one measured to be best for the attribute. Implied attributes (`editing.implied`) are
+    quality is the one measured to be best for the attribute. `unseen`: attributes that are drawn, since
+    the photo does not show what they would be made of. Implied attributes (`editing.implied`) are
     resolved here, once. Raises `BadRequest`, `UnknownName`, `CodeSpaceMismatch`.
     """
     model.check(code)
@@ -164,7 +166,7 @@ def change(
     for name, (part, own_method) in plan.flow.items():
         if attributes is None:
             raise ValueError("an edit by the flow needs the attributes of the face")
-        by = _By(name, part, own_method, method, quality)
+        by = _By(name, part, own_method, method, quality, name in unseen)
         _add(made, model, code, edit, attributes, by, cache)
     recolour = {} if not colours or attributes is None else _shares(edit, colours, attributes)
     if edit.hair_colour is not None and edit.recolours:
@@ -235,13 +237,17 @@ def _shaved(model: Model, made: _Made, attributes: Mapping[str, float] | None) -
 
 @dataclass(frozen=True, slots=True)
 class _By:
-    """An attribute that the flow changes: its part of the edit, its own method, what was asked for."""
+    """An attribute that the flow changes: its part of the edit, its own method, what was asked for.
+
+    `drawn`: whether it is drawn where it could be composed.
+    """
 
     name: str
     part: Edit
     own: EditMethod
     method: str
     quality: str
+    drawn: bool = False
 
 
 def _add(
@@ -259,7 +265,7 @@ def _add(
     lowers = amount < 0
     own = model.edit_table.lowering.get(name, by.own) if lowers else by.own
     # Of what is composed the distilled editor says what the code becomes.
-    composes = is_composed(model, name, by.method, lowers=lowers)
+    composes = not by.drawn and is_composed(model, name, by.method, lowers=lowers)
     if composes and (lowers or name != GLASSES):
         made.shares[name] = share_of(name, part.strength * amount, attributes)
     quality = model.edit_table.quality(name, by.method, by.quality, lowers=lowers)

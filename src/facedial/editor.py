@@ -13,7 +13,7 @@ from typing import Self
 
 import numpy as np
 
-from facedial import changes, detail, generation, identity, render
+from facedial import changes, detail, generation, glasses_off, identity, render
 from facedial.arrays import Bytes, Floats
 from facedial.changes import Change
 from facedial.codes.code import Code
@@ -148,6 +148,7 @@ class Editor:
             method=method,
             quality=quality,
             cache=portrait.cache,
+            unseen=glasses_off.unseen(self.model, portrait, edit) if quality == FULL else (),
         )
 
     def readings(self, change: Change) -> dict[str, tuple[float, float]]:

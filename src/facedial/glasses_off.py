@@ -8,10 +8,13 @@ from facedial import parsing, retouching
 from facedial.arrays import Floats
 from facedial.changes import Change
 from facedial.compose import rims
+from facedial.composing import GLASSES
+from facedial.editing.request import Edit
 from facedial.model import Model
 from facedial.new_skin import NewSkin
 from facedial.portrait import Portrait
 
+WORN = 0.5  # target below which glasses are taken off
 NONE = np.zeros(0, np.float32)
 NONE.flags.writeable = False
 
@@ -24,6 +27,13 @@ def possible(model: Model, portrait: Portrait, change: Change) -> Change:
     return dataclasses.replace(
         change.also_drawn(off.step, off.detail_replacement), glasses_off=None
     )
+
+
+def unseen(model: Model, portrait: Portrait, edit: Edit) -> tuple[str, ...]:
+    """`GLASSES` where an edit takes glasses off behind which the photo shows no eyes."""
+    lowers = edit.targets.get(GLASSES, 1.0) < WORN or edit.shifts.get(GLASSES, 0.0) < 0
+    hidden = lowers and model.bare_eyes is not None and not _found(model, portrait).size
+    return (GLASSES,) if hidden else ()
 
 
 def face_under(model: Model, portrait: Portrait, share: float) -> NewSkin | None:

@@ -22,15 +22,16 @@ from facedial.compose.mouth import sampled
 from facedial.compose.retouch import OFFSET, known_points, moved
 from facedial.faces.parse import CLASSES, SIDE
 
+EYES_AT = (features.LEFT_EYE, features.RIGHT_EYE)
 FILE = "eyes.npz"  # in a bundle
 FORMAT = 1
 # The map around the eyes of the usual face: px of the crop at its first pixel and between two, and its
-# rows and columns. Brows move, and are behind rims: they tell nothing of where features lie.
+# rows and columns.
 FIRST, STEP, SHAPE = (28.5, 66.5), 2, (44, 100)
 ENDS = 4.0  # pixels of the map's edge over which what it says ends
 # Of the fit: of shares of patterns (variance 1; neighbouring pixels err alike), of the tone of the whole,
 # and of the tone of each lens.
-RIDGE, FREE, TINTED = 0.72, 0.01, 20.0
+RIDGE, FREE, TINTED = 0.3, 0.01, 20.0
 SHOWN = 0.95  # share of face from which on a pixel of the map is fitted
 COARSE, IN_CROP = 64, 128  # px of maps of a crop: of places, and of what is seen there
 WORN, LEAST = 0.4, 60  # share from which on glasses are seen, and fewest pixels of them
@@ -39,7 +40,7 @@ INSIDE, OUTSIDE, BRIDGE = 8, 6, 3
 EYE, LOWER, SOFT = (0.26, 0.14), 0.01, 0.15  # eyes: half axes, place and rim, in eye distances
 BROWS = 0.3, 0.8  # by which brows must be likelier than glasses to stay
 ROWS, ABOVE = 6, 3  # px above and below glasses, and rows there, that tell where the face ends
-SURELY, BULGE = 5, 6  # px inside the face's edge that are surely face; px that it may bulge
+SURELY, BULGE = 5, 16  # px inside the face's edge that are surely face; px that it may bulge
 THIN = 5  # px: half the width of the thickest rim
 # Times as dark, or as bright, as the other that a rim must be to be all dark, or all bright.
 DARK, BRIGHT = 1.4, 1.8
@@ -109,11 +110,18 @@ def eye_map() -> Doubles:
     return np.stack([columns.ravel(), rows.ravel()], 1) * float(STEP) + FIRST
 
 
-def placed_points(points: Doubles, usual: Doubles) -> NDArray[np.bool_]:
-    """Which points [121] say where eyes lie: those that are seen, without brows."""
+def placed(points: Doubles, landmarks: Doubles, usual: Doubles) -> tuple[Doubles, Doubles]:
+    """Where a face lies, and where it usually does: [K, 2] each, in px of the crop.
+
+    Points [121, 2] of mouth and outline that are seen, and eyes by their `landmarks`: glasses hide the
+    edges of eyes, and brows move.
+    """
     known = known_points(points, usual)
-    known[features.LEFT_BROW] = known[features.RIGHT_BROW] = False
-    return known
+    for hidden in (*EYES_AT, features.LEFT_BROW, features.RIGHT_BROW):
+        known[hidden] = False
+    eyes = np.stack([usual[one].mean(0) for one in EYES_AT])
+    own = np.concatenate([landmarks[:2], points[known]])
+    return own, np.concatenate([eyes, usual[known]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -255,7 +263,7 @@ def _face(seen: Seen, worn: Floats, band: Floats) -> tuple[Floats, Floats]:
 
     above, below = edges(top - ABOVE, top), edges(bottom, bottom + ABOVE)
     straight = np.zeros((SIDE, SIDE), np.float32)
-    beside = (head > 0.5) & (worn < 0.5) & (dilated(worn, OUTSIDE) > 0.5)
+    beside = (seen.share("skin") > 0.5) & (worn < 0.5) & (dilated(worn, OUTSIDE) > 0.5)
     for row in range(max(top, 0), min(bottom + 1, SIDE)):
         share = (row - top) / (bottom - top)
         left, right = (a + share * (b - a) for a, b in zip(above, below, strict=True))
@@ -344,8 +352,7 @@ class _AroundEyes:
 
     @staticmethod
     def of(seen: Seen, eyes: BareEyes, lens: NDArray[np.bool_]) -> "_AroundEyes":
-        there = placed_points(seen.points, eyes.usual)
-        own, usual = seen.points[there], eyes.usual[there]
+        own, usual = placed(seen.points, seen.landmarks, eyes.usual)
         before = moved(usual, own, eye_map())
         places = moved(own, usual, grid(COARSE)).reshape(COARSE, COARSE, 2)
         whole = enlarged(places.astype(np.float32), IN_CROP)

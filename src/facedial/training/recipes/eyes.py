@@ -13,7 +13,7 @@ from facedial.compose import features
 from facedial.compose.masks import box_mean
 from facedial.compose.mouth import sampled
 from facedial.compose.retouch import OFFSET, moved
-from facedial.compose.rims import FILE, SHAPE, BareEyes, eye_map, placed_points
+from facedial.compose.rims import FILE, SHAPE, BareEyes, eye_map, placed
 from facedial.errors import BadRequest, BadStore
 from facedial.faces.parse import SIDE
 from facedial.faces.sheet import shrunk
@@ -25,7 +25,7 @@ from facedial.training.recipe import Recipe, RunContext
 WITHOUT, SEEN = 0.1, 0.002  # probability of glasses, and share of a crop parsed as such, at most
 FACE = ("skin", "brows", "eyes")
 SHOWN = 0.84  # share of face around a pixel that counts
-LEAST_POINTS = 40  # that say where features lie
+LEAST_POINTS = 30  # that say where features lie
 READ_AT_ONCE = 64
 
 
@@ -97,10 +97,10 @@ def _light(
     if float(parsing.share(classes, {"glasses"}).mean()) > SEEN:
         return None
     points = features.points(pixels[0], classes, landmarks.astype(np.float64))
-    there = placed_points(points, usual)
-    if there.sum() < LEAST_POINTS:
+    own, there = placed(points, landmarks.astype(np.float64), usual)
+    if len(own) < LEAST_POINTS:
         return None
-    before = moved(usual[there], points[there], eye_map())
+    before = moved(there, own, eye_map())
     log = np.log(pixels[0].astype(np.float32) + OFFSET)
     planes = [*(box_mean(log[..., k], 1) for k in range(3)), parsing.share(classes, FACE)]
     light, face = np.split(sampled(np.stack(planes, 2), *before.T).reshape(*SHAPE, 4), [3], 2)
