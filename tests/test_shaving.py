@@ -62,9 +62,9 @@ def test_a_moustache_goes_alone_and_half_of_a_beard_is_half(
     editor: Editor, bearded: Portrait
 ) -> None:
     def part(**shares: float) -> np.ndarray:
-        found = shaving.taken_off(editor.model, bearded, shares, bearded.photo)
-        assert found is not None
-        return difference(bearded.photo.with_part(*found), bearded.photo)
+        skin = shaving.skin_under(editor.model, bearded, shares)
+        assert skin is not None
+        return difference(bearded.photo.with_part(*skin.shown(bearded.photo)), bearded.photo)
 
     whole = part(No_Beard=1.0)
     moustache, goatee = part(Mustache=1.0), part(Goatee=1.0)
@@ -78,7 +78,7 @@ def test_a_moustache_goes_alone_and_half_of_a_beard_is_half(
     assert 0.3 < part(No_Beard=0.5).sum() / whole.sum() < 0.8
     nothing = editor.change(bearded, Edit(SHAVED.targets, strength=0))
     assert editor.paste(bearded, nothing) is bearded.photo
-    assert shaving.taken_off(editor.model, bearded, {}, bearded.photo) is None
+    assert shaving.skin_under(editor.model, bearded, {}) is None
 
 
 def test_who_becomes_a_woman_loses_the_beard_unless_it_is_kept(

@@ -9,6 +9,7 @@ import pytest
 from facedial.codes.attributes import NAMES
 from facedial.errors import BadRequest
 from facedial.evaluate import source_tasks
+from facedial.faces.crop import head_template
 
 
 @dataclass
@@ -87,3 +88,35 @@ def test_the_sources_average_is_the_mean_of_means_of_eight() -> None:
     np.testing.assert_allclose(plain, codes[:12].mean(0) - codes[12:].mean(0), atol=1e-6)
     wanted = (codes[:8].mean(0) + codes[8:12].mean(0)) / 2 - codes[12:].mean(0)
     np.testing.assert_allclose(source, wanted, atol=1e-6)
+
+
+def test_reconstructions_are_scored_in_decibels_of_each_photo() -> None:
+    class Model:
+        side = 8
+
+        def encode(self, pixels: np.ndarray) -> np.ndarray:
+            return pixels.astype(np.float32)
+
+        def decode_mse(self, codes: np.ndarray) -> np.ndarray:
+            return codes + np.array([2.0, 20.0])[:, None, None, None]
+
+    class Editor:
+        model = Model()
+
+    class Photos:
+        pixels = np.full((2, 8, 8, 3), 100, np.uint8)
+
+    found = source_tasks._psnr(Editor(), Photos(), np.arange(2))  # type: ignore[arg-type]
+    np.testing.assert_allclose(found, 20 * np.log10(255 / np.array([2, 20])), atol=1e-3)
+
+
+def test_the_judge_sees_head_crops_of_what_is_decoded() -> None:
+    frame = head_template(96) * 0.6 + [30, 20]
+    picture = np.zeros((128, 128, 3), np.uint8)
+    for x, y in np.rint(frame).astype(int):
+        picture[y - 1 : y + 2, x - 1 : x + 2] = 255
+    found = source_tasks._head(picture, frame.astype(np.float32))
+    assert found.shape == (128, 128, 3)
+    for x, y in np.rint(head_template(128)).astype(int):
+        assert found[y, x].mean() > 200
+    assert found[:30].max() == 0

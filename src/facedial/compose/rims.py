@@ -185,6 +185,8 @@ def bare(seen: Seen, eyes: BareEyes) -> Bare | None:
     unsure = np.clip(1 - smoothstep(edge, EDGE) + smoothstep(hair, STRANDS), 0, 1)
     thin = _thin(smooth, _ring(worn, seen.landmarks) & (surely > 0.5) & (band > 0.5))
     around = _AroundEyes.of(seen, eyes, (lens > 0.5) & behind)
+    beside = ~face & (inside < 0.5) & (dilated(worn, OUTSIDE) < 0.5)
+    beyond = _beyond(log, beside, hair)
     rim, base = band, None
     for _ in range(ROUNDS):
         known = rim < 0.05
@@ -193,7 +195,6 @@ def bare(seen: Seen, eyes: BareEyes) -> Bare | None:
         base = around.continued(smooth, here, base)
         lacking = np.clip(log - base, -LIMIT, LIMIT)
         light = base + fill(np.asarray(lacking, np.float32), here, BEHIND)
-        beyond = _beyond(log, known & ~face & (inside < 0.5), hair)
         if beyond is not None:
             light = beyond + inside[..., None] * (light - beyond)
         both = np.minimum(np.abs(light - smooth).mean(2), thin)
