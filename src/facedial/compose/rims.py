@@ -56,7 +56,7 @@ EDGE, STRANDS = (0.6, 0.9), (0.2, 0.5)  # share of face, and of hair, at which c
 OPAQUE, DIM, EYES = -1.0, -0.6, 0.02  # log of luma of lenses beside skin's; probability of eyes
 # Skin whose grain is continued: share, px away from glasses; the more even part of it; px around a place,
 # and share of such skin there.
-BARE, AWAY, EVEN, PATCH, ENOUGH = 0.95, 10, 0.4, 12, 0.4
+BARE, AWAY, EVEN, PATCH, ENOUGH = 0.95, 10, 0.4, 12, 0.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -279,6 +279,9 @@ def _face(seen: Seen, worn: Floats, band: Floats) -> tuple[Floats, Floats]:
     known = free & ((worn < 0.5) | (surely > 0.5) | (surely_not > 0.5))
     value = np.where(worn > 0.5, surely > 0.5, head > 0.5).astype(np.float32)
     found = fill(value[..., None], known.astype(np.float32), BEHIND)[..., 0]
+    # Hair beside a face covers its edge, so that it is as straight as it looks.
+    hair = fill(seen.share("hair")[..., None], (known & (value < 0.5)).astype(np.float32))[..., 0]
+    found = np.maximum(found, straight * smoothstep(hair, (0.4, 0.6)))
     return box_mean(smoothstep(found, (0.45, 0.55)), 1), surely
 
 
