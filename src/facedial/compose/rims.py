@@ -39,7 +39,9 @@ WORN, LEAST = 0.4, 60  # share from which on glasses are seen, and fewest pixels
 INSIDE, OUTSIDE, BRIDGE = 8, 6, 3
 EYE, LOWER, SOFT = (0.26, 0.14), 0.01, 0.15  # eyes: half axes, place and rim, in eye distances
 BROWS = 0.3, 0.8  # by which brows must be likelier than glasses to stay
+HAIR = 0.5, 0.9  # by which hair must be
 ROWS, ABOVE = 6, 3  # px above and below glasses, and rows there, that tell where the face ends
+HALO = 2  # px around what is parsed as glasses where other classes are not sure
 SURELY, BULGE = 5, 16  # px inside the face's edge that are surely face; px that it may bulge
 THIN = 5  # px: half the width of the thickest rim
 # Times as dark, or as bright, as the other that a rim must be to be all dark, or all bright.
@@ -178,6 +180,7 @@ def bare(seen: Seen, eyes: BareEyes) -> Bare | None:
     smooth = np.stack([box_mean(log[..., k], 1) for k in range(3)], 2)
     lens = 1 - np.minimum(1, grown(1 - worn, INSIDE / SIDE))
     band = _band(worn, lens, seen.landmarks) * (1 - smoothstep(brows - glasses, BROWS))
+    band = band * (1 - smoothstep(hair - glasses, HAIR))
     inside, surely = _face(seen, worn, band)
     behind = (worn > 0) & (inside > 0.5)
     face = (seen.share("skin", "brows", "eyes", "ears") > 0.6) | behind
@@ -186,7 +189,7 @@ def bare(seen: Seen, eyes: BareEyes) -> Bare | None:
     thin = _thin(smooth, _ring(worn, seen.landmarks) & (surely > 0.5) & (band > 0.5))
     around = _AroundEyes.of(seen, eyes, (lens > 0.5) & behind)
     beside = ~face & (inside < 0.5) & (dilated(worn, OUTSIDE) < 0.5)
-    beyond = _beyond(log, beside, hair)
+    beyond = _beyond(log, beside, ~face & (inside < 0.5) & (dilated(worn, HALO) < 0.5), hair)
     rim, base = band, None
     for _ in range(ROUNDS):
         known = rim < 0.05
@@ -275,8 +278,9 @@ def _face(seen: Seen, worn: Floats, band: Floats) -> tuple[Floats, Floats]:
         straight[row, int(left) + 1 : int(right)] = 1
     surely = 1 - dilated(1 - straight, SURELY)
     surely_not = 1 - dilated(straight, SURELY)
-    free = band < 0.05
-    known = free & ((worn < 0.5) | (surely > 0.5) | (surely_not > 0.5))
+    # Beside glasses the parser tells where a head ends, before their arms too.
+    free = (band < 0.05) & ((surely > 0.5) | (surely_not > 0.5))
+    known = (dilated(worn, HALO) < 0.5) | ((worn > 0.5) & free)
     value = np.where(worn > 0.5, surely > 0.5, head > 0.5).astype(np.float32)
     found = fill(value[..., None], known.astype(np.float32), BEHIND)[..., 0]
     # Hair beside a face covers its edge, so that it is as straight as it looks.
@@ -320,13 +324,19 @@ def _alike(log: Floats, rims: NDArray[np.bool_]) -> Floats:
     return np.asarray(1 - smoothstep(away, (most, 2 * most)), np.float32)
 
 
-def _beyond(log: Floats, known: NDArray[np.bool_], hair: Floats) -> Floats | None:
-    """What lies beside the face [256, 256, 3], hair and background apart; None where nothing does."""
+def _beyond(
+    log: Floats, known: NDArray[np.bool_], parsed: NDArray[np.bool_], hair: Floats
+) -> Floats | None:
+    """What lies beside the face [256, 256, 3], hair and background apart; None where nothing does.
+
+    `known` [256, 256]: whose colours are seen; `parsed`: of which it is known whether they are hair.
+    """
     kinds = [known & (hair < 0.5), known & (hair >= 0.5)]
     found = [fill(log, one.astype(np.float32), BEHIND) for one in kinds if one.any()]
     if len(found) < 2:
         return found[0] if found else None
-    share = fill(kinds[1][..., None].astype(np.float32), known.astype(np.float32), BEHIND)
+    is_hair = (hair >= 0.5)[..., None].astype(np.float32)
+    share = fill(is_hair, parsed.astype(np.float32), BEHIND)
     return found[0] + smoothstep(share, (0.45, 0.55)) * (found[1] - found[0])
 
 
