@@ -9,7 +9,7 @@ from facedial.compose import shave as shaving
 from facedial.compose.shave import MAP
 from facedial.errors import BadRequest, BadRun, BadStore
 from facedial.runtime.bundle import Bundle
-from facedial.training import start
+from facedial.training import patterns, start
 from facedial.training.recipes import shave
 
 from .tiny import order
@@ -27,9 +27,9 @@ def test_patterns_are_found_though_some_of_the_light_is_hidden() -> None:
     for one in shown:
         x, y = rng.integers(0, MAP - 20, 2)
         one[y : y + 20, x : x + 20] = 0
-    found = shave.fitted(np.where(shown[..., None] > 0, light, -7).astype(np.float32), shown, 2)
-    mean, *patterns = found.reshape(3, -1)
-    for one, expected, deviation in zip(patterns, true.reshape(2, -1), (2, 1), strict=True):
+    found = patterns.fitted(np.where(shown[..., None] > 0, light, -7).astype(np.float32), shown, 2)
+    mean, *others = found.reshape(3, -1)
+    for one, expected, deviation in zip(others, true.reshape(2, -1), (2, 1), strict=True):
         assert abs(np.corrcoef(one, expected)[0, 1]) > 0.99
         assert np.linalg.norm(one) == pytest.approx(deviation * np.linalg.norm(expected), rel=0.15)
     assert np.abs(mean - light.mean((0,)).ravel()).max() < 0.5
