@@ -6,8 +6,8 @@ import numpy as np
 
 from facedial import parsing
 from facedial.arrays import Floats
-from facedial.compose import shave
 from facedial.compose.blend import Part
+from facedial.compose.grain import FINE, grain
 from facedial.compose.masks import box_mean
 from facedial.compose.retouch import OFFSET, log_luma
 from facedial.faces.geometry import apply, scale_of
@@ -18,7 +18,6 @@ from facedial.portrait import Portrait
 LEAST = 0.01  # share of what goes that counts
 # Px of a crop whose grain is continued; of the photo, at least and at most.
 PATCH, SMALLEST, LARGEST = 24, 8, 96
-FINE = 3  # px of a crop: grain is finer
 TILE = 256  # photo pixels after which grain repeats
 
 
@@ -52,7 +51,8 @@ class NewSkin:
         source = photo.flattened
         part = source[y0:y1, x0:x1]
         log = np.log(part.astype(np.float32) + OFFSET)
-        skin = there[..., :3] + there[..., 4:5] * self._grain()[..., None]
+        rough = grain_of(self.portrait, self.known, self.placed.box)
+        skin = there[..., :3] + there[..., 4:5] * rough[..., None]
         goes = np.clip(there[..., 3:4], 0, 1) * (there[..., 5:] > 0)
         found = np.exp(log + goes * (skin - log)) - OFFSET
         pixels = np.where(goes > 0, np.clip(np.rint(found), 0, 255), part)
@@ -63,30 +63,33 @@ class NewSkin:
         _, there = self.placed.in_box(parsing.head_to_photo(self.portrait))
         return self.placed.box, np.asarray(there[..., 5] > 0, np.float32)
 
-    def _grain(self) -> Floats:
-        """Grain of the photo's own skin, as log of light, in the rectangle of the photo [h, w]."""
-        portrait, known, box = self.portrait, self.known, self.placed.box
-        to_photo = parsing.head_to_photo(portrait)
-        scale = scale_of(to_photo)
-        side = int(np.clip(round(PATCH * scale), SMALLEST, LARGEST))
-        around = box_mean(known, PATCH // 2)
-        middle = np.unravel_index(int(np.argmax(around)), around.shape)
-        x, y = apply(to_photo, np.array([[middle[1], middle[0]]], np.float64))[0]
-        width, height = portrait.photo.size
-        if min(width, height) < side or not known.any():
-            return np.zeros((box[3] - box[1], box[2] - box[0]), np.float32)
 
-        def tile() -> Floats:
-            left, top = (
-                int(np.clip(round(at - side / 2), 0, most - side))
-                for at, most in ((x, width), (y, height))
-            )
-            luma = log_luma(portrait.photo.flattened[top : top + side, left : left + side])
-            fine = luma - box_mean(luma, max(1, round(FINE * scale)))
-            return shave.grain(fine, TILE)
+def grain_of(portrait: Portrait, known: Floats, box: Box) -> Floats:
+    """Grain of the photo's own skin, as log of light, in a rectangle of the photo [h, w].
 
-        key = ("grain of skin", side, round(float(x)), round(float(y)))
-        own = portrait.cache.get(key, tile)
-        # Of a place of the photo always the same.
-        rows, columns = np.arange(box[1], box[3]) % TILE, np.arange(box[0], box[2]) % TILE
-        return own[np.ix_(rows, columns)]
+    `known` [256, 256]: skin of the head crop that shows it.
+    """
+    to_photo = parsing.head_to_photo(portrait)
+    scale = scale_of(to_photo)
+    side = int(np.clip(round(PATCH * scale), SMALLEST, LARGEST))
+    around = box_mean(known, PATCH // 2)
+    middle = np.unravel_index(int(np.argmax(around)), around.shape)
+    x, y = apply(to_photo, np.array([[middle[1], middle[0]]], np.float64))[0]
+    width, height = portrait.photo.size
+    if min(width, height) < side or not known.any():
+        return np.zeros((box[3] - box[1], box[2] - box[0]), np.float32)
+
+    def tile() -> Floats:
+        left, top = (
+            int(np.clip(round(at - side / 2), 0, most - side))
+            for at, most in ((x, width), (y, height))
+        )
+        luma = log_luma(portrait.photo.flattened[top : top + side, left : left + side])
+        fine = luma - box_mean(luma, max(1, round(FINE * scale)))
+        return grain(fine, TILE)
+
+    key = ("grain of skin", side, round(float(x)), round(float(y)))
+    own = portrait.cache.get(key, tile)
+    # Of a place of the photo always the same.
+    rows, columns = np.arange(box[1], box[3]) % TILE, np.arange(box[0], box[2]) % TILE
+    return own[np.ix_(rows, columns)]

@@ -6,15 +6,20 @@ from facedial import parsing
 from facedial.arrays import Floats
 from facedial.compose import scalp
 from facedial.compose.blend import DetailLoss, Part, changed_part
+from facedial.compose.grain import even
 from facedial.compose.masks import box_mean, soft_mask
+from facedial.compose.retouch import OFFSET, log_luma
 from facedial.faces.crop import Crop
-from facedial.faces.geometry import apply, invert, warp_float
+from facedial.faces.geometry import apply, compose, invert, warp_float
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Photo
 from facedial.model import Model
+from facedial.new_skin import grain_of
 from facedial.portrait import Portrait, grain
 
-STAYS = ("eyes", "brows", "mouth", "lips", "ears", "glasses")
+STAYS = ("eyes", "brows", "mouth", "lips", "ears", "glasses", "hat")
+BARE = 0.95  # share of skin whose grain is continued
+SMOOTHER = 0.6  # of the face's grain: scalps have less
 RIM, REACH = 0.02, 2  # share of the region, and px, around what is new
 LEAST = 0.05  # share of a place that is new, below which nothing has changed
 
@@ -30,9 +35,27 @@ def taken_off(model: Model, portrait: Portrait, share: float, photo: Photo) -> P
     if found is None:
         return None
     new = share * found[..., 3]
-    difference = share * (found[..., :3] - crop.pixels) * (found[..., 3:] > 0)
-    loss = DetailLoss(new, grain(portrait, crop))
-    return changed_part(photo, crop, difference, soft_mask(SIDE), loss=loss)
+    difference = share * (found[..., :3] - crop.pixels) * (found[..., 3:4] > 0)
+    skin = share * found[..., 4]
+    loss = DetailLoss(new, grain(portrait, crop) * (1 - skin))
+    part = changed_part(photo, crop, difference, soft_mask(SIDE), loss=loss)
+    return None if part is None else _rough(model, portrait, part, skin)
+
+
+def _rough(model: Model, portrait: Portrait, part: Part, skin: Floats) -> Part:
+    """The same with the grain of the photo's own skin where `skin` [256, 256] is new."""
+    pixels, (x, y) = part
+    height, width = pixels.shape[:2]
+    luma = log_luma(parsing.head_crop(portrait).pixels)
+    own = parsing.seen(model, portrait, {"skin"}) * (1 - skin)
+    known = even(luma, own > BARE)
+    to_photo = parsing.head_to_photo(portrait)
+    to_crop = compose(invert(to_photo), np.array([[1.0, 0.0, x], [0.0, 1.0, y]]))
+    new = np.clip(warp_float(skin[..., None], to_crop, (width, height)), 0, 1)
+    rough = SMOOTHER * new * grain_of(portrait, known, (x, y, x + width, y + height))[..., None]
+    found = (pixels.astype(np.float32) + OFFSET) * np.exp(rough) - OFFSET
+    lit = np.where(new > 0, np.clip(np.rint(found), 0, 255), pixels)
+    return lit.astype(np.uint8), (x, y)
 
 
 def region(model: Model, portrait: Portrait) -> Floats | None:
@@ -49,7 +72,7 @@ def region(model: Model, portrait: Portrait) -> Floats | None:
 
 
 def _bald(model: Model, portrait: Portrait) -> Floats | None:
-    """The head crop without hair, and what is new of it: [256, 256, 4]; None where there is none."""
+    """The head crop without hair, what is new of it, and new skin: [256, 256, 5]; None for no hair."""
     heads = model.bald_heads
     if heads is None:
         return None
@@ -64,12 +87,15 @@ def _bald(model: Model, portrait: Portrait) -> Floats | None:
             hair=seen("hair"),
             skin=seen("skin"),
             features=seen(*STAYS),
+            ears=seen("ears"),
             background=seen("background"),
             inside=_inside(portrait, crop),
         )
         landmarks = parsing.landmarks_of(model, portrait)
-        found, new = scalp.bald(crop.pixels, landmarks, there, heads)
-        return np.concatenate([found, new[..., None]], 2).astype(np.float32)
+        found = scalp.bald(crop.pixels, landmarks, there, heads)
+        single = (found.new, found.skin)
+        planes = [found.pixels, *(one[..., None] for one in single)]
+        return np.concatenate(planes, 2).astype(np.float32)
 
     found = portrait.cache.get("bald head", make)
     return found if found[..., 3].max() > LEAST else None

@@ -1,5 +1,6 @@
 """Bald heads: the head's outline, skin in the face's light, background around it."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def person() -> tuple[np.ndarray, Seen]:
     pixels[face & (np.arange(SIDE) > 128)[None]] *= 0.8  # the right side in the shade
     one = np.ones((SIDE, SIDE), np.float32)
     plane = lambda mask: mask.astype(np.float32)  # noqa: E731
-    seen = Seen(plane(hair & ~face), plane(face), 0 * one, plane(~hair & ~face), one)
+    seen = Seen(plane(hair & ~face), plane(face), 0 * one, 0 * one, plane(~hair & ~face), one)
     return pixels.astype(np.uint8), seen
 
 
@@ -49,7 +50,8 @@ def test_hair_gives_way_to_skin_inside_the_head_and_to_the_wall_outside(
     heads: BaldHeads, person: tuple[np.ndarray, Seen]
 ) -> None:
     pixels, seen = person
-    found, new = scalp.bald(pixels, TEMPLATE, seen, heads)
+    found, new, skin = scalp.bald(pixels, TEMPLATE, seen, heads)
+    assert skin[85, 115] > 0.95 and skin[60, 62] < 0.05
     top = found[85, 110:120].mean(0)
     assert np.abs(top - SKIN).max() < 25
     assert np.abs(found[58:62, 60:64] - WALL).max() < 12  # where hair stood beside the head
@@ -60,7 +62,7 @@ def test_hair_gives_way_to_skin_inside_the_head_and_to_the_wall_outside(
 
 def test_face_and_wall_stay_as_they_are(heads: BaldHeads, person: tuple[np.ndarray, Seen]) -> None:
     pixels, seen = person
-    found, new = scalp.bald(pixels, TEMPLATE, seen, heads)
+    found, new, _ = scalp.bald(pixels, TEMPLATE, seen, heads)
     assert not new[170:220, 100:156].any() and not new[5:10].any() and not new[:, :15].any()
     still = new == 0
     assert np.array_equal(found[still], pixels[still].astype(np.float32))
@@ -68,9 +70,26 @@ def test_face_and_wall_stay_as_they_are(heads: BaldHeads, person: tuple[np.ndarr
 
 def test_a_head_without_hair_stays(heads: BaldHeads, person: tuple[np.ndarray, Seen]) -> None:
     pixels, seen = person
-    bare = Seen(0 * seen.hair, seen.skin, seen.features, 1 - seen.skin, seen.inside)
-    found, new = scalp.bald(pixels, TEMPLATE, bare, heads)
+    none, wall = 0 * seen.hair, 1 - seen.skin
+    bare = Seen(none, seen.skin, seen.features, none, wall, seen.inside)
+    found, new, _ = scalp.bald(pixels, TEMPLATE, bare, heads)
     assert not new.any() and np.array_equal(found, pixels.astype(np.float32))
+
+
+def test_a_hat_stays_and_a_side_without_an_ear_is_as_narrow_as_a_cheek(
+    heads: BaldHeads, person: tuple[np.ndarray, Seen]
+) -> None:
+    pixels, seen = person
+    hat = np.zeros_like(seen.hair)
+    hat[:90] = 1
+    _, new, _ = scalp.bald(pixels, TEMPLATE, dataclasses.replace(seen, features=hat), heads)
+    assert not new[:85].any() and new[100, 115] > 0.95
+    ear = np.zeros_like(seen.hair)
+    ear[125:150, 60:66] = 1
+    soft = dataclasses.replace(heads, outline=0.7 * heads.outline)
+    _, _, skin = scalp.bald(pixels, TEMPLATE, dataclasses.replace(seen, ears=ear), soft)
+    # An outline that is less than sure holds where there is an ear, and not where hair hides it.
+    assert skin[130, 66:74].mean() > 0.9 and skin[130, 182:190].mean() < 0.1
 
 
 def test_what_is_learned_is_written_and_read(heads: BaldHeads, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from facedial.compose import shave
+from facedial.compose.grain import grain
 from facedial.compose.shave import MAP, CleanFaces
 from facedial.errors import BadBundle
 from facedial.runtime.bundle import Bundle
@@ -54,9 +55,9 @@ def test_the_chin_of_the_mean_face_is_no_darker_than_a_beard_would_make_it(
 
 def test_grain_has_the_contrast_of_its_patch_and_no_seam() -> None:
     patch = np.random.default_rng(1).normal(0, 0.05, (32, 32)).astype(np.float32)
-    found = shave.grain(patch, 256)
+    found = grain(patch, 256)
     assert found.std() == pytest.approx(patch.std(), rel=1e-3)
     assert abs(float(found.mean())) < 0.01
     seam, inside = np.abs(found[:, 0] - found[:, -1]), np.abs(np.diff(found, axis=1))
     assert seam.mean() < 1.5 * inside.mean()
-    np.testing.assert_array_equal(found, shave.grain(patch, 256))
+    np.testing.assert_array_equal(found, grain(patch, 256))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facedial.arrays import LUMA, Bytes, Doubles, Floats, open_part, save_arrays
 from facedial.compose import features
+from facedial.compose.grain import even
 from facedial.compose.inpaint import BEHIND, fill
 from facedial.compose.maps import Halves, grid, packed, unpacked
 from facedial.compose.masks import box_mean, dilated, enlarged, grown, smoothstep
@@ -56,9 +57,7 @@ LIMIT = 0.6  # log of light by which the photo differs from the patterns
 MANY, ALIKE, SPREAD = 30, 0.25, 1.5
 EDGE, STRANDS = (0.6, 0.9), (0.2, 0.5)  # share of face, and of hair, at which colour must tell
 OPAQUE, DIM, EYES = -1.0, -0.6, 0.02  # log of luma of lenses beside skin's; probability of eyes
-# Skin whose grain is continued: share, px away from glasses; the more even part of it; px around a place,
-# and share of such skin there.
-BARE, AWAY, EVEN, PATCH, ENOUGH = 0.95, 10, 0.4, 12, 0.6
+BARE, AWAY = 0.95, 10  # share of skin whose grain is continued; px of it away from glasses
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,7 +209,7 @@ def bare(seen: Seen, eyes: BareEyes) -> Bare | None:
         np.asarray(light, np.float32),
         np.asarray(box_mean(rim, 1) * (band > 0.02), np.float32),
         np.asarray(inside, np.float32),
-        _even(log @ LUMA, skin),
+        even(log @ LUMA, skin),
     )
 
 
@@ -338,17 +337,6 @@ def _beyond(
     is_hair = (hair >= 0.5)[..., None].astype(np.float32)
     share = fill(is_hair, parsed.astype(np.float32), BEHIND)
     return found[0] + smoothstep(share, (0.45, 0.55)) * (found[1] - found[0])
-
-
-def _even(luma: Floats, skin: NDArray[np.bool_]) -> Floats:
-    """Skin without folds [256, 256], 0 or 1: the more even part of it."""
-    fine = luma - box_mean(luma, 3)
-    rough = box_mean(fine**2, PATCH)
-    whole = box_mean(skin.astype(np.float32), PATCH - 2) > 0.98
-    if not whole.any():
-        return np.zeros_like(luma)
-    even = np.asarray(whole & (rough <= np.quantile(rough[whole], EVEN)), np.float32)
-    return even if float(box_mean(even, PATCH).max()) > ENOUGH else np.zeros_like(luma)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

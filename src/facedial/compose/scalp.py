@@ -10,7 +10,7 @@ background is continued into the place of hair by reflection at its rim.
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,9 @@ COARSE = 64  # pixels along the side of what is learned
 FARTHEST = np.array([0.35, 0.1])  # of `pose` from its mean
 # Share of a head's outline: from the first on it is head, to the second on wholly. The jaw is narrower:
 # hair beside a cheek hides no more of it.
-OUTLINE, JAW, JAW_ROWS = (0.42, 0.58), 0.3, (0.57, 0.7)
+OUTLINE, JAW, JAW_ROWS = (0.46, 0.54), 0.3, (0.57, 0.7)
+# The same rows on a side whose ear is hidden, which has the cheek's edge; pixels of an ear that is seen.
+EAR_ROWS, LEAST_EAR = (0.34, 0.58), 30.0
 # Stretches about a place, and shifts in px, that are tried, so that the outline fits the photo's head.
 WIDER, HIGHER, ASIDE = (1.0, 1.04, 1.08, 1.12), (0.96, 1.0, 1.04, 1.08), (-6, -3, 0, 3, 6)
 ABOUT, FITTED_ROWS, RING = (127.5, 150.0), 165, 2  # px, px, and px of the 64
@@ -105,29 +107,45 @@ def pose(landmarks: Doubles) -> Doubles:
 class Seen:
     """Probabilities [256, 256] in a head crop, by the parser.
 
-    `features`: what stays: eyes, brows, mouth, ears, glasses. `inside`: where it shows the photo, 0 or 1.
+    `features`: what stays: eyes, brows, mouth, ears, glasses, hats. `inside`: where it shows the photo, 0
+    or 1.
     """
 
     hair: Floats
     skin: Floats
     features: Floats
+    ears: Floats
     background: Floats
     inside: Floats
 
 
-def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> tuple[Floats, Floats]:
-    """A head crop [256, 256, 3] without hair, in levels, and which share of it is new [256, 256]."""
+class Bald(NamedTuple):
+    """A head crop without hair, in levels [256, 256, 3], and which share of it is `new` [256, 256].
+
+    `skin`: share of new skin; the rest of what is new is background.
+    """
+
+    pixels: Floats
+    new: Floats
+    skin: Floats
+
+
+def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> Bald:
+    """A head crop without hair; hats stay, and what lies under them."""
     hair = seen.hair
     outline, light = heads.of(landmarks)
     best = _fitted(outline, hair, 1 - seen.background)
     outline, light = (_stretched(one, *best) for one in (outline, light))
     rows = np.arange(SIDE, dtype=np.float32)[:, None] / SIDE
-    narrower = JAW * smoothstep(rows, JAW_ROWS)
+    narrower = JAW * np.where(
+        _without_ear(seen.ears, landmarks), smoothstep(rows, EAR_ROWS), smoothstep(rows, JAW_ROWS)
+    )
     head = smoothstep(outline - narrower, OUTLINE)
     strands = grown(hair, STRANDS)
     hairline = box_mean(grown((hair > GONE[1]).astype(np.float32), HAIRLINE), HAIRLINE_SOFT)
     hairline = np.where(seen.features > GONE[1], 0, hairline)
-    scalp = smoothstep(np.maximum(hair, hairline), GONE) * head
+    stays = smoothstep(seen.features, GONE)
+    scalp = smoothstep(np.maximum(hair, hairline), GONE) * head * (1 - stays)
     gone = (
         smoothstep(strands, GONE) * (1 - head) * (1 - smoothstep(seen.skin + seen.features, GONE))
     )
@@ -147,7 +165,14 @@ def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> tup
     over = np.maximum(new, 1)
     found = picture + (scalp / over)[..., None] * (drawn - picture)
     found += (gone / over)[..., None] * (around - picture)
-    return np.clip(found, 0, 255), np.minimum(new, 1)
+    return Bald(np.clip(found, 0, 255), np.minimum(new, 1), np.asarray(scalp / over, np.float32))
+
+
+def _without_ear(ears: Floats, landmarks: Doubles) -> NDArray[np.bool_]:
+    """Columns [256] on the side of a head whose ear is not seen."""
+    right = np.arange(SIDE) > landmarks[:2, 0].mean()
+    seen = [float(ears[:, side].sum()) > LEAST_EAR for side in (~right, right)]
+    return np.where(right, not seen[1], not seen[0])
 
 
 def _meeting(lacking: Floats, known: NDArray[np.bool_]) -> Floats:

@@ -224,16 +224,3 @@ def _lips(points: Doubles) -> Floats:
     )
     inside = np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32) / 255
     return box_mean(inside, 1)
-
-
-def grain(patch: Floats, size: int) -> Floats:
-    """Skin's grain of a patch [n, n] of log luma, without end: [size, size], periodic.
-
-    Its spectrum with random phases (Galerne, Gousseau and Morel 2011), always the same ones.
-    """
-    window = np.hanning(len(patch) + 2)[1:-1]
-    fine = (patch - patch.mean()) * np.outer(window, window)
-    spectrum = np.abs(np.fft.fft2(fine, (size, size)))
-    noise = np.fft.fft2(np.random.default_rng(0).standard_normal((size, size)))
-    found = np.real(np.fft.ifft2(noise * spectrum))
-    return np.asarray(found * (patch.std() / max(float(found.std()), 1e-9)), np.float32)
