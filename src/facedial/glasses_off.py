@@ -7,7 +7,7 @@ import numpy as np
 from facedial import parsing, retouching
 from facedial.arrays import Floats
 from facedial.changes import Change
-from facedial.compose import rims
+from facedial.compose import rims, worn
 from facedial.composing import GLASSES
 from facedial.editing.request import Edit
 from facedial.model import Model
@@ -53,7 +53,7 @@ def _found(model: Model, portrait: Portrait) -> Floats:
     def make() -> Floats:
         if eyes is None:
             return NONE
-        seen = rims.Seen(
+        seen = worn.Seen(
             pixels=parsing.head_crop(portrait).pixels,
             points=retouching.points_of(model, portrait),
             landmarks=parsing.landmarks_of(model, portrait),

@@ -8,7 +8,8 @@ import pytest
 from facedial.arrays import Floats
 from facedial.compose import rims
 from facedial.compose.masks import dilated
-from facedial.compose.rims import SHAPE, BareEyes, Seen, bare, see_through
+from facedial.compose.rims import SHAPE, BareEyes, bare, see_through
+from facedial.compose.worn import Seen
 from facedial.errors import BadBundle
 from facedial.faces.crop import head_template
 from facedial.faces.parse import CLASSES, SIDE

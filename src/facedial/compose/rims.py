@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facedial.arrays import LUMA, Bytes, Doubles, Floats, open_part, save_arrays
+from facedial.arrays import LUMA, Doubles, Floats, open_part, save_arrays
 from facedial.compose import features
 from facedial.compose.grain import even
 from facedial.compose.inpaint import BEHIND, fill
@@ -21,7 +21,19 @@ from facedial.compose.maps import Halves, grid, packed, unpacked
 from facedial.compose.masks import box_mean, dilated, enlarged, grown, smoothstep
 from facedial.compose.mouth import sampled
 from facedial.compose.retouch import OFFSET, known_points, moved
-from facedial.faces.parse import CLASSES, SIDE
+from facedial.compose.worn import (
+    HALO,
+    INSIDE,
+    OUTSIDE,
+    WORN,
+    Seen,
+    arms_of,
+    face_behind,
+    from_eyes,
+    lower_rims,
+    rim_band,
+)
+from facedial.faces.parse import SIDE
 
 EYES_AT = (features.LEFT_EYE, features.RIGHT_EYE)
 FILE = "eyes.npz"  # in a bundle
@@ -35,15 +47,9 @@ ENDS = 4.0  # pixels of the map's edge over which what it says ends
 RIDGE, FREE, TINTED = 0.3, 0.01, 20.0
 SHOWN = 0.95  # share of face from which on a pixel of the map is fitted
 COARSE, IN_CROP = 64, 128  # px of maps of a crop: of places, and of what is seen there
-WORN, LEAST = 0.4, 60  # share from which on glasses are seen, and fewest pixels of them
-# Px that rims reach into what is parsed as glasses and out of it; px by which a bridge overlaps lenses.
-INSIDE, OUTSIDE, BRIDGE = 8, 6, 3
-EYE, LOWER, SOFT = (0.26, 0.14), 0.01, 0.15  # eyes: half axes, place and rim, in eye distances
-BROWS = 0.3, 0.8  # by which brows must be likelier than glasses to stay
-HAIR = 0.5, 0.9  # by which hair must be
-ROWS, ABOVE = 6, 3  # px above and below glasses, and rows there, that tell where the face ends
-HALO = 2  # px around what is parsed as glasses where other classes are not sure
-SURELY, BULGE = 5, 16  # px inside the face's edge that are surely face; px that it may bulge
+LEAST = 60  # pixels of glasses that are seen
+# By which brows, and hair, must be likelier than glasses to stay.
+BROWS, HAIR = (0.3, 0.8), (0.5, 0.9)
 THIN = 5  # px: half the width of the thickest rim
 # Times as dark, or as bright, as the other that a rim must be to be all dark, or all bright.
 DARK, BRIGHT = 1.4, 1.8
@@ -125,23 +131,6 @@ def placed(points: Doubles, landmarks: Doubles, usual: Doubles) -> tuple[Doubles
     return own, np.concatenate([eyes, usual[known]])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """A head crop: pixels [256, 256, 3], `points` [121, 2] (NaN: not seen) and `landmarks` [5, 2].
-
-    `classes` [12, 256, 256]: probabilities.
-    """
-
-    pixels: Bytes
-    points: Doubles
-    landmarks: Doubles
-    classes: Floats
-
-    def share(self, *names: str) -> Floats:
-        """Probability of any of some classes [256, 256]."""
-        return np.asarray(self.classes[[CLASSES.index(n) for n in names]].sum(0), np.float32)
-
-
 class Bare(NamedTuple):
     """A face without its glasses: log of `light` [256, 256, 3], without grain, and share of `rim` now.
 
@@ -164,7 +153,7 @@ def see_through(seen: Seen) -> bool:
     luma = np.log(seen.pixels.astype(np.float32) + OFFSET) @ LUMA
     dark = float(np.median(luma[lens]) - np.median(luma[skin]))
     eyes = max(
-        float(seen.share("eyes")[away < 1].max(initial=0.0)) for away in _from_eyes(seen.landmarks)
+        float(seen.share("eyes")[away < 1].max(initial=0.0)) for away in from_eyes(seen.landmarks)
     )
     return dark > (OPAQUE if eyes > EYES else DIM)
 
@@ -178,14 +167,16 @@ def bare(seen: Seen, eyes: BareEyes) -> Bare | None:
     log = np.log(seen.pixels.astype(np.float32) + OFFSET)
     smooth = np.stack([box_mean(log[..., k], 1) for k in range(3)], 2)
     lens = 1 - np.minimum(1, grown(1 - worn, INSIDE / SIDE))
-    band = _band(worn, lens, seen.landmarks) * (1 - smoothstep(brows - glasses, BROWS))
-    band = band * (1 - smoothstep(hair - glasses, HAIR))
-    inside, surely = _face(seen, worn, band)
+    band = rim_band(worn, lens, seen.landmarks) * (1 - smoothstep(brows - glasses, BROWS))
+    arms = arms_of(worn, seen.landmarks) * (1 - band)
+    arms = arms * (seen.share("skin", "glasses", "hair") > 0.5)
+    band = (band + arms) * (1 - smoothstep(hair - glasses, HAIR))
+    inside, surely = face_behind(seen, worn, band)
     behind = (worn > 0) & (inside > 0.5)
     face = (seen.share("skin", "brows", "eyes", "ears") > 0.6) | behind
     edge = 1 - dilated(1 - inside, 3)
-    unsure = np.clip(1 - smoothstep(edge, EDGE) + smoothstep(hair, STRANDS), 0, 1)
-    thin = _thin(smooth, _ring(worn, seen.landmarks) & (surely > 0.5) & (band > 0.5))
+    unsure = np.clip(1 - smoothstep(edge, EDGE) + smoothstep(hair, STRANDS) + arms, 0, 1)
+    thin = _thin(smooth, lower_rims(worn, seen.landmarks) & (surely > 0.5) & (band > 0.5))
     around = _AroundEyes.of(seen, eyes, (lens > 0.5) & behind)
     beside = ~face & (inside < 0.5) & (dilated(worn, OUTSIDE) < 0.5)
     beyond = _beyond(log, beside, ~face & (inside < 0.5) & (dilated(worn, HALO) < 0.5), hair)
@@ -211,81 +202,6 @@ def bare(seen: Seen, eyes: BareEyes) -> Bare | None:
         np.asarray(inside, np.float32),
         even(log @ LUMA, skin),
     )
-
-
-def _from_eyes(landmarks: Doubles) -> Floats:
-    """Distance from each eye [2, 256, 256], 1 at its rim."""
-    y, x = np.mgrid[:SIDE, :SIDE]
-    distance = float(np.hypot(*(landmarks[1] - landmarks[0])))
-    return np.stack(
-        [
-            np.hypot(
-                (x - ex) / (EYE[0] * distance), (y - ey - LOWER * distance) / (EYE[1] * distance)
-            )
-            for ex, ey in landmarks[:2]
-        ]
-    ).astype(np.float32)
-
-
-def _band(worn: Floats, lens: Floats, landmarks: Doubles) -> Floats:
-    """Where rims may be, 0..1 [256, 256]: along the edge of the glasses, and between the lenses."""
-    band = np.clip(np.minimum(1, grown(worn, OUTSIDE / SIDE)) - lens, 0, 1)
-    rows, columns = np.nonzero(worn)
-    middle = landmarks[:2, 0].mean()
-    left, right = columns[columns < middle], columns[columns > middle]
-    if len(left) and len(right) and right.min() > left.max() - 2 * BRIDGE:
-        top, bottom = (int(np.percentile(rows, share)) for share in (2, 60))
-        band[
-            max(top - 2, 0) : bottom + 2, int(left.max()) - BRIDGE : int(right.min()) + BRIDGE + 1
-        ] = 1
-    for away in _from_eyes(landmarks):
-        band = band * np.clip((away - 1) / SOFT, 0, 1)
-    return np.asarray(band, np.float32)
-
-
-def _ring(worn: Floats, landmarks: Doubles) -> NDArray[np.bool_]:
-    """Where the rims of lenses surely are, below the brows [256, 256]."""
-    inner, outer = (1 - dilated(1 - worn, reach) for reach in (5, 1))
-    distance = float(np.hypot(*(landmarks[1] - landmarks[0])))
-    below = np.arange(SIDE)[:, None] > landmarks[:2, 1].mean() - 0.1 * distance
-    return np.asarray((outer - inner > 0.5) & below)
-
-
-def _face(seen: Seen, worn: Floats, band: Floats) -> tuple[Floats, Floats]:
-    """Share of face and ears [256, 256], also behind glasses, and where that is sure.
-
-    The edge of a face beside glasses runs from where it is above them to where it is below.
-    """
-    head = 1 - seen.share("background", "clothes", "hat", "hair")
-    rows = np.nonzero(worn)[0]
-    top, bottom = int(rows.min()) - ROWS, int(rows.max()) + ROWS + 1
-
-    def edges(first: int, last: int) -> tuple[int, int]:
-        columns = np.nonzero((head[max(first, 0) : max(last, 1)] > 0.5).all(0))[0]
-        return (int(columns.min()), int(columns.max())) if len(columns) else (0, SIDE - 1)
-
-    above, below = edges(top - ABOVE, top), edges(bottom, bottom + ABOVE)
-    straight = np.zeros((SIDE, SIDE), np.float32)
-    beside = (seen.share("skin") > 0.5) & (worn < 0.5) & (dilated(worn, OUTSIDE) > 0.5)
-    for row in range(max(top, 0), min(bottom + 1, SIDE)):
-        share = (row - top) / (bottom - top)
-        left, right = (a + share * (b - a) for a, b in zip(above, below, strict=True))
-        shown = np.nonzero(beside[row])[0]
-        if len(shown):
-            left = max(min(left, shown.min()), left - BULGE)
-            right = min(max(right, shown.max()), right + BULGE)
-        straight[row, int(left) + 1 : int(right)] = 1
-    surely = 1 - dilated(1 - straight, SURELY)
-    surely_not = 1 - dilated(straight, SURELY)
-    # Beside glasses the parser tells where a head ends, before their arms too.
-    free = (band < 0.05) & ((surely > 0.5) | (surely_not > 0.5))
-    known = (dilated(worn, HALO) < 0.5) | ((worn > 0.5) & free)
-    value = np.where(worn > 0.5, surely > 0.5, head > 0.5).astype(np.float32)
-    found = fill(value[..., None], known.astype(np.float32), BEHIND)[..., 0]
-    # Hair beside a face covers its edge, so that it is as straight as it looks.
-    hair = fill(seen.share("hair")[..., None], (known & (value < 0.5)).astype(np.float32))[..., 0]
-    found = np.maximum(found, straight * smoothstep(hair, (0.4, 0.6)))
-    return box_mean(smoothstep(found, (0.45, 0.55)), 1), surely
 
 
 def _thin(smooth: Floats, ring: NDArray[np.bool_]) -> Floats:
