@@ -27,7 +27,7 @@ from facedial.composing import (
     recolours_hair,
     share_of,
 )
-from facedial.editing.implied import COLOURS, implied_by, partway, remains, with_implied
+from facedial.editing.implied import COLOURS, implied_by, partway, with_implied
 from facedial.editing.request import Edit
 from facedial.editing.table import (
     BEST,
@@ -45,6 +45,7 @@ from facedial.flow.inversion import BY_DISTILLED, BY_FLOW, BY_REFINING, FlowEdit
 from facedial.model import Model
 
 DRAWN, COMPOSED, MOUTHS, OFF = range(4)  # steps of an edit
+NOTICED = 0.03  # probability by which an implied attribute must change to be named
 WEARS = 0.5  # probability from which on a face has glasses: none are added
 # What makes the best result, by the measured quality of an attribute.
 _KINDS = {FULL: BY_FLOW, REFINED: BY_REFINING, FAST: BY_DISTILLED}
@@ -473,7 +474,7 @@ def _flow_step(
     arrived = {
         other: partway(attributes[other], value, share)
         for other, value in implied.items()
-        if remains(attributes[other], value)
+        if abs(value - attributes[other]) > NOTICED
     }
     return step, arrived
 
