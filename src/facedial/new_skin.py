@@ -90,6 +90,8 @@ def grain_of(portrait: Portrait, known: Floats, box: Box) -> Floats:
 
     key = ("grain of skin", side, round(float(x)), round(float(y)))
     own = portrait.cache.get(key, tile)
-    # Of a place of the photo always the same.
-    rows, columns = np.arange(box[1], box[3]) % TILE, np.arange(box[0], box[2]) % TILE
+    # The same at a place of the head, in the photo and in a close-up of it.
+    left, top = np.rint(apply(to_photo, np.zeros((1, 2)))[0]).astype(int)
+    rows = (np.arange(box[1], box[3]) - top) % TILE
+    columns = (np.arange(box[0], box[2]) - left) % TILE
     return own[np.ix_(rows, columns)]
