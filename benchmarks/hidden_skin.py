@@ -91,8 +91,8 @@ def main() -> None:
         return [one for one in found if one is not None]
 
     few = shave_recipe.Settings(men=wanted.n // 2, women=wanted.n // 2)
-    beardless = shave_recipe._clean(model, crops, few, rng)
-    without = rng.permutation(eyes_recipe._without(model, crops))
+    beardless = shave_recipe._clean(few, model, crops, rng)
+    without = eyes_recipe._without(model, crops, rng)
     kinds = {
         "beards": errors(
             lights(beardless, shave_recipe._light, clean.usual),

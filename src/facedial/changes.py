@@ -187,7 +187,7 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
             max(kept.values()),
         )
     off = None
-    if -made.shares.get(GLASSES, 0.0) > 0:
+    if made.shares.get(GLASSES, 0.0) < 0:
         off = GlassesOff(-made.shares[GLASSES], made.steps[OFF], kept[GLASSES])
     return Change(
         before=code,

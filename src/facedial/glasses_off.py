@@ -8,7 +8,7 @@ from facedial import parsing, retouching
 from facedial.arrays import Floats
 from facedial.changes import Change
 from facedial.compose import rims, worn
-from facedial.composing import GLASSES
+from facedial.composing import GLASSES, GlassesOff
 from facedial.editing.request import Edit
 from facedial.model import Model
 from facedial.new_skin import NewSkin
@@ -36,13 +36,15 @@ def unseen(model: Model, portrait: Portrait, edit: Edit) -> tuple[str, ...]:
     return (GLASSES,) if hidden else ()
 
 
-def face_under(model: Model, portrait: Portrait, share: float) -> NewSkin | None:
-    """The face that glasses leave where a share 0..1 of them goes; None where none are seen."""
+def face_under(model: Model, portrait: Portrait, off: GlassesOff | None) -> NewSkin | None:
+    """The face that glasses leave that are taken off; None where none are, or none are seen."""
+    if off is None or not off.share:
+        return None
     found = _found(model, portrait)
-    if not found.size or not share:
+    if not found.size:
         return None
     light, rim, grain, known = np.split(found, [3, 4, 5], 2)
-    goes = np.clip(share, 0, 1) * rim[..., 0]
+    goes = np.clip(off.share, 0, 1) * rim[..., 0]
     return NewSkin.of(portrait, light, goes, known[..., 0], grain[..., 0])
 
 

@@ -35,11 +35,14 @@ class NewSkin:
 
     @staticmethod
     def of(
-        portrait: Portrait, light: Floats, goes: Floats, known: Floats, grain: Floats | None = None
+        portrait: Portrait, light: Floats, goes: Floats, known: Floats, rough: Floats | None = None
     ) -> "NewSkin | None":
-        """Skin of that `light` [256, 256, 3] where a share `goes` [256, 256]; None where nothing does."""
-        rough = np.ones_like(goes) if grain is None else grain
-        planes = np.concatenate([light, np.stack([goes, rough, goes > LEAST], 2)], 2)
+        """Skin of that `light` [256, 256, 3] where a share `goes` [256, 256]; None where nothing does.
+
+        `rough` [256, 256]: share of skin's grain; all of it where None.
+        """
+        grainy = np.ones_like(goes) if rough is None else rough
+        planes = np.concatenate([light, np.stack([goes, grainy, goes > LEAST], 2)], 2)
         to_photo = parsing.head_to_photo(portrait)
         placed = Placed.of(planes.astype(np.float32), to_photo, portrait.photo.size)
         return None if placed is None else NewSkin(portrait, placed, known)

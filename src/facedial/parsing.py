@@ -23,6 +23,7 @@ from facedial.faces.geometry import (
 )
 from facedial.faces.landmarks import locate, plausible
 from facedial.faces.parse import BACKGROUND, CLASSES, SIDE, head_distance
+from facedial.faces.parse import share as share
 from facedial.faces.photo import Box
 from facedial.faces.sheet import as_bytes, enlarged
 from facedial.model import FRAME, Model
@@ -135,12 +136,6 @@ def parse_photo(model: Model, portrait: Portrait) -> None:
 def person(probabilities: Floats) -> Floats:
     """Share of the person at each pixel, from class probabilities [12, S, S]: [S, S]."""
     return np.asarray(1 - probabilities[BACKGROUND], np.float32)
-
-
-def share(probabilities: Floats, classes: Iterable[str]) -> Floats:
-    """Probability of any of some classes, from [12, S, S]: [S, S]."""
-    chosen = [CLASSES.index(name) for name in sorted(classes)]
-    return np.asarray(probabilities[chosen].sum(0), np.float32)
 
 
 def other_classes(one: Floats, other: Floats) -> Floats:

@@ -125,7 +125,6 @@ def _changed(
     first = None
     change = _possible(model, portrait, change)
     mouth = change.mouth
-    takes_off = 0.0 if change.glasses_off is None else change.glasses_off.share
     if not np.array_equal(change.pasted.values, change.before.values):
         composite, crop = composed(model, portrait, change, before), portrait.crop
         if change.fine and composes_finely(model, portrait):
@@ -145,8 +144,10 @@ def _changed(
         )
     steps: list[tuple[bool, Callable[[Photo], Part | None]]] = [
         (
-            takes_off > 0,
-            lambda seen: _uncovered(seen, glasses_off.face_under(model, portrait, takes_off)),
+            change.glasses_off is not None,
+            lambda seen: _uncovered(
+                seen, glasses_off.face_under(model, portrait, change.glasses_off)
+            ),
         ),
         (
             mouth is not None,
@@ -351,9 +352,8 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
         mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], matte)
     moves = None if change.mouth is None else mouths.region(model, portrait, change.mouth)
     looks = retouching.region(model, portrait, change.retouch) if change.retouch else None
-    off = change.glasses_off
     shaved = shaving.skin_under(model, portrait, change.shave)
-    bare = None if off is None else glasses_off.face_under(model, portrait, off.share)
+    bare = glasses_off.face_under(model, portrait, change.glasses_off)
     uncovers = (None if one is None else one.region() for one in (shaved, bare))
     for found in (moves, looks, *uncovers):
         if found is not None:

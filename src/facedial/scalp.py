@@ -39,16 +39,13 @@ def taken_off(model: Model, portrait: Portrait, share: float, photo: Photo) -> P
     skin = share * found[..., 4]
     loss = DetailLoss(new, grain(portrait, crop) * (1 - skin))
     part = changed_part(photo, crop, difference, soft_mask(SIDE), loss=loss)
-    return None if part is None else _rough(model, portrait, part, skin)
+    return None if part is None else _rough(portrait, part, skin, found[..., 5])
 
 
-def _rough(model: Model, portrait: Portrait, part: Part, skin: Floats) -> Part:
-    """The same with the grain of the photo's own skin where `skin` [256, 256] is new."""
+def _rough(portrait: Portrait, part: Part, skin: Floats, known: Floats) -> Part:
+    """The same where `skin` [256, 256] is new with the grain of the photo's own, which is `known`."""
     pixels, (x, y) = part
     height, width = pixels.shape[:2]
-    luma = log_luma(parsing.head_crop(portrait).pixels)
-    own = parsing.seen(model, portrait, {"skin"}) * (1 - skin)
-    known = even(luma, own > BARE)
     to_photo = parsing.head_to_photo(portrait)
     to_crop = compose(invert(to_photo), np.array([[1.0, 0.0, x], [0.0, 1.0, y]]))
     new = np.clip(warp_float(skin[..., None], to_crop, (width, height)), 0, 1)
@@ -72,7 +69,10 @@ def region(model: Model, portrait: Portrait) -> Floats | None:
 
 
 def _bald(model: Model, portrait: Portrait) -> Floats | None:
-    """The head crop without hair, what is new of it, and new skin: [256, 256, 5]; None for no hair."""
+    """The head crop without hair [256, 256, 6]; None where there is none.
+
+    Its colours, what is new of it, new skin, and skin that shows the photo's grain.
+    """
     heads = model.bald_heads
     if heads is None:
         return None
@@ -93,7 +93,8 @@ def _bald(model: Model, portrait: Portrait) -> Floats | None:
         )
         landmarks = parsing.landmarks_of(model, portrait)
         found = scalp.bald(crop.pixels, landmarks, there, heads)
-        single = (found.new, found.skin)
+        own = there.skin * (1 - found.skin)
+        single = (found.new, found.skin, even(log_luma(crop.pixels), own > BARE))
         planes = [found.pixels, *(one[..., None] for one in single)]
         return np.concatenate(planes, 2).astype(np.float32)
 

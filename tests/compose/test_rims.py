@@ -1,16 +1,11 @@
 """Eyes without glasses: patterns fitted to what is seen, lenses that one sees through, rims."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from facedial.arrays import Floats
 from facedial.compose import rims
-from facedial.compose.masks import dilated
 from facedial.compose.rims import SHAPE, BareEyes, bare, see_through
 from facedial.compose.worn import Seen
-from facedial.errors import BadBundle
 from facedial.faces.crop import head_template
 from facedial.faces.parse import CLASSES, SIDE
 from facedial.runtime.bundle import Bundle
@@ -66,17 +61,6 @@ def test_the_tint_of_lenses_is_none_of_the_face(eyes: BareEyes) -> None:
     assert np.abs(found - mean).mean() < 0.02
 
 
-def test_eyes_are_written_and_read(eyes: BareEyes, tmp_path: Path) -> None:
-    path = tmp_path / rims.FILE
-    eyes.save(path)
-    again = BareEyes.load(path)
-    np.testing.assert_allclose(again.usual, eyes.usual, atol=1e-4)
-    np.testing.assert_allclose(again.patterns, eyes.patterns, atol=0.02)
-    path.write_bytes(path.read_bytes()[:-300])
-    with pytest.raises(BadBundle, match="eyes without glasses"):
-        BareEyes.load(path)
-
-
 def test_one_sees_through_clear_lenses_and_through_dim_ones_that_show_eyes() -> None:
     assert see_through(wearer(lens=1.0))
     assert not see_through(wearer(lens=0.2))
@@ -102,14 +86,3 @@ def test_who_wears_none_has_none_to_take(eyes: BareEyes) -> None:
     classes = seen.classes.copy()
     classes[CLASSES.index("glasses")] = 0
     assert bare(Seen(seen.pixels, seen.points, seen.landmarks, classes), eyes) is None
-
-
-def test_the_largest_of_a_square_around_a_place() -> None:
-    values: Floats = np.random.default_rng(0).random((20, 20)).astype(np.float32)
-    for reach in (0, 1, 2, 5):
-        around = np.pad(values, reach, mode="edge")
-        expected = [
-            [around[i : i + 2 * reach + 1, j : j + 2 * reach + 1].max() for j in range(20)]
-            for i in range(20)
-        ]
-        np.testing.assert_array_equal(dilated(values, reach), expected)

@@ -1,14 +1,11 @@
 """Skin under beards: patterns of light fitted to what is seen, and grain."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from facedial.compose import shave
 from facedial.compose.grain import grain
 from facedial.compose.shave import MAP, CleanFaces
-from facedial.errors import BadBundle
 from facedial.runtime.bundle import Bundle
 
 
@@ -32,17 +29,6 @@ def test_a_face_of_the_patterns_is_continued_from_its_upper_half(faces: CleanFac
     assert error < 0.7 * np.sqrt(((mean - lights)[below] ** 2).mean())
     # Where nothing is known, it is the mean face.
     np.testing.assert_allclose(faces.continued(lights[0], np.zeros_like(known)), mean, atol=1e-4)
-
-
-def test_patterns_are_written_and_read(faces: CleanFaces, tmp_path: Path) -> None:
-    path = tmp_path / shave.FILE
-    faces.save(path)
-    again = CleanFaces.load(path)
-    np.testing.assert_allclose(again.usual, faces.usual, atol=1e-4)
-    np.testing.assert_allclose(again.patterns, faces.patterns, atol=0.01)
-    path.write_bytes(path.read_bytes()[:-300])
-    with pytest.raises(BadBundle, match="faces without beards"):
-        CleanFaces.load(path)
 
 
 def test_the_chin_of_the_mean_face_is_no_darker_than_a_beard_would_make_it(

@@ -6,7 +6,7 @@ import numpy as np
 
 from facedial.arrays import Bytes, Doubles, Floats
 from facedial.compose.mouth import columns, contours, crossings, sampled, smoothed
-from facedial.faces.parse import CLASSES, SIDE
+from facedial.faces.parse import SIDE, share
 
 MOUTH_EACH, EYE, BROW = 2, 7, 7  # every so many columns of a mouth; columns of an eye and of a brow
 # Directions of the outline's points, from beside the left eye below the chin to the right one.
@@ -33,21 +33,17 @@ def points(pixels: Bytes, classes: Floats, landmarks: Doubles) -> Doubles:
     NaN where a feature is not seen. `landmarks` [5, 2]. Four contours of the mouth, upper and lower lids,
     upper and lower edges of the brows, and the outline of the face where no hair hides it.
     """
-
-    def share(*names: str) -> Floats:
-        return np.asarray(classes[[CLASSES.index(name) for name in names]].sum(0), np.float32)
-
     distance = float(np.hypot(*(landmarks[1] - landmarks[0])))
-    mouth = contours(pixels, share("lips"), share("mouth"), landmarks)
+    mouth = contours(pixels, share(classes, {"lips"}), share(classes, {"mouth"}), landmarks)
     lips = np.full((36, 2), np.nan) if mouth is None else mouth[:, ::MOUTH_EACH].reshape(-1, 2)
-    eyes, brows = share("eyes"), share("brows")
+    eyes, brows = share(classes, {"eyes"}), share(classes, {"brows"})
     above = landmarks[:2] - [0.0, UP * distance]
     return np.concatenate(
         [
             lips,
             *(_edges(eyes, at, AROUND_EYE, EYE) for at in landmarks[:2]),
             *(_edges(brows, at, AROUND_BROW, BROW) for at in above),
-            _outline(share(*FACE), share(*OVER), landmarks),
+            _outline(share(classes, FACE), share(classes, OVER), landmarks),
         ]
     )
 

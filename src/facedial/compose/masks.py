@@ -144,25 +144,6 @@ def grown(mask: Float32, share: float) -> Float32:
     return np.asarray(np.minimum(1, box_mean(mask, reach) * (2 * reach + 1)), np.float32)
 
 
-def dilated(values: Float32, reach: int) -> Float32:
-    """Largest of [S, S] within squares of 2 reach + 1 places a side round each place."""
-    found = values
-    for axis in (0, 1):
-        ends = [(reach, reach) if a == axis else (0, 0) for a in (0, 1)]
-        around = np.pad(found, ends, mode="edge")
-        length = values.shape[axis]
-        # By doubling: of each place the largest of ever more that follow it.
-        width, whole = 1, 2 * reach + 1
-        while width < whole:
-            by = min(width, whole - width)
-            kept = around.shape[axis] - by
-            two = (np.take(around, range(first, first + kept), axis) for first in (0, by))
-            around = np.maximum(*two)
-            width += by
-        found = np.take(around, range(length), axis)
-    return np.asarray(found, values.dtype)
-
-
 def box_mean(values: npt.NDArray[np.floating[Any]], reach: int) -> Float32:
     """Means over squares of 2 reach + 1 places a side round each place of [S, S].
 
@@ -176,3 +157,8 @@ def box_mean(values: npt.NDArray[np.floating[Any]], reach: int) -> Float32:
         last = np.arange(width, sums.shape[axis])
         found = (sums.take(last, axis) - sums.take(last - width, axis)) / width
     return np.asarray(found, np.float32)
+
+
+def box_means(planes: Float32, reach: int) -> Float32:
+    """`box_mean` of each plane of [S, S, C]."""
+    return np.stack([box_mean(planes[..., k], reach) for k in range(planes.shape[2])], 2)

@@ -7,18 +7,18 @@ the photo's own.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facedial.arrays import LUMA, Doubles, Floats, open_part, save_arrays
+from facedial.arrays import LUMA, Doubles, Floats
 from facedial.compose import features
+from facedial.compose.face_patterns import FacePatterns
 from facedial.compose.grain import even
 from facedial.compose.inpaint import BEHIND, fill
-from facedial.compose.maps import Halves, grid, packed, unpacked
-from facedial.compose.masks import box_mean, dilated, enlarged, grown, smoothstep
+from facedial.compose.maps import grid
+from facedial.compose.masks import box_mean, box_means, enlarged, grown, smoothstep
 from facedial.compose.mouth import sampled
 from facedial.compose.retouch import OFFSET, known_points, moved
 from facedial.compose.worn import (
@@ -33,11 +33,10 @@ from facedial.compose.worn import (
     lower_rims,
     rim_band,
 )
-from facedial.faces.parse import SIDE
+from facedial.faces.parse import SIDE, dilated, eroded
 
 EYES_AT = (features.LEFT_EYE, features.RIGHT_EYE)
 FILE = "eyes.npz"  # in a bundle
-FORMAT = 1
 # The map around the eyes of the usual face: px of the crop at its first pixel and between two, and its
 # rows and columns.
 FIRST, STEP, SHAPE = (28.5, 66.5), 2, (44, 100)
@@ -67,42 +66,24 @@ BARE, AWAY = 0.95, 10  # share of skin whose grain is continued; px of it away f
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BareEyes:
-    """How light falls around eyes without glasses, on faces whose features lie at `usual` [121, 2].
+class BareEyes(FacePatterns):
+    """How light falls around eyes without glasses; its tone is that of the whole map."""
 
-    `patterns` float16 [1 + K, 44, 100, 3]: the mean of the log of light, less that of the whole, and K
-    patterns, each times the standard deviation of its share.
-    """
-
-    usual: Doubles
-    patterns: Halves
-
-    @staticmethod
-    def load(path: Path) -> "BareEyes":
-        """Those of a bundle's file; raises `BadBundle`."""
-        with open_part(path, "eyes without glasses", FORMAT) as file:
-            usual, patterns = np.asarray(file["usual"], np.float64), unpacked(file, "patterns")
-            if usual.shape != (features.COUNT, 2) or patterns.shape[1:] != (*SHAPE, 3):
-                raise ValueError(f"arrays of shapes {usual.shape} and {patterns.shape}")
-            return BareEyes(usual, patterns)
-
-    def save(self, path: Path) -> None:
-        """Write them, patterns in 8 bits."""
-        arrays = {"usual": self.usual.astype(np.float32), **packed("patterns", self.patterns)}
-        save_arrays(path, compressed=True, format=FORMAT, **arrays)
+    SHOWN = "eyes without glasses"
+    SHAPE = SHAPE
 
     def continued(self, light: Floats, known: Floats, lenses: Floats) -> Floats:
         """Log of light [44, 100, 3] everywhere, fitted to it where it is `known` [44, 100], 0 or 1.
 
         `lenses` [44, 100, 2]: where it is seen through the left and the right lens, of any tint.
         """
-        mean, *by = self.patterns.astype(np.float32).reshape(len(self.patterns), -1)
-        count = len(by)
+        mean, patterns = self.rows()
+        count = len(patterns)
         tones = np.zeros((3, 3, *SHAPE, 3), np.float32)
         for k, where in enumerate((np.ones(SHAPE, np.float32), *np.moveaxis(lenses, 2, 0))):
             for c in range(3):
                 tones[k, c, ..., c] = where
-        columns = np.concatenate([np.stack(by), tones.reshape(9, -1)])
+        columns = np.concatenate([patterns, tones.reshape(9, -1)])
         strength = np.repeat([RIDGE, FREE, TINTED], [count, 3, 6])
         weighted = columns * np.repeat(known.ravel(), 3)
         system = weighted @ columns.T + np.diag(strength)
@@ -146,7 +127,7 @@ class Bare(NamedTuple):
 def see_through(seen: Seen) -> bool:
     """Whether one sees eyes through the lenses: they are not dark, or eyes are parsed behind them."""
     worn = (seen.share("glasses") > WORN).astype(np.float32)
-    lens = 1 - dilated(1 - worn, INSIDE) > 0.5
+    lens = eroded(worn, INSIDE) > 0.5
     skin = seen.share("skin") > 0.9
     if not lens.any() or not skin.any():
         return True
@@ -165,8 +146,8 @@ def bare(seen: Seen, eyes: BareEyes) -> Bare | None:
     if worn.sum() < LEAST:
         return None
     log = np.log(seen.pixels.astype(np.float32) + OFFSET)
-    smooth = np.stack([box_mean(log[..., k], 1) for k in range(3)], 2)
-    lens = 1 - np.minimum(1, grown(1 - worn, INSIDE / SIDE))
+    smooth = box_means(log, 1)
+    lens = 1 - grown(1 - worn, INSIDE / SIDE)
     band = rim_band(worn, lens, seen.landmarks) * (1 - smoothstep(brows - glasses, BROWS))
     arms = arms_of(worn, seen.landmarks) * (1 - band)
     arms = arms * (seen.share("skin", "glasses", "hair") > 0.5)
@@ -174,7 +155,7 @@ def bare(seen: Seen, eyes: BareEyes) -> Bare | None:
     inside, surely = face_behind(seen, worn, band)
     behind = (worn > 0) & (inside > 0.5)
     face = (seen.share("skin", "brows", "eyes", "ears") > 0.6) | behind
-    edge = 1 - dilated(1 - inside, 3)
+    edge = eroded(inside, 3)
     unsure = np.clip(1 - smoothstep(edge, EDGE) + smoothstep(hair, STRANDS) + arms, 0, 1)
     thin = _thin(smooth, lower_rims(worn, seen.landmarks) & (surely > 0.5) & (band > 0.5))
     around = _AroundEyes.of(seen, eyes, (lens > 0.5) & behind)
@@ -213,8 +194,8 @@ def _thin(smooth: Floats, ring: NDArray[np.bool_]) -> Floats:
     found = np.zeros((SIDE, SIDE), np.float32)
     hues = (smooth[..., 0] - smooth[..., 1], smooth[..., 2] - smooth[..., 1])
     for weight, plane in ((1.0, luma), *((COLOURED, hue) for hue in hues)):
-        closed = -dilated(-dilated(plane, THIN), THIN)
-        opened = dilated(-dilated(-plane, THIN), THIN)
+        closed = eroded(dilated(plane, THIN), THIN)
+        opened = dilated(eroded(plane, THIN), THIN)
         dark, bright = closed - plane, plane - opened
         darker, brighter = (
             (float(one[ring].mean()) for one in (dark, bright)) if ring.any() else (0.0, 0.0)

@@ -6,24 +6,31 @@ under the beard. Whatever is darker there, or rougher, is hair.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from facedial.arrays import LUMA, Bytes, Doubles, Floats, open_part, save_arrays
+from facedial.arrays import LUMA, Bytes, Doubles, Floats
 from facedial.compose import features
+from facedial.compose.face_patterns import FacePatterns
 from facedial.compose.inpaint import BEHIND, fill
-from facedial.compose.maps import Halves, grid, on_map, packed, unpacked
-from facedial.compose.masks import beside_nose, box_mean, enlarged, grown, resize_mask, smoothstep
+from facedial.compose.maps import grid, on_map
+from facedial.compose.masks import (
+    beside_nose,
+    box_mean,
+    box_means,
+    enlarged,
+    grown,
+    resize_mask,
+    smoothstep,
+)
 from facedial.compose.mouth import sampled
 from facedial.compose.retouch import OFFSET, known_points, moved
 from facedial.faces.parse import SIDE
 
 FILE = "shave.npz"  # in a bundle
-FORMAT = 1
 MAP = 64  # pixels along the side of the maps of light
 UPPER = slice(16, 36)  # rows of such a map whose skin has no beard: light counts from theirs
 RIDGE = 0.72  # of the fit: patterns have a variance of 1, and neighbouring pixels err alike
@@ -56,34 +63,15 @@ NO_ROUGHNESS = 0.03  # log: the contrast of skin, where none is known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CleanFaces:
-    """How light falls on faces without beards whose features lie at the `usual` places [121, 2].
+class CleanFaces(FacePatterns):
+    """How light falls on faces without beards; its tone is that of the upper face."""
 
-    `patterns` float16 [1 + K, 64, 64, 3]: the mean of the log of light, less that of the upper face, and
-    K patterns, each times the standard deviation of its share.
-    """
-
-    usual: Doubles
-    patterns: Halves
-
-    @staticmethod
-    def load(path: Path) -> "CleanFaces":
-        """Those of a bundle's file; raises `BadBundle`."""
-        with open_part(path, "faces without beards", FORMAT) as file:
-            usual, patterns = np.asarray(file["usual"], np.float64), unpacked(file, "patterns")
-            if usual.shape != (features.COUNT, 2) or patterns.shape[1:] != (MAP, MAP, 3):
-                raise ValueError(f"arrays of shapes {usual.shape} and {patterns.shape}")
-            return CleanFaces(usual, patterns)
-
-    def save(self, path: Path) -> None:
-        """Write them, patterns in 8 bits."""
-        arrays = {"usual": self.usual.astype(np.float32), **packed("patterns", self.patterns)}
-        save_arrays(path, compressed=True, format=FORMAT, **arrays)
+    SHOWN = "faces without beards"
+    SHAPE = (MAP, MAP)
 
     def continued(self, light: Floats, known: Floats) -> Floats:
         """Log of light [64, 64, 3] everywhere, fitted to it where it is `known` [64, 64], 0..1."""
-        mean, *by = self.patterns.astype(np.float32).reshape(len(self.patterns), -1)
-        patterns = np.stack(by)
+        mean, patterns = self.rows()
         weighted = patterns * np.repeat(known.ravel(), 3)
         system = weighted @ patterns.T + RIDGE * np.eye(len(patterns))
         shares = np.linalg.solve(system, weighted @ (light.ravel() - mean))
@@ -130,7 +118,7 @@ def shaved(seen: Seen, faces: CleanFaces) -> Shaved:
         return enlarged(on_map(maps, at), SIDE)
 
     log = np.log(seen.pixels.astype(np.float32) + OFFSET)
-    smooth = _smooth(log, SMOOTH)
+    smooth = box_means(log, SMOOTH)
     found = sampled(np.concatenate([smooth, seen.face[..., None]], 2), *before.T)
     light, shown = np.split(found.reshape(MAP, MAP, 4), [3], 2)
     visible = (shown[..., 0] > SHOWN).astype(np.float32)
@@ -160,18 +148,16 @@ def shaved(seen: Seen, faces: CleanFaces) -> Shaved:
     known = ((near < BARE) & (seen.skin > SKIN)).astype(np.float32)
     share = np.maximum(box_mean(known, 2 * SMOOTH), 1e-3)
     lacking = np.clip(smooth - clean, -LIMIT, LIMIT) * known[..., None]
-    met = np.stack([box_mean(lacking[..., k], 2 * SMOOTH) / share for k in range(3)], 2)
+    met = box_means(lacking, 2 * SMOOTH) / share[..., None]
     clean = clean + fill(met.astype(np.float32), known, BEHIND)
     hair = smoothstep(hair, HAIR)
-    hair = (
-        box_mean(np.minimum(1, grown(hair, 0.012)), SMOOTH) * allowed * smoothstep(grows, (0, 0.5))
-    )
+    hair = box_mean(grown(hair, 0.012), SMOOTH) * allowed * smoothstep(grows, (0, 0.5))
     return Shaved(clean, np.asarray(hair, np.float32), known, np.clip(zones[..., 3:], 0, 1))
 
 
 def _hair(log: Floats, clean: Floats, grows: Floats, skin: NDArray[np.bool_]) -> Floats:
     """How surely a place is hair [256, 256]: darker than skin would be, or rougher and as dark."""
-    darker = (clean - _smooth(_smooth(log, SMOOTH), SMOOTH)) @ LUMA
+    darker = (clean - box_means(box_means(log, SMOOTH), SMOOTH)) @ LUMA
     luma = log @ LUMA
     contrast = np.sqrt(box_mean((luma - box_mean(luma, SMOOTH)) ** 2, PATCH))
     bare = skin & (grows < 0.02)
@@ -180,14 +166,10 @@ def _hair(log: Floats, clean: Floats, grows: Floats, skin: NDArray[np.bool_]) ->
     return np.asarray(np.maximum(smoothstep(darker, DARKER), rough), np.float32)
 
 
-def _smooth(planes: Floats, reach: int) -> Floats:
-    return np.stack([box_mean(planes[..., k], reach) for k in range(planes.shape[2])], 2)
-
-
 def _long(hair: NDArray[np.bool_]) -> Floats:
     """1 where hair beside a face is long hair, or hangs from it over a cheek, 0 elsewhere [256, 256]."""
     thick = box_mean(hair.astype(np.float32), THICK) > 0.95
-    return np.minimum(1, grown(thick.astype(np.float32), (THICK + STRANDS) / SIDE))
+    return grown(thick.astype(np.float32), (THICK + STRANDS) / SIDE)
 
 
 def _zones(usual: Doubles) -> Floats:

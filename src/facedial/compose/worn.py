@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from facedial.arrays import Bytes, Doubles, Floats
 from facedial.compose.inpaint import BEHIND, fill
-from facedial.compose.masks import box_mean, dilated, grown, smoothstep
-from facedial.faces.parse import CLASSES, SIDE
+from facedial.compose.masks import box_mean, grown, smoothstep
+from facedial.faces.parse import SIDE, dilated, eroded, share
 
 WORN = 0.4  # share from which on glasses are seen
 # Px that rims reach into what is parsed as glasses and out of it; px by which a bridge overlaps lenses.
@@ -35,7 +35,7 @@ class Seen:
 
     def share(self, *names: str) -> Floats:
         """Probability of any of some classes [256, 256]."""
-        return np.asarray(self.classes[[CLASSES.index(n) for n in names]].sum(0), np.float32)
+        return share(self.classes, names)
 
 
 def from_eyes(landmarks: Doubles) -> Floats:
@@ -54,12 +54,12 @@ def from_eyes(landmarks: Doubles) -> Floats:
 
 def rim_band(worn: Floats, lens: Floats, landmarks: Doubles) -> Floats:
     """Where rims may be, 0..1 [256, 256]: along the edge of the glasses, and between the lenses."""
-    band = np.clip(np.minimum(1, grown(worn, OUTSIDE / SIDE)) - lens, 0, 1)
+    band = np.clip(grown(worn, OUTSIDE / SIDE) - lens, 0, 1)
     rows, columns = np.nonzero(worn)
     middle = landmarks[:2, 0].mean()
     left, right = columns[columns < middle], columns[columns > middle]
     if len(left) and len(right) and right.min() > left.max() - 2 * BRIDGE:
-        top, bottom = (int(np.percentile(rows, share)) for share in (2, 60))
+        top, bottom = (int(np.percentile(rows, percent)) for percent in (2, 60))
         band[
             max(top - 2, 0) : bottom + 2, int(left.max()) - BRIDGE : int(right.min()) + BRIDGE + 1
         ] = 1
@@ -80,7 +80,7 @@ def arms_of(worn: Floats, landmarks: Doubles) -> Floats:
             continue
         last = int((columns[own] * side).max() * side)
         at = rows[own & (abs(columns - last) <= HINGE)].mean()
-        top, bottom = (int(at + share * distance) for share in ARM)
+        top, bottom = (int(at + part * distance) for part in ARM)
         ends = sorted((last, int(last + side * REACH * distance)))
         found[max(top, 0) : bottom, max(ends[0], 0) : ends[1] + 1] = 1
     return found
@@ -88,7 +88,7 @@ def arms_of(worn: Floats, landmarks: Doubles) -> Floats:
 
 def lower_rims(worn: Floats, landmarks: Doubles) -> NDArray[np.bool_]:
     """Where the rims of lenses surely are, below the brows [256, 256]."""
-    inner, outer = (1 - dilated(1 - worn, reach) for reach in (5, 1))
+    inner, outer = (eroded(worn, reach) for reach in (5, 1))
     distance = float(np.hypot(*(landmarks[1] - landmarks[0])))
     below = np.arange(SIDE)[:, None] > landmarks[:2, 1].mean() - 0.1 * distance
     return np.asarray((outer - inner > 0.5) & below)
@@ -111,14 +111,14 @@ def face_behind(seen: Seen, worn: Floats, band: Floats) -> tuple[Floats, Floats]
     straight = np.zeros((SIDE, SIDE), np.float32)
     beside = (seen.share("skin") > 0.5) & (worn < 0.5) & (dilated(worn, OUTSIDE) > 0.5)
     for row in range(max(top, 0), min(bottom + 1, SIDE)):
-        share = (row - top) / (bottom - top)
-        left, right = (a + share * (b - a) for a, b in zip(above, below, strict=True))
+        way = (row - top) / (bottom - top)
+        left, right = (a + way * (b - a) for a, b in zip(above, below, strict=True))
         shown = np.nonzero(beside[row])[0]
         if len(shown):
             left = max(min(left, shown.min()), left - BULGE)
             right = min(max(right, shown.max()), right + BULGE)
         straight[row, int(left) + 1 : int(right)] = 1
-    surely = 1 - dilated(1 - straight, SURELY)
+    surely = eroded(straight, SURELY)
     surely_not = 1 - dilated(straight, SURELY)
     # Beside glasses the parser tells where a head ends, before their arms too.
     free = (band < 0.05) & ((surely > 0.5) | (surely_not > 0.5))

@@ -18,7 +18,7 @@ from facedial.codes.attributes import NAMES
 from facedial.data.store import Store
 from facedial.editor import Editor
 from facedial.errors import BadRequest
-from facedial.evaluate._context import SPLITS, UNSEEN, EvaluationContext, evenly
+from facedial.evaluate._context import SPLITS, UNSEEN, EvaluationContext, blocks, evenly
 from facedial.evaluate._judge import Judge
 from facedial.evaluate._rows import Picture, Row
 from facedial.faces import sheet
@@ -100,8 +100,8 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
 def _psnr(editor: Editor, store: Store, rows: Rows) -> Doubles:
     """PSNR of each photo's reconstruction, dB [N]."""
     found = []
-    for part in np.array_split(rows, max(1, len(rows) // AT_ONCE)):
-        photos = sheet.shrunk(store.pixels[part], editor.model.side)
+    for block in blocks(store, rows, AT_ONCE):
+        photos = sheet.shrunk(block, editor.model.side)
         again = editor.model.decode_mse(editor.model.encode(photos))
         found.append(scores.psnr(photos, sheet.as_bytes(again)))
     return np.concatenate(found)

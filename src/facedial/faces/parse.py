@@ -1,9 +1,13 @@
 """Classes of a parsed head, their colours, and their overlap with other parses."""
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 UInt8 = npt.NDArray[np.uint8]
+Number = TypeVar("Number", bound=np.generic)
 Bools = npt.NDArray[np.bool_]
 
 SIDE = 256  # pixels along the side of the parser's crops
@@ -54,20 +58,39 @@ def coloured(pixels: UInt8, classes: UInt8, strength: float = 0.6) -> UInt8:
     return np.where(shown[..., None], mixed, pixels).astype(np.uint8)
 
 
-def dilated(mask: Bools, radius: int) -> Bools:
-    """Binary dilation of a mask bool [H, W] by a square of 2 `radius` + 1 pixels."""
-    size = 2 * radius + 1
+def dilated(values: npt.NDArray[Number], radius: int) -> npt.NDArray[Number]:
+    """Largest of values or a mask [H, W] in a square of 2 `radius` + 1 pixels round each pixel."""
+    return _extremes(values, radius, np.maximum)
+
+
+def eroded(values: npt.NDArray[Number], radius: int) -> npt.NDArray[Number]:
+    """The smallest, as `dilated`; of a mask, pixels outside the picture count as part of it."""
+    return _extremes(values, radius, np.minimum)
+
+
+def _extremes(values: npt.NDArray[Number], radius: int, of_two: np.ufunc) -> npt.NDArray[Number]:
+    found = values
     for axis in (0, 1):
-        padded = np.pad(mask, [(radius + 1, radius) if i == axis else (0, 0) for i in (0, 1)])
-        total = np.cumsum(padded, axis, dtype=np.int32)
-        count = total.shape[axis]
-        mask = total.take(range(size, count), axis) > total.take(range(count - size), axis)
-    return mask
+        ends = [(radius, radius) if a == axis else (0, 0) for a in (0, 1)]
+        around = np.pad(found, ends, mode="edge")
+        # By doubling: of each pixel the extreme of ever more that follow it.
+        width, whole = 1, 2 * radius + 1
+        while width < whole:
+            by = min(width, whole - width)
+            kept = around.shape[axis] - by
+            two = (np.take(around, range(first, first + kept), axis) for first in (0, by))
+            around = of_two(*two)
+            width += by
+        found = around
+    return found
 
 
-def eroded(mask: Bools, radius: int) -> Bools:
-    """Binary erosion, as `dilated`; pixels outside the picture count as part of the mask."""
-    return ~dilated(~mask, radius)
+def share(
+    probabilities: npt.NDArray[np.float32], classes: Iterable[str]
+) -> npt.NDArray[np.float32]:
+    """Probability of any of some classes, from [12, S, S]: [S, S]."""
+    chosen = [CLASSES.index(name) for name in sorted(classes)]
+    return np.asarray(probabilities[chosen].sum(0), np.float32)
 
 
 def class_overlap(found: UInt8, truth: UInt8) -> npt.NDArray[np.float64]:

@@ -10,23 +10,17 @@ from facedial import parsing
 from facedial.arrays import Doubles, Floats
 from facedial.codes.attributes import NAMES
 from facedial.compose import features
-from facedial.compose.masks import box_mean
-from facedial.compose.mouth import sampled
-from facedial.compose.retouch import OFFSET, moved
+from facedial.compose.retouch import moved
 from facedial.compose.rims import FILE, SHAPE, BareEyes, eye_map, placed
-from facedial.errors import BadRequest, BadStore
-from facedial.faces.parse import SIDE
-from facedial.faces.sheet import shrunk
-from facedial.model import CLASSIFIER_SIDE, Model
+from facedial.errors import BadRequest
+from facedial.model import Model
 from facedial.training import export, patterns
-from facedial.training.batches import Crops, known
+from facedial.training.batches import Crops
 from facedial.training.recipe import Recipe, RunContext
 
 WITHOUT, SEEN = 0.1, 0.002  # probability of glasses, and share of a crop parsed as such, at most
 FACE = ("skin", "brows", "eyes")
-SHOWN = 0.84  # share of face around a pixel that counts
 LEAST_POINTS = 30  # that say where features lie
-READ_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,52 +38,22 @@ class Settings:
 def start(context: RunContext, settings: Settings) -> None:
     """Fit into `eyes.npz` of the run, once; there is nothing to train."""
     path = context.run / FILE
-    if path.exists():
-        return
-    crops, landmarks = known(Crops(context.stores, ["train"], SIDE), "landmarks", "train people")
-    model = Model.open(context.init)
-    try:
-        if model.retouch is None:
-            raise BadRequest(
-                f"the bundle {model.name} does not know the usual places of features; start from one "
-                "with retouching (--init)"
-            )
-        usual = model.retouch.usual
-        rows = np.random.default_rng(context.seed).permutation(_without(model, crops))
-        found: list[tuple[Floats, Floats]] = []
-        for row in rows:
-            one = _light(model, crops, row, landmarks[row], usual)
-            if one is not None:
-                found.append(one)
-            if len(found) == settings.people:
-                break
-    finally:
-        model.close()
-    if len(found) <= settings.patterns:
-        raise BadStore(
-            f"the stores show {len(found)} people without glasses, too few for {settings.patterns} "
-            f"patterns; prepare one of sharp photos of many people, at {SIDE} px"
+    if not path.exists():
+        found = patterns.of_people(
+            context, settings.patterns, "without glasses", _without, _light, settings.people
         )
-    light, shown = (np.stack(one) for one in zip(*found, strict=True))
-    fitted = patterns.fitted(light, shown, settings.patterns)
-    BareEyes(usual, fitted.astype(np.float16)).save(path)
+        BareEyes(*found).save(path)
 
 
-def _without(model: Model, crops: Crops) -> "np.ndarray[Any, np.dtype[np.int64]]":
-    """Rows of people who wear no glasses, by the classifier."""
-    column = NAMES.index("Eyeglasses")
-    read = np.concatenate(
-        [
-            model.predict_attributes(shrunk(crops.read(part), CLASSIFIER_SIDE))[:, column]
-            for part in crops.blocks(READ_AT_ONCE)
-        ]
-    )
-    return np.flatnonzero(read < WITHOUT)
+def _without(model: Model, crops: Crops, rng: np.random.Generator) -> patterns.Rows:
+    """Rows of people who wear no glasses, by the classifier, in random order."""
+    read = patterns.attributes(model, crops)[:, NAMES.index("Eyeglasses")]
+    return rng.permutation(np.flatnonzero(read < WITHOUT))
 
 
 def _light(
     model: Model, crops: Crops, row: np.int64, landmarks: Floats, usual: Doubles
-) -> tuple[Floats, Floats] | None:
+) -> patterns.Light | None:
     """Log of light around the eyes, less its mean [44, 100, 3], and what of it is shown [44, 100]."""
     pixels = crops.read(np.array([row]))
     (logits,), _ = model.parse(pixels)
@@ -101,10 +65,8 @@ def _light(
     if len(own) < LEAST_POINTS:
         return None
     before = moved(there, own, eye_map())
-    log = np.log(pixels[0].astype(np.float32) + OFFSET)
-    planes = [*(box_mean(log[..., k], 1) for k in range(3)), parsing.share(classes, FACE)]
-    light, face = np.split(sampled(np.stack(planes, 2), *before.T).reshape(*SHAPE, 4), [3], 2)
-    shown = (face[..., 0] > SHOWN).astype(np.float32)
+    face = parsing.share(classes, FACE)
+    light, shown = patterns.light_at(pixels[0], face, before, SHAPE, 1)
     if not shown.any():
         return None
     tone = (light * shown[..., None]).sum((0, 1)) / shown.sum()

@@ -10,7 +10,7 @@ from facedial import parsing
 from facedial.arrays import LUMA, Bytes, Doubles, Floats
 from facedial.codes.attributes import NAMES
 from facedial.compose.maps import grid
-from facedial.compose.masks import box_mean
+from facedial.compose.masks import box_mean, box_means
 from facedial.compose.mouth import (
     INNER_LOWER,
     INNER_UPPER,
@@ -158,7 +158,7 @@ def _light(looks: list[tuple[Bytes, _Seen]], usual: Doubles) -> Floats:
         frame = to_frame(one.landmarks)
         seen = apply(invert(frame), origins(Warp(apply(frame, one.mouth), usual, TEMPLATE), places))
         colours = pixels.astype(np.float32)
-        smooth = np.stack([box_mean(colours[..., k], 1) for k in range(3)], 2)
+        smooth = box_means(colours, 1)
         light = np.log((sampled(smooth, seen[:, 0], seen[:, 1]) + OFFSET) / (skin + OFFSET))
         light = np.clip(light, *LIMITS).reshape(COARSE, COARSE, 3)
         lights.append((light + light[:, ::-1]) / 2)

@@ -12,7 +12,7 @@ from facedial.arrays import LUMA, Bytes, Doubles, Floats
 from facedial.codes.attributes import NAMES
 from facedial.compose import features
 from facedial.compose.maps import grid
-from facedial.compose.masks import box_mean, resize_mask, rows_mask, smoothstep
+from facedial.compose.masks import box_mean, box_means, resize_mask, rows_mask, smoothstep
 from facedial.compose.mouth import sampled
 from facedial.compose.retouch import (
     BANDS,
@@ -262,7 +262,7 @@ def _equations(face: _Face, usual: Doubles, sources: int) -> list[tuple[Floats, 
         parsing.share(face.classes, names) for names in (set(features.FACE) - {"glasses"}, {"skin"})
     )
     log = np.log(face.pixels.astype(np.float32) + OFFSET)
-    smooth = np.stack([box_mean(log[..., k], 1) for k in range(3)] + [shown], 2)
+    smooth = np.concatenate([box_means(log, 1), shown[..., None]], 2)
     seen = sampled(smooth, before[:, 0], before[:, 1])
     weight = (seen[:, 3] > SHOWN).astype(np.float32)
     tone = (seen[:, :3] * weight[:, None]).sum(0) / max(float(weight.sum()), 1.0)

@@ -1,16 +1,19 @@
-"""The recipe that fits how light falls on faces without beards."""
+"""The recipes that fit patterns of light: on faces without beards, and around eyes without glasses."""
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
-from facedial.compose import shave as shaving
+from facedial.compose import rims, shave
+from facedial.compose.face_patterns import FacePatterns
 from facedial.compose.shave import MAP
 from facedial.errors import BadRequest, BadRun, BadStore
 from facedial.runtime.bundle import Bundle
 from facedial.training import patterns, start
-from facedial.training.recipes import shave
+from facedial.training.recipes import eyes as eyes_recipe
+from facedial.training.recipes import shave as shave_recipe
 
 from .tiny import order
 
@@ -35,16 +38,33 @@ def test_patterns_are_found_though_some_of_the_light_is_hidden() -> None:
     assert np.abs(mean - light.mean((0,)).ravel()).max() < 0.5
 
 
+@pytest.mark.parametrize(
+    ("recipe", "kind", "file", "few", "count"),
+    [
+        (shave_recipe, shave.CleanFaces, shave.FILE, ("men=4", "women=4"), 24),
+        (eyes_recipe, rims.BareEyes, rims.FILE, ("people=4",), 64),
+    ],
+)
 def test_too_few_people_wrong_settings_and_unfinished_runs_are_refused(
-    store: Path, tmp_path: Path
+    recipe: ModuleType,
+    kind: type[FacePatterns],
+    file: str,
+    few: tuple[str, ...],
+    count: int,
+    store: Path,
+    tmp_path: Path,
 ) -> None:
     with pytest.raises(BadStore, match="256"):
-        start.run(order(store, tmp_path / "run", recipe="shave", assignments=("men=4", "women=4")))
+        start.run(
+            order(
+                store, tmp_path / "run", recipe=recipe.__name__.rpartition(".")[2], assignments=few
+            )
+        )
     with pytest.raises(BadRequest, match="1 or more, got 0"):
-        shave.Settings(patterns=0)
+        recipe.Settings(patterns=0)
     with pytest.raises(BadRun, match="finish the run"):
-        shave.finish(tmp_path, shave.Settings(), tmp_path)
-    shaving.CleanFaces.load(Bundle.open().file(shaving.FILE)).save(tmp_path / shaving.FILE)
+        recipe.finish(tmp_path, recipe.Settings(), tmp_path)
+    kind.load(Bundle.open().file(file)).save(tmp_path / file)
     out = tmp_path / "out"
     out.mkdir()
-    assert shave.finish(tmp_path, shave.Settings(), out) == {"patterns": 24}
+    assert recipe.finish(tmp_path, recipe.Settings(), out) == {"patterns": count}
