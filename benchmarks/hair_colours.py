@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facedial import render
+from facedial import hair
 from facedial.codes.attributes import NAMES
 from facedial.compose.lab import to_lab
 from facedial.compose.recolour import NATURAL, NaturalColour
@@ -24,10 +24,10 @@ from facedial.parsing import classes_of, share
 
 # Colours beyond those medians, away from the other colours.
 CANDIDATES: dict[str, Sequence[tuple[float, float, float]]] = {
-    "Black_Hair": ((11.2, 2.1, 3.2), (8.0, 2.0, 3.0)),
-    "Blond_Hair": ((51.3, 7.4, 19.9), (58.0, 7.0, 22.0), (63.0, 7.0, 25.0)),
-    "Brown_Hair": ((24.6, 7.9, 12.3), (28.0, 10.0, 16.0)),
-    "Gray_Hair": ((47.4, 4.5, 10.0), (57.0, 2.0, 5.0), (64.0, 2.0, 4.0)),
+    "Black_Hair": ((8.0, 2.0, 3.0),),
+    "Blond_Hair": ((58.0, 6.5, 21.0), (61.5, 6.0, 23.0), (63.0, 7.0, 25.0)),
+    "Brown_Hair": ((28.0, 10.0, 16.0),),
+    "Gray_Hair": ((57.0, 2.0, 5.0), (62.0, 2.0, 5.0)),
 }
 MIN_HAIR, MIN_SKIN = 600, 700  # pixels of a crop
 
@@ -80,8 +80,7 @@ def main() -> None:
         for name, candidates in CANDIDATES.items():
             known = NATURAL[name]
             for mean in candidates:
-                colours = {**NATURAL, name: NaturalColour(mean, known.sd, known.slope)}
-                render.NATURAL = colours  # type: ignore[misc]
+                hair.NATURAL = {**NATURAL, name: NaturalColour(mean, known.slope)}  # type: ignore[misc]
                 print(name, mean, *success(editor, store, name, given.people // 8))
 
 

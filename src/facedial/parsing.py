@@ -1,13 +1,11 @@
 """Parses of portraits and of decoded faces: class probabilities, regions of edits, the hair matte."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 
 import numpy as np
 
 from facedial.arrays import Bytes, Doubles, Floats
-from facedial.compose.inpaint import fill
-from facedial.compose.masks import box_mean, grown, rows_mask, smoothstep, soft_mask
+from facedial.compose.masks import box_mean, grown, rows_mask, smoothstep
 from facedial.editing.regions import EITHER, Region
 from facedial.faces.crop import Crop, head_template
 from facedial.faces.face_boxes import FaceBoxes
@@ -15,11 +13,9 @@ from facedial.faces.geometry import (
     Affine,
     apply,
     compose,
-    invert,
     scaling,
     similarity,
     warp,
-    warp_float,
 )
 from facedial.faces.landmarks import locate, plausible
 from facedial.faces.parse import BACKGROUND, CLASSES, SIDE, head_distance
@@ -31,11 +27,6 @@ from facedial.portrait import Portrait
 
 WIDE = 2.0  # side of the frame `portrait` over that of the frame `head`
 MATTE = 0.3, 0.95  # matte of the parser up to which there is no hair, and from which on only hair
-# Guided filter (He 2013, eq. 5-8): pixels to each side, and the variance of grey levels (0..1) below
-# which a place counts as flat.
-GUIDE_RADIUS, GUIDE_EPSILON = 6, 4e-4
-FAINT = 0.2  # share of hair up to which a place shows none
-NEAR = 3  # photo pixels around the parser's matte to which the guided one is confined
 APART = 0.9, 1.0  # distance from another head over that from the own one: from theirs to the own
 OTHER = 0.4, 0.8  # total variation up to which two parses agree, and from which on they differ
 # Change of classes' shape over their size: up to it they keep their detail; from it on they keep none.
@@ -47,9 +38,8 @@ BESIDE_HEAD = ("background", "clothes", "hat")  # classes of what a head does no
 LEAST_SKIN = 1e-4  # so that tones far from any skin have a mean
 AROUND_WHOLE = 0.03  # of the side, around classes that are replaced as a whole
 COARSE = 64  # pixels along the side at which hair that belongs together is found
-AROUND = GUIDE_RADIUS + 2  # pixels around hair that the guided filter may see
+AROUND = 8  # pixels around hair in which single strands may lie
 OWN_HAIR = 0.25  # matte from which on hair belongs together
-LARGEST_KEPT = 6_000_000  # numbers of a hair layer that a portrait keeps
 
 # Keys of a portrait's cache under which what is read from its photo is kept.
 PARSE, HEAD_HAIR, WIDE_HAIR = "parse", "head hair", "wide hair"
@@ -223,61 +213,10 @@ def hair_box(model: Model, portrait: Portrait) -> Box | None:
         (columns.min() - AROUND, columns.max() + AROUND),
         (rows.min() - AROUND, rows.max() + AROUND),
     )
-    seen = apply(_wide(portrait), np.array([[a, b] for a in x for b in y], np.float64))
+    seen = apply(wide_to_photo(portrait), np.array([[a, b] for a in x for b in y], np.float64))
     x0, y0 = np.maximum(np.floor(seen.min(0)), 0).astype(int)
     x1, y1 = np.minimum(np.ceil(seen.max(0)) + 1, portrait.photo.size).astype(int)
     return (int(x0), int(y0), int(x1), int(y1)) if x0 < x1 and y0 < y1 else None
-
-
-def hair_layer(
-    model: Model, portrait: Portrait, box: Box, shade: Floats, *, keep: bool = True
-) -> tuple[Floats, Floats, Floats]:
-    """A person's hair in a rectangle of the photo: its share at each pixel, its colour, `shade` there.
-
-    The share [H, W], 0..1, is the parser's mattes of the head and of its surroundings, at the photo's
-    resolution by a guided filter: strands are as sharp as the photo shows them. The colour [H, W, 3]
-    is that of the hair around where a pixel shows other things too. `shade` [S, S], a plane of the
-    crop, is returned as [H, W]. `keep`: the layer is kept for the next time, where it is not too large.
-    """
-    x0, y0, x1, y1 = box
-    key = ("hair", portrait.crop.to_photo.tobytes(), box)
-    layer = portrait.cache.peek(key)
-    if layer is None:
-        # What is averaged around each pixel is seen beyond the rectangle's edges, too.
-        above, below = max(0, y0 - NEAR), min(portrait.photo.size[1], y1 + NEAR)
-        around = portrait.photo.flattened[above:below, x0:x1]
-        layer = _layer(model, portrait, around, (x0, above))[y0 - above : y1 - above]
-        if keep and layer.size < LARGEST_KEPT:
-            portrait.cache.get(key, lambda: layer)
-    from_box = np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]])
-    to_crop = compose(invert(portrait.crop.to_photo), from_box)
-    shaded = warp_float(shade[..., None], to_crop, (x1 - x0, y1 - y0))[..., 0]
-    return layer[..., 0], layer[..., 1:], shaded
-
-
-def _layer(model: Model, portrait: Portrait, pixels: Bytes, corner: tuple[int, int]) -> Floats:
-    """`hair_layer` without a shade, [H, W, 4], of pixels whose first one is `corner` (x, y)."""
-    from_pixels = np.array([[1.0, 0.0, corner[0]], [0.0, 1.0, corner[1]]])
-
-    def seen(planes: Floats, to_photo: Affine) -> Floats:
-        return warp_float(planes, compose(invert(to_photo), from_pixels), pixels.shape[1::-1])
-
-    luma = pixels.mean(2, dtype=np.float32) / 255
-    near, wide = head_hair(model, portrait), wide_hair(model, portrait)
-    mattes = ((near * _shared(wide), head_to_photo(portrait)), (wide, _wide(portrait)))
-    layers = []
-    for matte, to_photo in mattes:
-        guide = partial(_guide, matte, portrait, to_photo)
-        planes = seen(portrait.cache.get(("hair guide", to_photo.tobytes()), guide), to_photo)
-        guided = np.clip(planes[..., 0] * luma + planes[..., 1], 0, 1)
-        around = np.clip(box_mean(planes[..., 2], NEAR) * (2 * NEAR + 1), 0, 1)
-        layers.append(np.concatenate([(guided * around)[..., None], planes[..., 3:]], 2))
-    inside = np.clip(seen(soft_mask(SIDE)[..., None], head_to_photo(portrait)), 0, 1)
-    layer = layers[1] + inside * (layers[0] - layers[1])
-    layer[..., 1:] += layer[..., :1] * (pixels - layer[..., 1:])
-    # A little hair seen in much skin or wall is the matte's error, and tints it.
-    layer[..., 0] = np.clip((layer[..., 0] - FAINT) / (1 - FAINT), 0, 1)
-    return np.asarray(layer, np.float32)
 
 
 def head_hair(model: Model, portrait: Portrait) -> Floats:
@@ -289,14 +228,30 @@ def head_hair(model: Model, portrait: Portrait) -> Floats:
     )
 
 
+def own_head_hair(model: Model, portrait: Portrait) -> Floats:
+    """Matte of the person's own hair in the frame `head` [256, 256]."""
+    return head_hair(model, portrait) * _shared(wide_hair(model, portrait))
+
+
 def wide_hair(model: Model, portrait: Portrait) -> Floats:
     """Matte of the person's own hair in the frame `portrait` [256, 256]; computed once."""
 
     def parse() -> Floats:
-        _, hair = model.parse(_crop(portrait, _wide(portrait))[None])
+        _, hair = model.parse(wide_crop(portrait)[None])
         return _own(smoothstep(hair[0], MATTE) * hair[0], portrait)
 
     return portrait.cache.get(WIDE_HAIR, parse)
+
+
+def wide_crop(portrait: Portrait) -> Bytes:
+    """The photo in the frame `portrait` at 256 px, [256, 256, 3].
+
+    Cut from its photo once, before any close-up of it.
+    """
+    pixels = portrait.cache.get(
+        "wide crop", lambda: _crop(portrait, wide_to_photo(portrait)).astype(np.float32)
+    )
+    return pixels.astype(np.uint8)
 
 
 def _own(hair: Floats, portrait: Portrait) -> Floats:
@@ -335,24 +290,6 @@ def _shared(wide: Floats) -> Floats:
     return np.asarray(near.repeat(2, 0).repeat(2, 1), np.float32)
 
 
-def _guide(matte: Floats, portrait: Portrait, to_photo: Affine) -> Floats:
-    """Of a crop's hair, [S, S, 6]: slope and offset of the matte as a local linear function of luma, the
-    matte, and the hair's colour around each place.
-    """
-    crop = _crop(portrait, to_photo)
-    luma = crop.mean(2, dtype=np.float32) / 255
-    levels = smoothstep(matte, MATTE)
-    mean, mean_matte = box_mean(luma, GUIDE_RADIUS), box_mean(levels, GUIDE_RADIUS)
-    covariance = box_mean(luma * levels, GUIDE_RADIUS) - mean * mean_matte
-    variance = box_mean(luma * luma, GUIDE_RADIUS) - mean * mean
-    slope = covariance / (variance + GUIDE_EPSILON)
-    offset = box_mean(mean_matte - slope * mean, GUIDE_RADIUS)
-    # Pixels that are hair entirely count; where none is near, those of a wider surrounding.
-    weight = levels**4
-    colour = fill(crop.astype(np.float32), weight)
-    return np.concatenate([np.stack([box_mean(slope, GUIDE_RADIUS), offset, levels], 2), colour], 2)
-
-
 def probabilities_of(logits: Floats, side: int = SIDE) -> Floats:
     """Logits [12, 256, 256] -> probabilities [12, side, side]."""
     step = SIDE // side
@@ -364,12 +301,8 @@ def probabilities_of(logits: Floats, side: int = SIDE) -> Floats:
 
 
 def _crop(portrait: Portrait, to_photo: Affine) -> Bytes:
-    """The photo under a map to its pixels [256, 256, 3]; cut once: hair needs its pixels twice."""
-    pixels = portrait.cache.get(
-        ("crop", to_photo.tobytes()),
-        lambda: warp(portrait.photo.flattened, to_photo, SIDE).astype(np.float32),
-    )
-    return pixels.astype(np.uint8)
+    """The photo under a map to its pixels [256, 256, 3]."""
+    return warp(portrait.photo.flattened, to_photo, SIDE)
 
 
 def head_to_photo(portrait: Portrait) -> Affine:
@@ -378,7 +311,7 @@ def head_to_photo(portrait: Portrait) -> Affine:
     return compose(portrait.crop.to_photo, scaling(step, step))
 
 
-def _wide(portrait: Portrait) -> Affine:
+def wide_to_photo(portrait: Portrait) -> Affine:
     """Pixel of the parser's crop of the frame `portrait` -> photo pixel."""
     middle = np.full(2, (SIDE - 1) / 2)
     return compose(head_to_photo(portrait), similarity(WIDE, 0.0, middle, middle))

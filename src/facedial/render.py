@@ -27,6 +27,7 @@ from facedial.compose.blend import (
     changed_part,
     high_frequency,
 )
+from facedial.compose.hair_planes import SHARE
 from facedial.compose.inpaint import inpaint_background, membrane
 from facedial.compose.masks import (
     beside_nose,
@@ -347,7 +348,7 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
         mask = np.clip(seen[..., 0], 0, 1)
     box = parsing.hair_box(model, portrait) if change.recolour else None
     if box is not None:
-        matte, _, _ = parsing.hair_layer(model, portrait, box, np.zeros_like(soft_mask(model.side)))
+        matte = hair.layer(model, portrait, box)[..., SHARE]
         x0, y0, x1, y1 = box
         mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], matte)
     moves = None if change.mouth is None else mouths.region(model, portrait, change.mouth)

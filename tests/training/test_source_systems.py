@@ -25,6 +25,7 @@ from facedial.training.models import conditional, cvae, plain
 from facedial.training.recipe import Recipe, RunContext, Terms, with_settings
 from facedial.training.recipes import ae_bce, ae_mse, cvae_v9, cvae_v10
 from facedial.training.recipes import cvae as cvae_recipe
+from facedial.training.tasks import attribute_scores
 from facedial.training.tasks import source_conditional as source
 from facedial.training.tasks.classifier import even_logit
 
@@ -263,6 +264,48 @@ def test_the_sources_sums_are_as_they_are_written() -> None:
     assert float(balanced["mse"]) == pytest.approx(source.BALANCED["mse"] * 24 / 12)
     assert float(balanced["bce"]) == pytest.approx(800 / 12)
     assert float(balanced["perceptual"]) == pytest.approx(source.BALANCED["perceptual"] * 2)
+    wishing = source.weighted(
+        {**raw, "wish": torch.tensor(0.5)}, "v10", source.Settings(wish=0.4), 1, 12
+    )
+    assert float(wishing.weighted["wish"]) == pytest.approx(0.2)
+    with pytest.raises(BadRequest, match="wish"):
+        source.Settings(wish=0.4, faithful=True)
+
+
+def test_wished_faces_follow_the_reconstructions_and_do_not_train_the_encoder() -> None:
+    network = shaken(
+        conditional.Conditional(conditional.Config(latent=8, side=64, feature_scale=4.0))
+    )
+    x, own, noise = torch.rand(4, 3, 64, 64), torch.rand(4, 32), torch.randn(4, 8)
+    network.eval()
+    with torch.no_grad():
+        plain_logits, _, _ = network(x, own, noise)
+        both, _, _ = network(x, own, noise, own)
+    assert_close(both[:4], plain_logits)
+    assert_close(both[4:6], plain_logits[:2])  # the same features, the same codes
+    assert_close(both[6:], network.logits(noise[2:], own[2:]).detach())
+    logits, _, _ = network(
+        x, own, noise, 1 - own
+    )  # norms apart, which all pictures share in training
+    logits[4:].square().sum().backward()
+    assert network.mean.weight.grad is None or not network.mean.weight.grad.any()
+    assert network.enter[0].weight.grad.any()
+
+
+def test_attributes_are_scored_at_a_prior_of_one_half() -> None:
+    mean = np.array([0.5, 0.05], np.float32)
+    names = ("Smiling", "Eyeglasses")
+    scores = attribute_scores.AttributeScores(mean, torch.device("cpu"), names)
+    faces = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        apart = scores.balanced(faces) - scores.as_trained(faces)
+    assert_close(apart, -torch.logit(torch.tensor([[0.5, 0.05]])).expand(2, 2))
+    logits = torch.tensor([[4.0, -4.0]])
+    right, wrong = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    everywhere = torch.ones(1, 2, dtype=torch.bool)
+    low, high = (float(attribute_scores.loss(logits, t, everywhere)) for t in (right, wrong))
+    assert low < 0.1 < 3 < high
+    assert float(attribute_scores.loss(logits, torch.full((1, 2), 0.5), everywhere)) == 0
 
 
 def context(store: Path, run: Path) -> RunContext:
@@ -481,9 +524,9 @@ def test_targets_invert_all_attributes_alike_and_have_one_hair_colour() -> None:
     rng = np.random.default_rng(0)
     labels = (rng.random((6000, len(NAMES))) < 0.1).astype(np.float32)
     labels[:, 3] = 0.5
-    wanted, turned = (part.numpy() for part in cvae_recipe.targets(labels, rng))
+    wanted, turned = (part.numpy() for part in attribute_scores.targets(labels, rng))
     assert np.array_equal(turned, wanted != np.where(labels == 0.5, 0.5, labels))
-    hair = list(cvae_recipe.HAIR)
+    hair = [NAMES.index(name) for name in attribute_scores.HAIR]
     others = [k for k in range(len(NAMES)) if k not in hair]
     share = turned[:, others].mean(0)
     assert share == pytest.approx(np.full(len(others), 2 / len(NAMES)), abs=0.01)

@@ -1,51 +1,108 @@
 """Hair recoloured at the photo's own resolution: it takes other colours, its strands stay.
 
-Colour transfer in CIELAB by mean and standard deviation (Reinhard 2001), with three departures for dark
-hair, whose own colours are mostly noise of the camera: chroma follows lightness as it does in hair, only
-a share of the hair's own variation of chroma is kept, and light and shadow are those of the drawing.
-The colours asked for by name are those of people who have them, in the light of the photo.
+Colour transfer in CIELAB (Reinhard 2001), with departures for dark hair, whose own colours are mostly
+noise of the camera. Light and shadow go by quantiles, from the hair's own to those that hair of the
+other colour has; detail is stretched, within limits. What is missing then of what such hair shows is
+added: light and shadow of the drawing, and strands along the hair's own direction (`strands`). Chroma
+follows lightness as it does in hair. The colours asked for by name are those of people who have them, in
+the light of the photo.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from facedial.arrays import Bytes, Floats
+from facedial.compose import hair_planes as planes
 from facedial.compose.lab import to_lab, to_rgb
 from facedial.compose.masks import box_mean
+from facedial.compose.strands import added
 from facedial.errors import BadRequest
 
-# Limits of the factor on the deviation of lightness: less makes flat patches, more shows noise.
-CONTRAST = 0.7, 1.9
-OWN_CHROMA = 0.35  # share of the hair's own variation of chroma that stays
-# Exponent of chroma over lightness, relative to the target's, in shadows; above the target's lightness
-# chroma falls, since highlights have the colour of the light.
-SHADOW_EXPONENT, HIGHLIGHT_LOSS = 0.75, 0.5
+# Of hair that is black, brown and blond: lightness at `SHARES` of its pixels, standard deviation of
+# detail up to 1 px, of 1 to 3, of 3 to 8 and of light and shadow, at 256 px; and chroma at `RELATIVE`
+# lightness over that at the median. Medians of 39, 40 and 40 people (benchmarks/hair_colours.py).
+SHARES = 0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98
+LIGHTNESS = np.array(
+    [[3.2, 4.2, 5.3, 7.9, 11.7, 16.1, 21.2], [4.1, 9.4, 14.6, 21.8, 32.3, 39.8, 51.4],
+     [19.1, 33.1, 44.2, 58.6, 70.5, 78.9, 84.3]], np.float32
+)  # fmt: skip
+DEVIATIONS = np.array(
+    [[1.13, 1.05, 1.34, 2.96], [2.86, 2.74, 3.27, 9.5], [2.84, 3.12, 3.83, 12.1]], np.float32
+)
+RELATIVE = 0.15, 0.4, 0.6, 0.8, 1.0, 1.2, 1.45, 1.9
+CHROMA = np.array(
+    [[0.44, 0.65, 0.89, 1.01, 1.08, 1.18, 1.18, 1.27],
+     [0.37, 0.68, 0.89, 1.01, 1.08, 1.13, 1.15, 1.22],
+     [0.60, 0.84, 1.08, 1.11, 1.05, 0.99, 0.88, 0.87]], np.float32
+)  # fmt: skip
+MEDIAN = SHARES.index(0.5)
+# Limits of the factor on detail: less makes flat patches, more shows noise. Largest factor on light and
+# shadow; what quantiles of pixels are of those without detail; and what beyond the outermost is kept.
+CONTRAST, STEEPEST, SMOOTHER, BEYOND = (0.7, 2.2), 3.0, 0.88, 0.25
+BROWNER = (
+    0.09  # by which both axes of colour exceed those of half of both, over the way in lightness
+)
+OWN_CHROMA = 0.25  # share of the hair's own variation of chroma that stays
+MOST_DETAIL, MOST_STRANDS = 25.0, 16.0  # of lightness
+DARK_STRANDS = (
+    0.35,
+    1.2,
+)  # least and largest lightness over the median, to which detail is in proportion
+LIGHTEST = 90.0  # of quantiles: above it hair has no colour
 MIN_WEIGHT = 0.5  # of a matte, for a pixel to count as hair in statistics
 MIN_PIXELS = 40
-NATURAL_SD = 11.0, 4.0, 4.0  # in CIELAB, of lit hair: for a colour without statistics
 SKIN = 61.8, 15.4, 19.7  # median of mean skin over the people of `NATURAL`, CIELAB
+DRAWN = 0.6  # of what light and shadow lack, that comes from the drawing
 SHADING_RADIUS = 2  # crop pixels to each side: finer light and shadow are the photo's own
-MAX_SHADING = 30.0  # of lightness
+MAX_SHADING, LEAST_DRAWN_SD = 26.0, 4.0  # of lightness
 MIN_DRAWN = 60.0  # crop pixels of hair that photo and drawing must share for a shading
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HairColour:
-    """Mean and standard deviation of hair in CIELAB, float32 [3] each."""
+    """Colours of hair or skin in CIELAB, and how light and dark lie in it.
+
+    `mean` float32 [3]; `lightness` [7]: at `SHARES` of its pixels, without detail; `deviations` [4]: of
+    detail of three sizes, and of light and shadow.
+    """
 
     mean: Floats
-    sd: Floats
+    lightness: Floats
+    deviations: Floats
 
     @staticmethod
     def of(pixels: Bytes, matte: Floats) -> "HairColour | None":
-        """Statistics of the pixels [H, W, 3] that are hair by the matte [H, W]; None for too few."""
+        """Of the pixels [H, W, 3] that are hair by the matte [H, W]; None for too few."""
         chosen = pixels[matte > MIN_WEIGHT]
-        if len(chosen) < MIN_PIXELS:
+        return None if len(chosen) < MIN_PIXELS else HairColour.usual(to_lab(chosen).mean(0))
+
+    @staticmethod
+    def seen(layer: Floats) -> "HairColour | None":
+        """Of hair in a crop's own layer [S, S, 14] (`hair_planes.layer`); None for too little."""
+        inside = layer[..., planes.SHARE] > 1 - 1e-3
+        if inside.sum() < MIN_PIXELS:
             return None
-        lab = to_lab(chosen)
-        return HairColour(lab.mean(0), lab.std(0))
+        own = np.clip(np.rint(layer[inside][:, planes.OWN]), 0, 255).astype(np.uint8)
+        light = layer[inside][:, planes.LIGHT]
+        lightness = np.percentile(light[:, 0], 100 * np.array(SHARES))
+        deviations = np.sqrt((light[:, 1:4] ** 2).mean(0))
+        return HairColour(
+            to_lab(own).mean(0),
+            lightness.astype(np.float32),
+            np.append(deviations, light[:, 0].std()).astype(np.float32),
+        )
+
+    @staticmethod
+    def usual(mean: Floats) -> "HairColour":
+        """A colour with the light and dark of hair as light as its mean [3]."""
+        mean = np.asarray(mean, np.float32)
+        lightness = _between(LIGHTNESS, mean[0])
+        lightness = lightness + (mean[0] - lightness.mean())
+        middle = lightness[MEDIAN]
+        lightness = middle + SMOOTHER * (np.clip(lightness, 2, LIGHTEST) - middle)
+        return HairColour(mean, lightness, _between(DEVIATIONS, mean[0]))
 
     @staticmethod
     def parse(text: str) -> "HairColour":
@@ -57,18 +114,17 @@ class HairColour:
             rgb = np.array([[int(digits[i : i + 2], 16) for i in (0, 2, 4)]], np.uint8)
         except ValueError as error:
             raise BadRequest(f"a hair colour is written #rrggbb, found {text!r}") from error
-        return HairColour(to_lab(rgb)[0], np.array(NATURAL_SD, np.float32))
+        return HairColour.usual(to_lab(rgb)[0])
 
 
 @dataclass(frozen=True, slots=True)
 class NaturalColour:
-    """Hair of people who clearly have a colour: mean and standard deviation in CIELAB.
+    """Hair of people who clearly have a colour: mean in CIELAB.
 
     `slope`: change of the mean with that of the same people's skin, which tells the light of a photo.
     """
 
     mean: tuple[float, float, float]
-    sd: tuple[float, float, float]
     slope: tuple[float, float, float]
 
     def beside(self, skin: HairColour | None) -> HairColour:
@@ -76,104 +132,151 @@ class NaturalColour:
         mean = np.array(self.mean, np.float32)
         if skin is not None:
             mean += np.array(self.slope, np.float32) * (skin.mean - np.array(SKIN, np.float32))
-        return HairColour(mean, np.array(self.sd, np.float32))
+        return HairColour.usual(mean)
 
 
-# `sd` and slopes are medians of 227 to 259 people each, the slopes halved. The means are theirs, moved
+# Slopes are medians of 227 to 259 people each, halved. The means are theirs, moved
 # away from the other colours until validation people are seen to have them
 # (docs/experiments/0023-hair-colour.md).
 NATURAL: Mapping[str, NaturalColour] = {
-    "Black_Hair": NaturalColour((8.0, 2.0, 3.0), (9.5, 3.4, 4.2), (0.07, 0.08, 0.14)),
-    "Blond_Hair": NaturalColour((63.0, 7.0, 25.0), (15.8, 4.2, 6.0), (0.24, 0.29, 0.36)),
-    "Brown_Hair": NaturalColour((28.0, 10.0, 16.0), (13.1, 4.1, 5.8), (0.16, 0.21, 0.19)),
-    "Gray_Hair": NaturalColour((57.0, 2.0, 5.0), (13.1, 4.2, 4.5), (0.3, 0.29, 0.36)),
+    "Black_Hair": NaturalColour((8.0, 2.0, 3.0), (0.07, 0.08, 0.14)),
+    "Blond_Hair": NaturalColour((61.5, 7.0, 22.5), (0.24, 0.29, 0.36)),
+    "Brown_Hair": NaturalColour((28.0, 10.0, 16.0), (0.16, 0.21, 0.19)),
+    "Gray_Hair": NaturalColour((57.0, 2.0, 5.0), (0.3, 0.29, 0.36)),
 }
 
 
 def mixed(source: HairColour, parts: Sequence[tuple[float, HairColour]]) -> HairColour:
-    """`source` plus the sum of share * (colour - source) over `parts`, (share, colour)."""
-    mean = source.mean + sum(share * (other.mean - source.mean) for share, other in parts)
-    sd = source.sd + sum(share * (other.sd - source.sd) for share, other in parts)
+    """The colour that hair of `source` goes to by `parts`, (share, colour).
+
+    Their mean; of shares of more than 1 in all, `source` plus the sum of share * (colour - source).
+    """
+    total = sum(share for share, _ in parts)
+    scale = 1 / total if 0 < total < 1 else 1.0
+    way = sum(share * scale * (other.mean - source.mean) for share, other in parts)
     low, high = np.array([2, -60, -60]), np.array([95, 60, 60])
-    return HairColour(
-        np.clip(mean, low, high).astype(np.float32), np.maximum(sd, 0.5).astype(np.float32)
-    )
+    return HairColour.usual(np.clip(source.mean + way, low, high))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Transfer:
-    """From hair of one colour to another: `gain` scales lightness around the means.
+    """From hair of one colour to another: light and shadow from `lightness` [7] to `arrives` [7].
 
-    `amount`, 0..1: how far chroma and the limits of lightness go from the hair's own to the target's
-    law, so that no change is none.
+    `gain` scales detail; `amount`, 0..1: how far hair goes, so that no change is none;
+    `strands`: of those that are missing, how many are added.
     """
 
     source: HairColour
     target: HairColour
     gain: float
+    arrives: Floats
     amount: float = 1.0
+    strands: float = 1.0
 
     @staticmethod
     def of(source: HairColour, target: HairColour, amount: float = 1.0) -> "Transfer":
-        """The transfer between two colours that are `amount` apart (1: entirely another colour)."""
-        gain = np.clip(target.sd[0] / max(float(source.sd[0]), 1.0), *CONTRAST)
+        """The transfer between two colours; `amount`: share of the way."""
+        ratio = target.deviations[:3] / np.maximum(source.deviations[:3], 0.3)
+        gain = float(np.clip(np.median(ratio), *CONTRAST))
         share = float(np.clip(amount, 0, 1))
-        return Transfer(source, target, float(1 + share * (gain - 1)), share)
+        return Transfer(source, target, gain, _within(source, target), share)
 
-    def __call__(self, lab: Floats, shading: Floats | float = 0.0) -> Floats:
-        """CIELAB [N, 3] of hair in its new colour; `shading` [N] is added to its lightness."""
-        source, target = self.source, self.target
-        lightness = target.mean[0] + self.gain * (lab[:, 0] - source.mean[0]) + shading
-        lightness = lightness + self.amount * (_soft_clip(lightness, 2.0, 98.0) - lightness)
-        relative = lightness / max(float(target.mean[0]), 1.0)
-        chroma = np.where(
-            relative < 1,
-            np.maximum(relative, 0) ** SHADOW_EXPONENT,
-            1 - HIGHLIGHT_LOSS * np.clip(relative - 1, 0, 1),
+    def without_strands(self) -> "Transfer":
+        """The same, that adds no strands."""
+        return replace(self, strands=0.0)
+
+    @property
+    def lacks(self) -> float:
+        """Deviation of light and shadow that the target has and the transferred hair has not."""
+        spread = float(
+            np.interp(0.84, SHARES, self.arrives) - np.interp(0.16, SHARES, self.arrives)
         )
-        chroma = 1 + self.amount * (chroma - 1)
-        own = 1 + self.amount * (OWN_CHROMA - 1)
-        colour = chroma[:, None] * target.mean[1:] + own * (lab[:, 1:] - source.mean[1:])
-        return np.concatenate([lightness[:, None], colour], 1).astype(np.float32)
+        return float(np.sqrt(max(float(self.target.deviations[3]) ** 2 - (spread / 2) ** 2, 0.0)))
+
+    def __call__(self, lab: Floats, light: Floats, shading: Floats | float = 0.0) -> Floats:
+        """CIELAB [N, 3] of hair in its new colour.
+
+        `light` [N, 7]: as `hair_planes.LIGHT`. `shading` [N] is added to lightness.
+        """
+        source, target = self.source, self.target
+        base = light[:, 0]
+        first, last = source.lightness[0], source.lightness[-1]
+        # Quantiles that are alike, of flat hair, must still grow.
+        known = np.maximum.accumulate(source.lightness + 1e-3 * np.arange(len(SHARES)))
+        lightness = np.interp(base, known, self.arrives).astype(np.float32) + shading
+        lightness = lightness + BEYOND * (np.maximum(base - last, 0) - np.maximum(first - base, 0))
+        middle = max(float(target.lightness[MEDIAN]), 1.0)
+        proportion = np.clip(lightness / middle, *DARK_STRANDS)
+        detail = np.clip(self.gain * (lab[:, 0] - base), -MOST_DETAIL, MOST_DETAIL)
+        missing = [
+            np.sqrt(np.maximum((sd * proportion) ** 2 - (self.gain * light[:, 1 + k]) ** 2, 0))
+            for k, sd in enumerate(target.deviations[:3])
+        ]
+        more = np.clip(added(missing, light[:, 4:]), -MOST_STRANDS, MOST_STRANDS)
+        lightness = _soft_clip(lightness + detail + self.strands * more, 2.0, 96.0)
+        law = np.interp(lightness / middle, RELATIVE, _between(CHROMA, float(target.mean[0])))
+        own = OWN_CHROMA * (lab[:, 1:] - source.mean[1:])
+        new = np.concatenate([lightness[:, None], law[:, None] * target.mean[1:] + own], 1)
+        halfway = 4 * self.amount * (1 - self.amount)
+        if (target.mean[1:] > 0).all():
+            # Between black and blond lies brown, not grey.
+            new[:, 1:] += self._browner * halfway / max(self.amount, 1e-3)
+        return np.asarray(lab + self.amount * (new - lab), np.float32)
+
+    @property
+    def _browner(self) -> float:
+        return BROWNER * abs(float(self.target.mean[0] - self.source.mean[0]))
 
 
-def shading(
-    crop: Bytes, hair: Floats, drawing: Bytes, drawn_hair: Floats, transfer: Transfer
-) -> Floats:
+def shading(hair: Floats, drawing: Bytes, drawn_hair: Floats, transfer: Transfer) -> Floats:
     """What the light and shadow of a drawing's hair add to the lightness of a crop's, [S, S].
 
-    `crop`, `drawing`: pixels [S, S, 3]; `hair`, `drawn_hair`: share of hair [S, S] in each. 0 where one
-    of them shows no hair, or the drawing too little of it.
+    As much as the transferred hair lacks. `drawing`: pixels [S, S, 3]; `hair`, `drawn_hair`: share of
+    hair [S, S] in the crop and in the drawing. 0 where one of them shows no hair, or the drawing too
+    little of it.
     """
     both = np.minimum(hair, drawn_hair) ** 2
     total = float(both.sum())
     if total < MIN_DRAWN:
         return np.zeros_like(both)
-    drawn = to_lab(drawing)[..., 0]
-    relative = _smooth(drawn, both) - float((drawn * both).sum()) / total
-    own = _smooth(to_lab(crop)[..., 0], np.maximum(hair, 0.02)) - float(transfer.source.mean[0])
+    drawn = _smooth(to_lab(drawing)[..., 0], both)
+    relative = drawn - float((drawn * both).sum()) / total
+    spread = np.sqrt(float((relative**2 * both).sum()) / total)
     covered = np.clip(2 * box_mean(both, SHADING_RADIUS), 0, 1)
-    wanted = np.clip(relative, -MAX_SHADING, MAX_SHADING)
-    return np.asarray(transfer.amount * covered * (wanted - transfer.gain * own), np.float32)
+    wanted = DRAWN * transfer.lacks / max(spread, LEAST_DRAWN_SD) * relative
+    return np.asarray(covered * np.clip(wanted, -MAX_SHADING, MAX_SHADING), np.float32)
 
 
-def recoloured(
-    pixels: Bytes, matte: Floats, hair: Floats, transfer: Transfer, shade: Floats
-) -> Bytes:
+def recoloured(pixels: Bytes, layer: Floats, transfer: Transfer, shade: Floats) -> Bytes:
     """Pixels uint8 [H, W, 3] with their hair in its new colour.
 
-    `matte` [H, W]: share of hair at each pixel, 0..1. `hair` [H, W, 3]: the hair's own colour there, so
-    that a pixel of hair and skin changes as its hair does. `shade` [H, W]: as `shading`. Pixels where
-    the matte is 0 keep their bits.
+    `layer` [H, W, 14] (`hair_planes.layer`): a pixel of hair and skin changes as its hair does. `shade`
+    [H, W]: as `shading`. Pixels without hair keep their bits.
     """
     result = pixels.copy()
-    there = matte > 0
+    there = layer[..., planes.SHARE] > 0
     if there.any():
-        own = np.clip(np.rint(hair[there]), 0, 255).astype(np.uint8)
-        change = to_rgb(transfer(to_lab(own), shade[there])) - own
-        changed = np.rint(pixels[there] + matte[there][:, None] * change)
-        result[there] = np.clip(changed, 0, 255).astype(np.uint8)
+        seen = layer[there]
+        own = np.clip(np.rint(seen[:, planes.OWN]), 0, 255).astype(np.uint8)
+        change = to_rgb(transfer(to_lab(own), seen[:, planes.LIGHT], shade[there])) - own
+        # Skin shining through a strand, or its gloss, would shine twice as bright beside new hair.
+        change = seen[:, :1] * change - transfer.amount * seen[:, planes.UNEXPLAINED]
+        result[there] = np.clip(np.rint(pixels[there] + change), 0, 255).astype(np.uint8)
     return result
+
+
+def _within(source: HairColour, target: HairColour) -> Floats:
+    """Lightness [7] at which the quantiles of `source` arrive: the target's, by limited steps."""
+    own = np.maximum(np.diff(source.lightness), 1e-3)
+    steps = np.minimum(np.diff(target.lightness), STEEPEST * own)
+    found = np.concatenate([[0.0], np.cumsum(steps)])
+    return np.asarray(found + target.lightness[MEDIAN] - found[MEDIAN], np.float32)
+
+
+def _between(table: Floats, lightness: float) -> Floats:
+    """The row of a table [3, K] for hair of a mean lightness."""
+    places = LIGHTNESS.mean(1)
+    return np.array([np.interp(lightness, places, column) for column in table.T], np.float32)
 
 
 def _smooth(values: Floats, weight: Floats) -> Floats:

@@ -147,21 +147,23 @@ def warp_quick(pixels: UInt8, to_source: Affine, size: int) -> UInt8:
     return np.asarray(part.transform((size, size), method, seen, Image.Resampling.BILINEAR))
 
 
-def warp_float(values: Float32, to_source: Affine, size: tuple[int, int]) -> Float32:
+def warp_float(
+    values: Float32, to_source: Affine, size: tuple[int, int], *, linear: bool = False
+) -> Float32:
     """Resample float values: zero outside, and exactly zero where all neighbours are zero.
 
     `values`: float32 [H, W, C].  `to_source`: [2, 3], output pixel -> pixel of `values`.
     `size`: (width, height).  Returns float32 [height, width, C].
-    Bicubic where it upsamples, with antialiasing where it downsamples.
+    Bicubic where it upsamples, or `linear`, which is quicker; with antialiasing where it downsamples.
     """
     whole = np.empty((size[1], size[0], values.shape[2]), np.float32)
-    for top, strip in warp_strips(values, to_source, size):
+    for top, strip in warp_strips(values, to_source, size, linear=linear):
         whole[top : top + len(strip)] = strip
     return whole
 
 
 def warp_strips(
-    values: Float32, to_source: Affine, size: tuple[int, int]
+    values: Float32, to_source: Affine, size: tuple[int, int], *, linear: bool = False
 ) -> Iterator[tuple[int, Float32]]:
     """As `warp_float`, in strips: (first row, float32 [rows, width, C]).
 
@@ -172,15 +174,16 @@ def warp_strips(
     step_x, step_y = _row_norms(to_source)
     # A separable bicubic resize to nearly the output's resolution is cheap; the slow affine step then
     # only needs to be bilinear.  Where the picture shrinks, the same resize antialiases.
-    scale_x, scale_y = (min(MAX_UPSCALE, 1.0 / max(step, 1e-6)) for step in (step_x, step_y))
+    largest = 1.0 if linear else MAX_UPSCALE
+    scale_x, scale_y = (min(largest, 1.0 / max(step, 1e-6)) for step in (step_x, step_y))
     fine = max(1, round(columns * scale_x)), max(1, round(rows * scale_y))
     to_fine = compose(scaling(fine[0] / columns, fine[1] / rows), to_source)
     planes = [
-        Image.fromarray(np.ascontiguousarray(values[..., channel], np.float32)).resize(
-            fine, Image.Resampling.BICUBIC
-        )
+        Image.fromarray(np.ascontiguousarray(values[..., channel], np.float32))
         for channel in range(channels)
     ]
+    if fine != (columns, rows):
+        planes = [plane.resize(fine, Image.Resampling.BICUBIC) for plane in planes]
     for top in range(0, height, STRIP_ROWS):
         shifted = pillow_coefficients(compose(to_fine, _translation(0.0, top)))
         strip = np.empty((min(STRIP_ROWS, height - top), width, channels), np.float32)

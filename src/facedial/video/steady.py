@@ -53,6 +53,7 @@ class Steady:
             portrait.cache.put(key, self._maps[key])
         if self.colours is not None:
             portrait.cache.put(hair.COLOURS, self.colours)
+            portrait.cache.put(hair.MOVES, np.ones(1, np.float32))
         for shape, values in self._shapes.items():
             portrait.cache.put(shape, values)
 

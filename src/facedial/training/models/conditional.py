@@ -19,10 +19,14 @@ HALVINGS = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Numbers in a code besides the features; pixels along the side, a multiple of 64."""
+    """Numbers in a code besides the features; pixels along the side, a multiple of 64.
+
+    `feature_scale`: by which the decoder multiplies features, 0..1; 1 in the source.
+    """
 
     latent: int = 128
     side: int = 128
+    feature_scale: float = 1.0
 
     def __post_init__(self) -> None:
         if self.side < 64 or self.side % 64:
@@ -84,6 +88,7 @@ class Conditional(nn.Module):
         small = config.side // 2**HALVINGS
         flat, k = 512 * small * small, len(FEATURES)
         self.shape = (512, small, small)
+        self.feature_scale = config.feature_scale
         self.encoder = nn.Sequential(
             *_conv(3, 64), Down(64, 64), *_conv(64, 128), Down(128, 128), *_conv(128, 256),
             *_conv(256, 512), nn.Flatten(),
@@ -107,7 +112,8 @@ class Conditional(nn.Module):
 
     def logits(self, latent: Tensor, features: Tensor) -> Tensor:
         """Codes [N, 128] and features [N, 32] -> pictures [N, 3, S, S] before the sigmoid."""
-        start = self.enter(torch.cat([latent, features], 1)).reshape(-1, *self.shape)
+        given = torch.cat([latent, self.feature_scale * features], 1)
+        start = self.enter(given).reshape(-1, *self.shape)
         logits: Tensor = self.decoder(start)
         return logits.float()
 
@@ -116,11 +122,20 @@ class Conditional(nn.Module):
         return torch.sigmoid(self.logits(latent, features))
 
     def forward(
-        self, pictures: Tensor, features: Tensor, noise: Tensor
+        self, pictures: Tensor, features: Tensor, noise: Tensor, wished: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of the reconstruction from mean + sd * `noise`, then mean and log-variance."""
+        """Logits of the reconstruction from mean + sd * `noise`, then mean and log-variance.
+
+        `wished` [N, 32]: features of N more faces, whose logits follow: the first half are the pictures'
+        own codes, the others new ones, `noise` itself.
+        """
         mean, log_variance = self.posterior(pictures, features)
         latent = mean + (0.5 * log_variance).exp() * noise
+        if wished is not None:
+            half = len(wished) // 2
+            # No gradient reaches the encoder from what a face with other features looks like.
+            latent = torch.cat([latent, latent[:half].detach(), noise[half:]])
+            features = torch.cat([features, wished])
         return self.logits(latent, features), mean, log_variance
 
 

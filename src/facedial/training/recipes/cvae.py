@@ -1,29 +1,26 @@
 """Our conditional VAE: calibrated error, attributes in every block, edits scored by a classifier."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial.codes.attributes import NAMES
 from facedial.errors import BadRequest
 from facedial.priors.conditional import UNKNOWN
-from facedial.runtime.bundle import Bundle
 from facedial.training import losses, networks, precision
 from facedial.training.batches import pictures
-from facedial.training.models import classifier, cvae, latents, perceptual
+from facedial.training.models import cvae, latents, perceptual
 from facedial.training.recipe import OptimConfig, Recipe, RunContext, Terms
+from facedial.training.tasks import attribute_scores
 from facedial.training.tasks import conditional as shared
 
 FLIPPED = ("Smiling", "Eyeglasses", "Male", "Blond_Hair", "Young", "Bangs")
-HAIR = tuple(
-    NAMES.index(name) for name in ("Bald", "Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
-)
 EDITED = 128  # validation people whose attributes are edited to score edits
 FITTED_TO = 12288  # people, for what is fitted in closed form
 
@@ -89,14 +86,10 @@ class Task:
         if not (context.run / "last.safetensors").exists():
             _fit(network, self.people)
         self.network = network.to(context.device)
-        self.classifier = _classifier(context.device)
-        named = settings.teacher
-        self.teacher = _classifier(context.device, named) if named else self.classifier
-        # Targets are balanced; the classifier's logits are corrected for how rare attributes are in
-        # photos.
         self.mean = self.people.features.mean(0)
-        prior_logit = torch.logit(torch.from_numpy(self.mean).clamp(0.005, 0.995))
-        self.prior_logit = prior_logit.to(context.device)
+        scored = partial(attribute_scores.AttributeScores, mean=self.mean, device=context.device)
+        self.scored = scored()
+        self.teacher = scored(path=settings.teacher) if settings.teacher else self.scored
         self.halves = precision.uses_bfloat16(context.device)
         self.features = None
         if settings.features != "none":
@@ -112,7 +105,7 @@ class Task:
         labels = torch.from_numpy(self.people.features[chosen]).to(self.device)
         own = self._own(real, labels, rng)
         count = max(1, int(s.edited_fraction * batch))
-        target, edited = targets(labels[:count].cpu().numpy(), rng)
+        target, edited = attribute_scores.targets(labels[:count].cpu().numpy(), rng)
         scale = torch.from_numpy(rng.uniform(1, s.emphasis, (count, 1)).astype(np.float32))
         mean = torch.from_numpy(self.mean)
         given = torch.where(edited, mean + scale * (target - mean), target).to(self.device)
@@ -128,11 +121,9 @@ class Task:
             "nll": losses.calibrated(again, packed) / numbers,
             "kl": losses.normal_divergence(codes, log_variance).sum(1).mean() / numbers,
         }
-        logits = self._logits(plain.unpack(changed), rng)
-        nothing = torch.full_like(target, torch.nan)
-        raw["target"] = losses.masked_binary(logits, torch.where(edited, target, nothing))
-        others = ~edited & (target != UNKNOWN)
-        raw["preserve"] = losses.masked_binary(logits, torch.where(others, target, nothing))
+        logits = self.teacher.disturbed(plain.unpack(changed), rng)
+        raw["target"] = attribute_scores.loss(logits, target, edited)
+        raw["preserve"] = attribute_scores.loss(logits, target, ~edited)
         if self.features is not None:
             some = slice(0, max(1, int(s.perceptual_fraction * batch)))
             drawn = plain.unpack(again[some])
@@ -145,24 +136,10 @@ class Task:
     def _own(self, real: Tensor, labels: Tensor, rng: np.random.Generator) -> Tensor:
         """The encoder's attributes: labels, or predictions, as it will get when used."""
         predicted = torch.from_numpy(rng.random(len(labels)) < self.settings.predicted_fraction)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halves):
-            found = torch.sigmoid(self.classifier(enlarged(real)).float())
+        found = torch.sigmoid(self.scored.as_trained(real))
         own = torch.where(predicted[:, None].to(self.device), found, labels)
         unknown = torch.from_numpy(rng.random(labels.shape) < self.settings.unknown_fraction)
         return torch.where(unknown.to(self.device), torch.full_like(own, UNKNOWN), own)
-
-    def _logits(self, drawn: Tensor, rng: np.random.Generator) -> Tensor:
-        """The teacher's logits, corrected to a prior of one half for every attribute.
-
-        Pictures are shifted, dimmed and given noise at random, against adversarial pixels.
-        """
-        x, y = rng.integers(-3, 4, 2)
-        moved = torch.roll(enlarged(drawn), (int(y), int(x)), (2, 3))
-        gain = torch.from_numpy(rng.uniform(0.9, 1.1, (len(drawn), 1, 1, 1)).astype(np.float32))
-        noise = torch.from_numpy(rng.standard_normal(moved.shape, np.float32)) * 0.02
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halves):
-            logits: Tensor = self.teacher(moved * gain.to(moved) + noise.to(moved))
-        return logits.float() - self.prior_logit
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """`Validation.scores`, and `edit_success`: share of edited attributes that the classifier finds.
@@ -190,8 +167,8 @@ class Task:
             edited = features.clone()
             edited[:, k] = mean[k] + self.settings.emphasis * (target - mean[k])
             for block in torch.split(torch.arange(len(some)), 64):
-                drawn = enlarged(network.draw(codes[block], edited[block]).clamp(0, 1))
-                found = self.classifier(drawn)[:, k] > self.prior_logit[k]
+                drawn = network.draw(codes[block], edited[block]).clamp(0, 1)
+                found = self.scored.balanced(drawn)[:, k] > 0
                 right.append((found == (target[block] > UNKNOWN)).float())
         return float(torch.cat(right).mean())
 
@@ -220,36 +197,6 @@ def _fit(network: cvae.Cvae, people: shared.People) -> None:
     network.plane_mean.copy_(base.mean((0, 2, 3))[:, None, None])
     network.plane_deviation.copy_(base.std((0, 2, 3))[:, None, None].clamp_min(0.02))
     network.rest_deviation.copy_(rest.std((0, 2, 3))[:, None, None])
-
-
-def targets(labels: NDArray[np.float32], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Target attributes [N, 40] for people with `labels`, and bool [N, 40] where they are edited.
-
-    One to three attributes are inverted, each with equal probability, however rare it is. Trained on
-    other people's whole lists alone, a decoder learns to change correlated attributes together and none
-    alone. A hair colour that is added removes the others.
-    """
-    own = np.where(labels == UNKNOWN, UNKNOWN, labels > UNKNOWN).astype(np.float32)
-    target = own.copy()
-    for row, one in enumerate(target):
-        for k in rng.choice(labels.shape[1], rng.integers(1, 4), replace=False):
-            one[k] = float(labels[row, k] <= UNKNOWN)
-            if k in HAIR and one[k] == 1:
-                one[[other for other in HAIR if other != k]] = 0
-    return torch.from_numpy(target), torch.from_numpy(target != own)
-
-
-def enlarged(whole: Tensor) -> Tensor:
-    """RGB [N, 3, S, S] at the classifier's 128 px; it downsamples by means."""
-    return (
-        F.interpolate(whole, size=(128, 128), mode="nearest") if whole.shape[-1] != 128 else whole
-    )
-
-
-def _classifier(device: torch.device, path: str | None = None) -> classifier.Classifier:
-    """The classifier of a bundle, the packaged one unless named, frozen."""
-    with Bundle.open(path) as bundle:
-        return networks.classifier_of(bundle).to(device)
 
 
 def build(settings: Settings) -> tuple[nn.Module, shared.Shape]:

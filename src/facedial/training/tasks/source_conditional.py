@@ -20,11 +20,13 @@ from facedial.training.batches import pictures
 from facedial.training.models import conditional, perceptual
 from facedial.training.recipe import OptimConfig, Recipe, RunContext, Terms
 from facedial.training.tasks import conditional as shared
+from facedial.training.tasks.attribute_scores import AttributeScores, targets
 
 FLIPPED = ("Smiling", "Eyeglasses", "Male", "Blond_Hair")
 # Weights of balanced terms, chosen so that each adds about a third at the start of a training: squared
 # error and divergence beside cross-entropy, all per pixel, and the relative perceptual distance.
 BALANCED = {"bce": 1.0, "mse": 4.0, "kl": 1.0, "perceptual": 0.05}
+RELATIVE = ("perceptual", "wish")
 RECONSTRUCTIONS = ("mse", "bce")
 
 
@@ -33,7 +35,9 @@ class Settings:
     """The source's constants. `features`: vgg16, vgg19, squeezenet or none; `features_file`: weights.
 
     `rec_alpha`, `kl_beta`, `perceptual_lambda` are v10's; `reconstruction` is simple's, mse or bce.
-    `faithful`: terms as the source adds them, else balanced. `val_images` validation pictures are scored.
+    `faithful`: terms as the source adds them, else balanced. `wish`: weight of a term that the source has
+    not, the packaged classifier's cross-entropy of as many faces again, drawn with features of which some
+    were inverted; 0: none. `feature_scale`: see `Config`. `val_images` validation pictures are scored.
     """
 
     latent: int = 128
@@ -50,9 +54,13 @@ class Settings:
     kl_beta: float = 1.0
     perceptual_lambda: float = 1.0
     reconstruction: str = "mse"
+    wish: float = 0.0
+    feature_scale: float = 1.0
     val_images: int = 512
 
     def __post_init__(self) -> None:
+        if self.wish and self.faithful:
+            raise BadRequest("wish adds a term that the source has not: leave out --faithful")
         if not 0 <= self.rec_alpha <= 1:
             raise BadRequest(f"rec_alpha must lie in 0..1, got {self.rec_alpha}")
         if self.reconstruction not in RECONSTRUCTIONS:
@@ -78,6 +86,10 @@ class Task:
         self.optim = dataclasses.replace(settings.optim, eval_every=self.epoch)
         val = shared.People.of(context, "val", settings.side, conditional.FEATURES)
         self.val = shared.Validation(val, settings.val_images, shape.latent, context.device)
+        self.scored = None
+        if settings.wish:
+            mean = self.people.features.mean(0)
+            self.scored = AttributeScores(mean, context.device, conditional.FEATURES)
         self.features = None
         if kind != "simple" and settings.features != "none":
             path = Path(settings.features_file) if settings.features_file else None
@@ -90,7 +102,13 @@ class Task:
         own = torch.from_numpy(self.people.features[chosen]).to(self.device)
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(batch, self.settings.latent, generator=generator).to(self.device)
-        logits, mean, log_variance = network(target, own, noise)
+        rng = np.random.default_rng(seed + 1)
+        wished, _ = targets(self.people.features[chosen], rng, conditional.FEATURES)
+        wished = wished.to(self.device)
+        given = (target, own, noise) if self.scored is None else (target, own, noise, wished)
+        logits, mean, log_variance = network(*given)
+        drawn = torch.sigmoid(logits[batch:])
+        logits = logits[:batch]
         output = torch.sigmoid(logits)
         raw = {
             "bce": losses.binary(logits, target),
@@ -100,6 +118,9 @@ class Task:
         if self.features is not None:
             apart = perceptual.plain_distance if self.settings.faithful else perceptual.distance
             raw["perceptual"] = apart(self.features, output, target)
+        if self.scored is not None:
+            found = self.scored.disturbed(drawn, rng)
+            raw["wish"] = losses.masked_binary(found, wished)
         weight = losses.logistic_weight(step // self.epoch)
         return weighted(raw, self.kind, self.settings, weight, target.numel())
 
@@ -133,19 +154,24 @@ def weighted(
         }  # fmt: skip
         balanced = weights
     else:
-        raw = {name: raw[name] for name in (s.reconstruction, "kl")}
+        raw = {name: raw[name] for name in (s.reconstruction, "kl", "wish") if name in raw}
         weights = {s.reconstruction: 1.0, "kl": kl_weight}
         balanced = weights
     if s.faithful:
         return Terms(raw, weights)
-    # Sums become means over pixels; the perceptual distance is relative already.
-    scale = {name: 1.0 if name == "perceptual" else 1.0 / numbers for name in raw}
-    return Terms(raw, {name: balanced[name] * BALANCED[name] * scale[name] for name in raw})
+    # Sums become means over pixels; the others do not depend on the size of a picture.
+    scale = {name: 1.0 if name in RELATIVE else 1.0 / numbers for name in raw}
+    weights = {
+        name: w * BALANCED[name] * scale[name] for name, w in balanced.items() if name in raw
+    }
+    return Terms(raw, weights | {"wish": s.wish})
 
 
 def build(settings: Settings) -> tuple[nn.Module, shared.Shape]:
     """A new network and its shape."""
-    config = conditional.Config(latent=settings.latent, side=settings.side)
+    config = conditional.Config(
+        latent=settings.latent, side=settings.side, feature_scale=settings.feature_scale
+    )
     return conditional.Conditional(config), shared.Shape(settings.latent, settings.side)
 
 

@@ -1,0 +1,118 @@
+"""What a crop shows of hair, and how much of each pixel of the photo is hair of which colour.
+
+A parser's matte says where hair is to some pixels; colours say it to the pixel where hair and what lies
+beside it differ (the compositing equation, Porter 1984: pixel = share * hair + (1 - share) * rest). Both
+colours are continued from where only the one or only the other is seen, at the crop's 256 px; shares are
+those of the photo's own pixels.
+"""
+
+import numpy as np
+
+from facedial.arrays import Bytes, Floats
+from facedial.compose import strands
+from facedial.compose.inpaint import fill
+from facedial.compose.lab import to_lab
+from facedial.compose.masks import box_mean, smoothstep
+
+# Planes of a crop: colours of hair and of the rest; share by the matte alone, and the largest and the
+# smallest that colours may say; near and deep in hair; lightness without detail, its bands, strands.
+HAIR, REST, BY_MATTE, MOST, DEEP, NEARLY, SMOOTH = (
+    slice(0, 3), slice(3, 6), 6, 7, 8, 9, 10,
+)  # fmt: skip
+BANDS, STRANDS, PLANES = slice(11, 14), slice(14, 17), 17
+# A layer of the photo: share of hair, its own colour, what of the pixel neither explains times the
+# share, and of the planes above the last seven.
+SHARE, OWN, UNEXPLAINED = 0, slice(1, 4), slice(4, 7)
+LIGHT, LAYER = slice(7, 14), 14
+
+SMOOTHED, LARGE, AROUND = 3, 8, 8  # px: detail, light and shadow, and where bands are measured
+# Of a matte averaged over 2 and 3 px to each side: from not to entirely.
+NEAR_HAIR, DEEP_HAIR = (0.9, 0.985), (0.96, 0.995)
+FIRST_HAIR, FIRST_REST = (0.93, 0.99), (0.93, 0.995)  # for a first estimate of both colours
+ONLY_HAIR, SURE = (
+    (0.75, 0.97),
+    (0.6, 0.98),
+)  # share by colours, and certainty, of hair and nothing else
+BY_COLOUR, REACH = (
+    (0.08, 0.92),
+    (0.1, 0.5),
+)  # share by colours that counts; matte where it may count
+BY_MATTE_ALONE, ENDS = (
+    (0.35, 0.75),
+    0.4,
+)  # the same of the matte, and by how much strands end sooner
+APART = 40.0  # levels between both colours at which they say as much as the matte
+LEAST = 0.02  # matte from which on there are strands
+
+
+def planes(crop: Bytes, matte: Floats, smoothed: int = SMOOTHED) -> Floats:
+    """Planes float32 [S, S, 17] of a crop [S, S, 3] and its matte of hair [S, S], 0..1.
+
+    `smoothed`: pixels to each side over which light and shadow are told from strands.
+    """
+    pixels = crop.astype(np.float32)
+    # The parser's matte has the grain of its own upsampling.
+    matte = box_mean(box_mean(matte, 1), 1)
+    deep = smoothstep(box_mean(matte, 3), DEEP_HAIR)
+    nearly = smoothstep(box_mean(matte, 2), NEAR_HAIR)
+    result = np.empty((*matte.shape, PLANES), np.float32)
+    result[..., MOST], result[..., DEEP], result[..., NEARLY] = (
+        smoothstep(matte, REACH), deep, nearly,
+    )  # fmt: skip
+    result[..., REST] = fill(pixels, smoothstep(1 - matte, FIRST_REST) ** 2)
+    result[..., HAIR] = fill(pixels, smoothstep(matte, FIRST_HAIR) ** 2)
+    sure = _sure(pixels, result)
+    result[..., HAIR] = fill(pixels, sure)
+    own = result[..., HAIR] + sure[..., None] * (pixels - result[..., HAIR])
+    lightness = to_lab(np.clip(np.rint(own), 0, 255).astype(np.uint8))[..., 0]
+    weight = sure + 0.02
+
+    def smooth(values: Floats, reach: int) -> Floats:
+        return np.asarray(box_mean(values * weight, reach) / box_mean(weight, reach), np.float32)
+
+    fine, base = smooth(lightness, 1), smooth(lightness, smoothed)
+    result[..., SMOOTH] = base
+    bands = (lightness - fine, fine - base, base - smooth(base, LARGE))
+    for k, band in enumerate(bands):
+        result[..., BANDS.start + k] = np.sqrt(smooth(band * band, AROUND))
+    along = strands.directions(to_lab(crop)[..., 0], nearly)
+    result[..., STRANDS] = strands.textures(along, matte > LEAST)
+    middle = np.clip(result[..., STRANDS.start + 1], -2, 2)
+    result[..., BY_MATTE] = smoothstep(matte + ENDS * middle * matte * (1 - matte), BY_MATTE_ALONE)
+    return result
+
+
+def layer(pixels: Bytes, seen: Floats) -> Floats:
+    """Layer float32 [H, W, 14] of a photo's pixels [H, W, 3].
+
+    `seen` [H, W, 17]: a crop's planes at each pixel.
+    """
+    levels = pixels.astype(np.float32)
+    by_colour, believed = _by_colour(levels, seen)
+    share = seen[..., BY_MATTE] + believed * (
+        smoothstep(by_colour, BY_COLOUR) - seen[..., BY_MATTE]
+    )
+    share = np.clip(share, np.minimum(seen[..., DEEP], seen[..., MOST]), seen[..., MOST])
+    sure = _sure(levels, seen)[..., None]
+    own = seen[..., HAIR] + sure * (levels - seen[..., HAIR])
+    explained = share[..., None] * own + (1 - share[..., None]) * seen[..., REST]
+    result = np.empty((*share.shape, LAYER), np.float32)
+    result[..., SHARE], result[..., OWN] = share, own
+    result[..., UNEXPLAINED] = share[..., None] * (levels - explained)
+    result[..., LIGHT] = seen[..., SMOOTH:]
+    return result
+
+
+def _by_colour(levels: Floats, seen: Floats) -> tuple[Floats, Floats]:
+    """Share of hair by both colours, 0..1 [H, W], and how much that is worth beside the matte, 0..1."""
+    way = seen[..., REST] - seen[..., HAIR]
+    squared = (way * way).sum(-1)
+    share = ((seen[..., REST] - levels) * way).sum(-1) / np.maximum(squared, 1)
+    return np.clip(share, 0, 1), squared / (squared + APART**2)
+
+
+def _sure(levels: Floats, seen: Floats) -> Floats:
+    """Where a pixel shows hair and nothing else, 0..1 [H, W]."""
+    share, believed = _by_colour(levels, seen)
+    there = np.maximum(seen[..., DEEP], believed * smoothstep(share, ONLY_HAIR))
+    return smoothstep(seen[..., NEARLY] * there, SURE)
