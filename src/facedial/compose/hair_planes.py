@@ -21,7 +21,7 @@ HAIR, REST, BY_MATTE, MOST, DEEP, NEARLY, SMOOTH = (
 )  # fmt: skip
 BANDS, STRANDS, PLANES = slice(11, 14), slice(14, 17), 17
 # A layer of the photo: share of hair, its own colour, what of the pixel neither explains times the
-# share, and of the planes above the last seven.
+# share as far as that is believed, and of the planes above the last seven.
 SHARE, OWN, UNEXPLAINED = 0, slice(1, 4), slice(4, 7)
 LIGHT, LAYER = slice(7, 14), 14
 
@@ -42,6 +42,7 @@ BY_MATTE_ALONE, ENDS = (
     0.4,
 )  # the same of the matte, and by how much strands end sooner
 APART = 40.0  # levels between both colours at which they say as much as the matte
+OTHER = 3.0  # weight of the squared distance of a pixel from all mixtures of both
 LEAST = 0.02  # matte from which on there are strands
 
 
@@ -98,7 +99,7 @@ def layer(pixels: Bytes, seen: Floats) -> Floats:
     explained = share[..., None] * own + (1 - share[..., None]) * seen[..., REST]
     result = np.empty((*share.shape, LAYER), np.float32)
     result[..., SHARE], result[..., OWN] = share, own
-    result[..., UNEXPLAINED] = share[..., None] * (levels - explained)
+    result[..., UNEXPLAINED] = (share * believed)[..., None] * (levels - explained)
     result[..., LIGHT] = seen[..., SMOOTH:]
     return result
 
@@ -108,11 +109,16 @@ def _by_colour(levels: Floats, seen: Floats) -> tuple[Floats, Floats]:
     way = seen[..., REST] - seen[..., HAIR]
     squared = (way * way).sum(-1)
     share = ((seen[..., REST] - levels) * way).sum(-1) / np.maximum(squared, 1)
-    return np.clip(share, 0, 1), squared / (squared + APART**2)
+    share = np.clip(share, 0, 1)
+    # Gloss, and what is behind, may be neither.
+    other = levels - seen[..., REST] + share[..., None] * way
+    doubt = APART**2 + OTHER * (other * other).sum(-1)
+    return share, squared / (squared + doubt)
 
 
 def _sure(levels: Floats, seen: Floats) -> Floats:
     """Where a pixel shows hair and nothing else, 0..1 [H, W]."""
     share, believed = _by_colour(levels, seen)
-    there = np.maximum(seen[..., DEEP], believed * smoothstep(share, ONLY_HAIR))
+    # Where both colours are alike, the one does no harm to the other.
+    there = np.maximum(seen[..., DEEP], 1 + believed * (smoothstep(share, ONLY_HAIR) - 1))
     return smoothstep(seen[..., NEARLY] * there, SURE)

@@ -38,9 +38,10 @@ CHROMA = np.array(
      [0.60, 0.84, 1.08, 1.11, 1.05, 0.99, 0.88, 0.87]], np.float32
 )  # fmt: skip
 MEDIAN = SHARES.index(0.5)
-# Limits of the factor on detail: less makes flat patches, more shows noise. Largest factor on light and
-# shadow; what quantiles of pixels are of those without detail; and what beyond the outermost is kept.
-CONTRAST, STEEPEST, SMOOTHER, BEYOND = (0.7, 2.2), 3.0, 0.88, 0.25
+# Limits of the factor on detail: less makes flat patches, more shows noise. Limits of the largest factor
+# on light and shadow, which is so many times that on the median; what quantiles of pixels are of those
+# without detail; and what beyond the outermost is kept.
+CONTRAST, STEEPEST, STEEPER, SMOOTHER, BEYOND = (0.7, 2.2), (1.0, 3.0), 1.3, 0.82, 0.25
 BROWNER = (
     0.09  # by which both axes of colour exceed those of half of both, over the way in lightness
 )
@@ -191,7 +192,16 @@ class Transfer:
         spread = float(
             np.interp(0.84, SHARES, self.arrives) - np.interp(0.16, SHARES, self.arrives)
         )
-        return float(np.sqrt(max(float(self.target.deviations[3]) ** 2 - (spread / 2) ** 2, 0.0)))
+        missing = max(float(self.target.deviations[3]) ** 2 - (spread / 2) ** 2, 0.0)
+        return self.hidden * float(np.sqrt(missing))
+
+    @property
+    def hidden(self) -> float:
+        """How much of its structure hair has that only its darkness hides, 0..1.
+
+        Flat hair that is as light as the target is flat.
+        """
+        return float(np.clip(_lighter(self.source, self.target) - 1, 0, 1))
 
     def __call__(self, lab: Floats, light: Floats, shading: Floats | float = 0.0) -> Floats:
         """CIELAB [N, 3] of hair in its new colour.
@@ -213,7 +223,7 @@ class Transfer:
             for k, sd in enumerate(target.deviations[:3])
         ]
         more = np.clip(added(missing, light[:, 4:]), -MOST_STRANDS, MOST_STRANDS)
-        lightness = _soft_clip(lightness + detail + self.strands * more, 2.0, 96.0)
+        lightness = _soft_clip(lightness + detail + self.strands * self.hidden * more, 2.0, 96.0)
         law = np.interp(lightness / middle, RELATIVE, _between(CHROMA, float(target.mean[0])))
         own = OWN_CHROMA * (lab[:, 1:] - source.mean[1:])
         new = np.concatenate([lightness[:, None], law[:, None] * target.mean[1:] + own], 1)
@@ -268,9 +278,15 @@ def recoloured(pixels: Bytes, layer: Floats, transfer: Transfer, shade: Floats) 
 def _within(source: HairColour, target: HairColour) -> Floats:
     """Lightness [7] at which the quantiles of `source` arrive: the target's, by limited steps."""
     own = np.maximum(np.diff(source.lightness), 1e-3)
-    steps = np.minimum(np.diff(target.lightness), STEEPEST * own)
+    steepest = np.clip(STEEPER * _lighter(source, target), *STEEPEST)
+    steps = np.minimum(np.diff(target.lightness), steepest * own)
     found = np.concatenate([[0.0], np.cumsum(steps)])
     return np.asarray(found + target.lightness[MEDIAN] - found[MEDIAN], np.float32)
+
+
+def _lighter(source: HairColour, target: HairColour) -> float:
+    """Median lightness of `target` over that of `source`."""
+    return float(target.lightness[MEDIAN]) / max(float(source.lightness[MEDIAN]), 1.0)
 
 
 def _between(table: Floats, lightness: float) -> Floats:
