@@ -6,9 +6,9 @@ import numpy as np
 
 from facedial import parsing
 from facedial.arrays import Doubles, Floats
-from facedial.compose import features
+from facedial.compose import features, wrinkles
 from facedial.compose.blend import Part
-from facedial.compose.retouch import OFFSET, OnFace, Planes, Retouch, Seen, bands, log_luma
+from facedial.compose.retouch import OFFSET, SHADE, OnFace, Planes, Retouch, Seen, bands, log_luma
 from facedial.faces.geometry import scale_of
 from facedial.faces.photo import Box, Photo
 from facedial.faces.placed import Placed
@@ -16,6 +16,7 @@ from facedial.faces.remap import remapped
 from facedial.model import Model
 from facedial.portrait import Portrait
 
+LEAST_BARE = 0.02  # share of skin that gets wrinkles
 LEAST_WAY, LEAST_LIGHT = 0.02, 2e-3  # px of a crop, and log of light, that count
 SMALLEST = 0.6  # photo pixels to one of the crop, below which skin shows no roughness
 
@@ -44,6 +45,9 @@ def retouched(
     part[rows, columns] = np.clip(moved, 0, 255)
     light = there[..., 2:5]
     scale = scale_of(to_photo)
+    older = -min(shares.get("Young", 0.0), 0.0)
+    if older:
+        light = light + _lines(there[..., 7:10], older, scale, portrait.number - 1)
     if scale >= SMALLEST and np.abs(there[..., 5:7]).max() > LEAST_LIGHT:
         fine = bands(log_luma(part), scale)
         for k, band in enumerate(fine):
@@ -55,6 +59,19 @@ def retouched(
     found = source[y0:y1, x0:x1].copy()
     found[changes] = np.clip(np.rint(lit), 0, 255)[changes]
     return found, (x0, y0)
+
+
+def _lines(where: Floats, older: float, scale: float, variant: int) -> Floats:
+    """Log of light that wrinkles add, [h, w, 3].
+
+    `where` [h, w, 3]: places on the usual face, and share of skin.
+    """
+    light = np.zeros((*where.shape[:2], 3), np.float32)
+    rows, columns = np.nonzero(where[..., 2] > LEAST_BARE)
+    places, share = where[rows, columns, :2], where[rows, columns, 2:]
+    lines = wrinkles.at(places, older, scale, variant)
+    light[rows, columns] = (share * lines[:, None]) * SHADE
+    return light
 
 
 def region(
@@ -69,7 +86,7 @@ def region(
 
 
 def _placed(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> Placed | None:
-    """Displacement, light, roughness and where anything changes [128, 128, 8], in the photo."""
+    """Planes of `retouch.Planes` and where anything changes [128, 128, 11], in the photo."""
     retouch = model.retouch
     if retouch is None:
         return None
@@ -77,7 +94,10 @@ def _placed(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> Pl
     changes = np.abs(found.back).max(2) > LEAST_WAY
     changes |= np.abs(found.light).max(2) > LEAST_LIGHT
     changes |= np.abs(found.roughness).max(2) > LEAST_LIGHT
-    every = (found.back, found.light, found.roughness, changes[..., None])
+    if shares.get("Young", 0.0) < 0:
+        changes |= found.bare > LEAST_BARE
+    ends = (found.bare[..., None], changes[..., None])
+    every = (found.back, found.light, found.roughness, found.usual, *ends)
     together = np.concatenate(every, 2).astype(np.float32)
     return Placed.of(together, parsing.head_to_photo(portrait), portrait.photo.size)
 

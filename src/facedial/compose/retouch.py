@@ -79,6 +79,7 @@ BROAD = 12  # px of a map: light of skin that is broader is the photo's own
 # Px around the face in which what moves ends, and over how many.
 AROUND, ENDS = 30, 14
 INNER, SKIN = (0.6, 1.0), (0.7, 1.0)  # share of face, and of skin, around what is lit and smoothed
+BARE = (0.75, 0.98)  # the same, of skin, around what gets lines
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,12 +138,15 @@ class Planes:
     """What becomes of each place of a head crop, in 128 px.
 
     `back` [128, 128, 2]: from a place after the change to where it was before, px of the crop; `light`
-    [128, 128, 3] and `roughness` [128, 128, 2], logs of factors.
+    [128, 128, 3] and `roughness` [128, 128, 2], logs of factors. `usual` [128, 128, 2]: where it lies
+    on the usual face, px, and `bare` [128, 128]: share of skin that may get lines.
     """
 
     back: Floats
     light: Floats
     roughness: Floats
+    usual: Floats
+    bare: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,7 +183,7 @@ class OnFace:
         The nose stays, by which a person is known, and so do glasses.
         """
         masks = np.moveaxis(self.keep("retouch masks", self._masks), 2, 0)
-        inner, smooth, _, deep, lids, moves, inside = masks
+        inner, smooth, _, deep, lids, moves, inside, bare = masks
         stays, moved = (self._spread(one) for one in self.retouch.shape_of(shares))
         ahead = (stays * inside[..., None] + moved) * moves[..., None]
         places = grid(MAP).reshape(MAP, MAP, 2)
@@ -199,8 +203,11 @@ class OnFace:
         light = light + (np.where(creases > 0, BETWEEN, 1) * creases)[..., None] * SHADE
         light = _limited(np.where(light > 0, light * lids[..., None], light)) * inner[..., None]
         rough = np.clip(own[..., 4:], -ROUGHEST, ROUGHEST) * smooth[..., None]
-        seen = on_map(np.concatenate([light, rough], 2), places + back)
-        return Planes(np.asarray(back, np.float32), seen[..., :3], seen[..., 3:])
+        usual = self.keep("retouch usual", self._usual)
+        found = np.concatenate([light, rough, usual, bare[..., None]], 2)
+        seen = on_map(found, places + back)
+        light, rough, usual, shown = np.split(seen, [3, 3 + BANDS, 5 + BANDS], 2)
+        return Planes(np.asarray(back, np.float32), light, rough, usual, shown[..., 0])
 
     def _spread(self, ways: Doubles) -> Floats:
         """Ways of points [121, 2], continued to all places [128, 128, 2] by thin-plate splines."""
@@ -216,7 +223,10 @@ class OnFace:
         return enlarged(coarse.reshape(COARSE, COARSE, 2), MAP)
 
     def _masks(self) -> Floats:
-        """Planes [128, 128, 7]: lit, smoothed, skin, skin beside no feature, no lid, what moves, head."""
+        """Planes [128, 128, 8].
+
+        Lit, smoothed, skin, skin beside no feature, no lid, what moves, head, skin before no glasses.
+        """
         seen, beside = self.seen, beside_nose(self.seen.landmarks, SIDE)
         # What is behind glasses would move their rims.
         behind = np.minimum(2 * box_mean(grown(seen.glasses, RIMS / SIDE), RIMS), 1)
@@ -232,15 +242,21 @@ class OnFace:
             1 - LIDS_KEEP * around_eyes,
             smoothstep(near, (0.5, 1.0)) * beside,
             face_mask(seen.head),
+            smoothstep(box_mean(seen.skin, 2), BARE) * (1 - behind),
         )
         blocks = np.stack(planes, 2).reshape(MAP, STEP, MAP, STEP, len(planes))
         return np.asarray(blocks.mean((1, 3)), np.float32)
 
+    def _usual(self) -> Floats:
+        """Where each place lies on the usual face, [128, 128, 2]."""
+        points = np.nan_to_num(self.seen.points)
+        places = grid(MAP).reshape(MAP, MAP, 2)
+        return np.asarray(places + self._spread(self.retouch.usual - points), np.float32)
+
     def _own(self, k: int) -> Floats:
         """What attribute number `k` adds there [128, 128, 6]: light, creases, roughness."""
-        retouch, points = self.retouch, np.nan_to_num(self.seen.points)
-        places = grid(MAP).reshape(MAP, MAP, 2)
-        at = places + self._spread(retouch.usual - points)
+        retouch = self.retouch
+        at = self.keep("retouch usual", self._usual).astype(np.float64)
         light = np.asarray(retouch.light[k], np.float32)
         maps = np.concatenate([light, _fine(light @ LUMA)[..., None]], 2)
         found = on_map(maps, at)
