@@ -7,9 +7,12 @@ import pytest
 from PIL import Image
 
 from facedial import changes, parsing, render
+from facedial.compose.masks import box_mean
+from facedial.compose.retouch import bands, log_luma
 from facedial.editing.request import Edit
 from facedial.editor import Editor
-from facedial.faces.geometry import apply
+from facedial.faces.geometry import apply, warp
+from facedial.faces.parse import SIDE
 from facedial.faces.photo import Photo
 from facedial.portrait import Portrait
 
@@ -35,6 +38,30 @@ def test_the_photos_own_face_changes_inside_its_region(
     assert not where[render.region(editor.model, portrait, change) == 0].any()
     twice = editor.paste(portrait, change)
     assert np.array_equal(twice.pixels, result.pixels)
+
+
+def test_the_older_get_lines_and_the_younger_lose_some_but_no_grain(
+    editor: Editor, portrait: Portrait
+) -> None:
+    skin = parsing.seen(editor.model, portrait, {"skin"}) > 0.98
+    skin[:180], skin[200:] = False, False  # cheeks: no hair, no brows
+
+    def rough(photo: Photo) -> list[float]:
+        """Deviation of grain and of lines on skin, of the log of luma."""
+        crop = warp(photo.flattened, parsing.head_to_photo(portrait), SIDE)
+        light = log_luma(crop)
+        lines = sum(bands(light, 1.0))
+        return [float(one[skin].std()) for one in (light - box_mean(light, 1), np.asarray(lines))]
+
+    before = rough(portrait.photo)
+    own = editor.predict_attributes(portrait) | {"Young": 0.5}
+    older, younger = (
+        rough(editor.paste(portrait, changes.change(editor.model, portrait.code, Edit(wish), own)))
+        for wish in ({"Young": 0.0}, {"Young": 1.0})
+    )
+    assert older[1] > 1.02 * before[1]
+    assert younger[1] < 0.8 * before[1]
+    assert younger[0] > 0.7 * before[0]
 
 
 def test_half_the_edit_is_less_and_none_is_nothing(editor: Editor, portrait: Portrait) -> None:

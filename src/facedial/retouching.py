@@ -16,6 +16,10 @@ from facedial.faces.remap import remapped
 from facedial.model import Model
 from facedial.portrait import Portrait
 
+LINES_GO, DEEPEST = (
+    0.7,
+    0.15,
+)  # share of lines that goes, and log of light of the deepest, of the younger
 LEAST_BARE = 0.02  # share of skin that gets wrinkles
 LEAST_WAY, LEAST_LIGHT = 0.02, 2e-3  # px of a crop, and log of light, that count
 SMALLEST = 0.6  # photo pixels to one of the crop, below which skin shows no roughness
@@ -45,16 +49,18 @@ def retouched(
     part[rows, columns] = np.clip(moved, 0, 255)
     light = there[..., 2:5]
     scale = scale_of(to_photo)
-    older = -min(shares.get("Young", 0.0), 0.0)
-    if older:
-        light = light + _lines(there[..., 7:10], older, scale, portrait.number - 1)
-    if scale >= SMALLEST and np.abs(there[..., 5:7]).max() > LEAST_LIGHT:
-        fine = bands(log_luma(part), scale)
-        for k, band in enumerate(fine):
+    younger = shares.get("Young", 0.0)
+    if younger < 0:
+        light = light + _lines(there[..., 7:10], -younger, scale, portrait.number - 1)
+    if scale >= SMALLEST and (younger > 0 or np.abs(there[..., 5:7]).max() > LEAST_LIGHT):
+        goes = LINES_GO * min(max(younger, 0.0), 1.0) * there[..., 9]
+        for k, band in enumerate(bands(log_luma(part), scale)):
             more = there[..., 5 + k]
             # Lines deepen, and what lies between them does not shine.
             changed = np.where(more > 0, np.minimum(band, 0), band)
             light = light + (np.expm1(more) * changed)[..., None]
+            # What is deeper than a wrinkle is none.
+            light = light - (goes * np.clip(band, -DEEPEST, DEEPEST))[..., None]
     lit = (part + OFFSET) * np.exp(light) - OFFSET
     found = source[y0:y1, x0:x1].copy()
     found[changes] = np.clip(np.rint(lit), 0, 255)[changes]
@@ -94,7 +100,7 @@ def _placed(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> Pl
     changes = np.abs(found.back).max(2) > LEAST_WAY
     changes |= np.abs(found.light).max(2) > LEAST_LIGHT
     changes |= np.abs(found.roughness).max(2) > LEAST_LIGHT
-    if shares.get("Young", 0.0) < 0:
+    if shares.get("Young", 0.0):
         changes |= found.bare > LEAST_BARE
     ends = (found.bare[..., None], changes[..., None])
     every = (found.back, found.light, found.roughness, found.usual, *ends)

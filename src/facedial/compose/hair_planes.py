@@ -33,10 +33,8 @@ ONLY_HAIR, SURE = (
     (0.75, 0.97),
     (0.6, 0.98),
 )  # share by colours, and certainty, of hair and nothing else
-BY_COLOUR, REACH = (
-    (0.08, 0.92),
-    (0.1, 0.5),
-)  # share by colours that counts; matte where it may count
+BY_COLOUR = 0.08, 0.92  # share by colours that counts
+REACH = 0.25, 0.7  # matte where it may count
 BY_MATTE_ALONE, ENDS = (
     (0.35, 0.75),
     0.4,

@@ -139,7 +139,7 @@ class Planes:
 
     `back` [128, 128, 2]: from a place after the change to where it was before, px of the crop; `light`
     [128, 128, 3] and `roughness` [128, 128, 2], logs of factors. `usual` [128, 128, 2]: where it lies
-    on the usual face, px, and `bare` [128, 128]: share of skin that may get lines.
+    on the usual face, px, and `bare` [128, 128]: share of skin that may get or lose lines.
     """
 
     back: Floats
@@ -225,7 +225,8 @@ class OnFace:
     def _masks(self) -> Floats:
         """Planes [128, 128, 8].
 
-        Lit, smoothed, skin, skin beside no feature, no lid, what moves, head, skin before no glasses.
+        Lit, smoothed, skin, skin beside no feature, no lid, what moves, head, and skin that gets or loses
+        lines.
         """
         seen, beside = self.seen, beside_nose(self.seen.landmarks, SIDE)
         # What is behind glasses would move their rims.
@@ -242,7 +243,7 @@ class OnFace:
             1 - LIDS_KEEP * around_eyes,
             smoothstep(near, (0.5, 1.0)) * beside,
             face_mask(seen.head),
-            smoothstep(box_mean(seen.skin, 2), BARE) * (1 - behind),
+            smoothstep(box_mean(seen.skin, 2), BARE) * beside,
         )
         blocks = np.stack(planes, 2).reshape(MAP, STEP, MAP, STEP, len(planes))
         return np.asarray(blocks.mean((1, 3)), np.float32)
