@@ -64,15 +64,18 @@ def test_what_is_no_hair_keeps_its_bits_and_a_strand_on_skin_changes_as_hair_doe
     mixed_up = np.rint(share * dark + (1 - share) * skin).astype(np.uint8)
     matte = np.broadcast_to(share[..., 0], (128, 128)).astype(np.float32)
     layer = seen(mixed_up, matte)
-    assert_allclose(layer[..., hair_planes.SHARE][64:76], matte[64:76], atol=0.2)
+    found = layer[..., hair_planes.SHARE]
+    assert_allclose(found[60:67], matte[60:67], atol=0.2)
+    # Of a pixel that is hardly hair, the matte alone is too unsure.
+    assert (np.diff(found[:, 64]) <= 0).all()
     source = HairColour.seen(layer)
     assert source is not None
     transfer = Transfer.of(source, NATURAL["Blond_Hair"].beside(None)).without_strands()
     changed = recoloured(mixed_up, layer, transfer, 0 * matte)
     assert_array_equal(changed[82:], mixed_up[82:])
     blond = changed[20:50].reshape(-1, 3).mean(0)
-    between = share[64:76] * blond + (1 - share[64:76]) * 200
-    assert np.abs(changed[64:76] - between).max() < 25  # nothing dark between hair and skin
+    between = share[60:67] * blond + (1 - share[60:67]) * 200
+    assert np.abs(changed[60:67] - between).max() < 25  # nothing dark between hair and skin
 
 
 def test_flat_black_hair_gets_strands_when_it_becomes_light_and_none_when_it_stays_dark():

@@ -29,16 +29,12 @@ SMOOTHED, LARGE, AROUND = 3, 8, 8  # px: detail, light and shadow, and where ban
 # Of a matte averaged over 2 and 3 px to each side: from not to entirely.
 NEAR_HAIR, DEEP_HAIR = (0.9, 0.985), (0.96, 0.995)
 FIRST_HAIR, FIRST_REST = (0.93, 0.99), (0.93, 0.995)  # for a first estimate of both colours
-ONLY_HAIR, SURE = (
-    (0.75, 0.97),
-    (0.6, 0.98),
-)  # share by colours, and certainty, of hair and nothing else
+ONLY_HAIR = 0.9, 0.995  # share by colours of hair and nothing else
+SURE = 0.6, 0.98  # certainty of that
 BY_COLOUR = 0.08, 0.92  # share by colours that counts
 REACH = 0.25, 0.7  # matte where it may count
-BY_MATTE_ALONE, ENDS = (
-    (0.35, 0.75),
-    0.4,
-)  # the same of the matte, and by how much strands end sooner
+BY_MATTE_ALONE = 0.35, 0.75  # matte that counts without colours
+ENDS = 0.4  # by how much of it strands end sooner or later
 APART = 40.0  # levels between both colours at which they say as much as the matte
 OTHER = 3.0  # weight of the squared distance of a pixel from all mixtures of both
 LEAST = 0.02  # matte from which on there are strands
