@@ -42,15 +42,12 @@ MEDIAN = SHARES.index(0.5)
 # on light and shadow, which is so many times that on the median; what quantiles of pixels are of those
 # without detail; and what beyond the outermost is kept.
 CONTRAST, STEEPEST, STEEPER, SMOOTHER, BEYOND = (0.7, 2.2), (1.0, 3.0), 1.3, 0.82, 0.25
-BROWNER = (
-    0.09  # by which both axes of colour exceed those of half of both, over the way in lightness
-)
+# By which, half way, both axes of colour exceed the mean of both ends, over the way in lightness.
+BROWNER = 0.09
 OWN_CHROMA = 0.25  # share of the hair's own variation of chroma that stays
 MOST_DETAIL, MOST_STRANDS = 25.0, 16.0  # of lightness
-DARK_STRANDS = (
-    0.35,
-    1.2,
-)  # least and largest lightness over the median, to which detail is in proportion
+# Least and largest lightness over the median, to which detail is in proportion.
+DARK_STRANDS = 0.35, 1.2
 LIGHTEST = 90.0  # of quantiles: above it hair has no colour
 MIN_WEIGHT = 0.5  # of a matte, for a pixel to count as hair in statistics
 MIN_PIXELS = 40
