@@ -1,7 +1,9 @@
 """The colours of hair that `compose.recolour.NATURAL` states, measured again.
 
-`python benchmarks/hair_colours.py STORE [--people N]`, STORE being CelebA's prepared crops of the frame
-`head` with labels. First, for training people with one hair colour alone: medians of the mean and of
+`python benchmarks/hair_colours.py STORE [--people N] [--sharp SHARP]`, STORE being CelebA's prepared
+crops of the frame `head` with labels, SHARP crops of 256 px. First, where SHARP is given, the light and
+dark of hair (`recolour.LIGHTNESS`, `DEVIATIONS`, `CHROMA`) of its training people with a colour by the
+bundle's classifier. Then, for training people with one hair colour alone: medians of the mean and of
 the standard deviation of their hair, and of the mean of their skin, in CIELAB, and the slopes of hair
 over skin. Then, for validation people: the share whose hair, recoloured towards a candidate, is found to
 have that colour by the bundle's own attribute classifier.
@@ -9,18 +11,23 @@ have that colour by the bundle's own attribute classifier.
 
 import argparse
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from facedial import hair
 from facedial.codes.attributes import NAMES
 from facedial.compose.lab import to_lab
-from facedial.compose.recolour import NATURAL, NaturalColour
+from facedial.compose.masks import box_mean
+from facedial.compose.recolour import NATURAL, RELATIVE, SHARES, NaturalColour
 from facedial.data.store import Store
 from facedial.editing.request import Edit
 from facedial.editor import Editor
-from facedial.parsing import classes_of, share
+from facedial.faces.face import Face
+from facedial.faces.photo import Photo
+from facedial.parsing import classes_of, head_crop, head_hair, share
 
 # Colours beyond those medians, away from the other colours.
 CANDIDATES: dict[str, Sequence[tuple[float, float, float]]] = {
@@ -29,6 +36,7 @@ CANDIDATES: dict[str, Sequence[tuple[float, float, float]]] = {
     "Brown_Hair": ((28.0, 10.0, 16.0),),
     "Gray_Hair": ((57.0, 2.0, 5.0), (62.0, 2.0, 5.0)),
 }
+SURELY, HARDLY = 0.75, 0.4  # the classifier's probability of a colour, and of the others
 MIN_HAIR, MIN_SKIN = 600, 700  # pixels of a crop
 
 
@@ -46,6 +54,36 @@ def measured(editor: Editor, store: Store, name: str, people: int) -> np.ndarray
         if len(hair) > MIN_HAIR and len(skin) > MIN_SKIN:
             found.append(np.concatenate([hair.mean(0), hair.std(0), skin.mean(0)]))
     return np.array(found)
+
+
+def tones(editor: Editor, store: Store, name: str, people: int) -> None:
+    """Print medians over people with a hair colour: quantiles, deviations, chroma over lightness."""
+    k, others = NAMES.index(name), [NAMES.index(other) for other in NATURAL if other != name]
+    found: list[list[Any]] = []
+    for row in np.random.default_rng(0).permutation(store.where("train")):
+        face = Face(np.array([48.0, 48, 208, 224]), store.landmarks[row].astype(np.float64), 1.0)
+        (portrait,) = editor.read(Photo(store.pixels[row]), [face])
+        own = editor.model.predict_attributes(portrait.crop.pixels[None])[0]
+        if own[k] < SURELY or own[others].max() > HARDLY:
+            continue
+        core = box_mean((head_hair(editor.model, portrait) > 0.97).astype(np.float32), 2) > 0.99
+        if core.sum() < 2 * MIN_HAIR:
+            continue
+        lab, weight = to_lab(head_crop(portrait).pixels), core.astype(np.float32)
+        smooth = [lab[..., 0]]
+        for reach in (1, 3, 8):
+            total = np.maximum(box_mean(weight, reach), 1e-3)
+            smooth.append(box_mean(lab[..., 0] * weight, reach) / total)
+        bands = [(a - b)[core].std() for a, b in pairwise(smooth)] + [smooth[-1][core].std()]
+        relative = lab[core][:, 0] / np.median(lab[core][:, 0])
+        chroma = np.hypot(*lab[core][:, 1:].T)
+        near = [np.abs(relative - one) < 0.15 for one in RELATIVE]
+        law = [np.median(chroma[n]) / np.median(chroma) if n.sum() > 20 else np.nan for n in near]
+        quantiles = np.percentile(lab[core][:, 0], 100 * np.array(SHARES))
+        found.append([quantiles, np.array(bands), np.array(law)])
+        if len(found) == people:
+            break
+    print(name, len(found), *(np.nanmedian(one, 0).round(2) for one in zip(*found, strict=True)))
 
 
 def success(editor: Editor, store: Store, name: str, people: int) -> tuple[int, float, float]:
@@ -67,10 +105,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", type=Path)
     parser.add_argument("--people", type=int, default=260)
+    parser.add_argument("--sharp", type=Path)
     parser.add_argument("--model")
     given = parser.parse_args()
     store = Store.open(given.store)
     with Editor.open(given.model) as editor:
+        for name in NATURAL if given.sharp else ():
+            tones(editor, Store.open(given.sharp), name, given.people // 6)
         for name in NATURAL:
             values = measured(editor, store, name, given.people)
             median = np.median(values, 0).round(1)
@@ -80,7 +121,7 @@ def main() -> None:
         for name, candidates in CANDIDATES.items():
             known = NATURAL[name]
             for mean in candidates:
-                hair.NATURAL = {**NATURAL, name: NaturalColour(mean, known.slope)}  # type: ignore[misc]
+                vars(hair)["NATURAL"] = {**NATURAL, name: NaturalColour(mean, known.slope)}
                 print(name, mean, *success(editor, store, name, given.people // 8))
 
 
