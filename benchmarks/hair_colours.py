@@ -74,12 +74,13 @@ def tones(editor: Editor, store: Store, name: str, people: int) -> None:
         for reach in (1, 3, 8):
             total = np.maximum(box_mean(weight, reach), 1e-3)
             smooth.append(box_mean(lab[..., 0] * weight, reach) / total)
-        bands = [(a - b)[core].std() for a, b in pairwise(smooth)] + [smooth[-1][core].std()]
+        bands = [float((a - b)[core].std()) for a, b in pairwise(smooth)]
         relative = lab[core][:, 0] / np.median(lab[core][:, 0])
         chroma = np.hypot(*lab[core][:, 1:].T)
         near = [np.abs(relative - one) < 0.15 for one in RELATIVE]
         law = [np.median(chroma[n]) / np.median(chroma) if n.sum() > 20 else np.nan for n in near]
         quantiles = np.percentile(lab[core][:, 0], 100 * np.array(SHARES))
+        bands.append(float(smooth[-1][core].std()))
         found.append([quantiles, np.array(bands), np.array(law)])
         if len(found) == people:
             break
