@@ -72,14 +72,14 @@ def tones(editor: Editor, store: Store, name: str, people: int) -> None:
         lab, weight = to_lab(head_crop(portrait).pixels), core.astype(np.float32)
         smooth = [lab[..., 0]]
         for reach in (1, 3, 8):
-            total = np.maximum(box_mean(weight, reach), 1e-3)
-            smooth.append(box_mean(lab[..., 0] * weight, reach) / total)
+            mean = box_mean(lab[..., 0] * weight, reach)
+            smooth.append((mean / np.maximum(box_mean(weight, reach), 1e-3)).astype(np.float32))
         bands = [float((a - b)[core].std()) for a, b in pairwise(smooth)]
         relative = lab[core][:, 0] / np.median(lab[core][:, 0])
         chroma = np.hypot(*lab[core][:, 1:].T)
         near = [np.abs(relative - one) < 0.15 for one in RELATIVE]
         law = [np.median(chroma[n]) / np.median(chroma) if n.sum() > 20 else np.nan for n in near]
-        quantiles = np.percentile(lab[core][:, 0], 100 * np.array(SHARES))
+        quantiles: Any = np.percentile(lab[core][:, 0], 100 * np.array(SHARES))
         bands.append(float(smooth[-1][core].std()))
         found.append([quantiles, np.array(bands), np.array(law)])
         if len(found) == people:
