@@ -96,6 +96,17 @@ def test_flat_black_hair_gets_strands_when_it_becomes_light_and_none_when_it_sta
     assert spread["Black_Hair"][0] < 4
 
 
+def test_lights_of_dyed_hair_are_no_more_colourful_than_the_dye():
+    picture, matte = hair(), np.ones((128, 128), np.float32)
+    layer = seen(picture, matte)
+    source, dye = HairColour.seen(layer), HairColour.parse("#7a3318")
+    assert source is not None
+    changed = to_lab(recoloured(picture, layer, Transfer.of(source, dye), 0 * matte))
+    lights = changed[changed[..., 0] > dye.mean[0] + 5]
+    assert len(lights) > 500
+    assert np.hypot(*lights[:, 1:].T).mean() < 1.1 * np.hypot(*dye.mean[1:])
+
+
 def test_no_way_is_no_change_and_half_the_way_lies_between():
     picture, matte = hair(), np.ones((128, 128), np.float32)
     layer = seen(picture, matte)

@@ -44,6 +44,7 @@ MEDIAN = SHARES.index(0.5)
 CONTRAST, STEEPEST, STEEPER, SMOOTHER, BEYOND = (0.7, 2.2), (1.0, 3.0), 1.3, 0.82, 0.25
 # By which, half way, both axes of colour exceed the mean of both ends, over the way in lightness.
 BROWNER = 0.09
+NATURAL_CHROMA = 30.0
 OWN_CHROMA = 0.25  # share of the hair's own variation of chroma that stays
 MOST_DETAIL, MOST_STRANDS = 25.0, 16.0  # of lightness
 # Least and largest lightness over the median, to which detail is in proportion.
@@ -222,6 +223,10 @@ class Transfer:
         more = np.clip(added(missing, light[:, 4:]), -MOST_STRANDS, MOST_STRANDS)
         lightness = _soft_clip(lightness + detail + self.strands * self.hidden * more, 2.0, 96.0)
         law = np.interp(lightness / middle, RELATIVE, _between(CHROMA, float(target.mean[0])))
+        # Beyond what hair has by nature, its lights are no redder than the colour asked for.
+        law = np.minimum(
+            law, max(1.0, NATURAL_CHROMA / max(float(np.hypot(*target.mean[1:])), 1.0))
+        )
         own = OWN_CHROMA * (lab[:, 1:] - source.mean[1:])
         new = np.concatenate([lightness[:, None], law[:, None] * target.mean[1:] + own], 1)
         halfway = 4 * self.amount * (1 - self.amount)
