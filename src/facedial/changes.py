@@ -118,6 +118,12 @@ class Change:
         """Whether glasses are added by composition, not as drawn."""
         return self.glasses is not None and self.glasses.drawn is not None
 
+    @property
+    def draws_eyes(self) -> bool:
+        """Whether glasses, if there are some, go with eyes that are drawn, since the photo shows none."""
+        lower = self.edit.targets.get(GLASSES, 1.0) < WEARS or self.edit.shifts.get(GLASSES, 0) < 0
+        return GLASSES in self.drawn_names and lower
+
     def also_drawn(self, step: Floats, detail_replacement: float) -> "Change":
         """The same with what a step [D] adds drawn as well."""
         drawn = Code(self.pasted.values + step, self.before.space)

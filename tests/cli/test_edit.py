@@ -45,6 +45,22 @@ def test_nothing_outside_the_head_changes(facedial: Facedial, astronaut: Path) -
     assert not (changed & ~inside).any()
 
 
+def test_who_loses_sunglasses_is_told_that_the_eyes_are_drawn(
+    facedial: Facedial, astronaut: Path
+) -> None:
+    with library.Editor.open() as editor:
+        (portrait, *_) = editor.read(library.Photo.open(astronaut))
+        for name, darkness in (("dark", 1.0), ("clear", 0.0)):
+            wish = library.Edit({"Eyeglasses": 1}, lens_darkness=darkness)
+            editor.render(portrait, wish).save(f"{name}.png")
+    told = [
+        facedial("edit", photo, "--set", "Eyeglasses=0", "-o", "out.png", "--overwrite").err
+        for photo in ("dark.png", "clear.png", astronaut)
+    ]
+    assert "dark.png shows no eyes behind its glasses, so they are drawn" in told[0]
+    assert not any("behind its glasses" in one for one in told[1:])
+
+
 def test_dyed_hair_leaves_the_wall_behind_it_alone(astronaut: Path) -> None:
     photo = library.Photo.open(astronaut)
     with library.Editor.open() as editor:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from facedial.identity import Edited
     from facedial.portrait import Portrait
 
+WORN = 0.5  # probability of glasses from which on a face wears some
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -90,6 +92,11 @@ class Work:
             for attribute, (before, after) in values.items():
                 if self.explain:
                     streams.tell(f"{name}: {attribute} {before:.2f} -> {after:.2f}")
+            if change.draws_eyes and values["Eyeglasses"][0] > WORN:
+                streams.warn(
+                    f"{name} shows no eyes behind its glasses, so they are drawn: softer than the photo, "
+                    "and nobody's own"
+                )
             if result is before_it:
                 streams.warn(
                     f"{name} shows no hair that could be recoloured and is left unchanged"
