@@ -71,7 +71,6 @@ def recolour(model: Model, portrait: Portrait, change: Change, photo: Photo) -> 
         return None
     parts = [(share, _colour(name, skin)) for name, share in change.recolour.items()]
     transfer = Transfer.of(source, mixed(source, parts), sum(change.recolour.values()))
-    transfer = transfer.without_strands() if portrait.cache.peek(MOVES) is not None else transfer
     drawing = model.decode(change.after.values[None])
     drawn = parsing.share(parsing.classes_drawn(model, drawing)[0], {"hair"})
     own = parsing.share(parsing.classes_of(model, portrait), {"hair"})
@@ -135,7 +134,8 @@ def _head_planes(model: Model, portrait: Portrait) -> Floats:
 
     def compute() -> Floats:
         own = parsing.own_head_hair(model, portrait)
-        return hair_planes.planes(parsing.head_crop(portrait).pixels, own)
+        crop = parsing.head_crop(portrait)
+        return hair_planes.planes(crop.pixels, own, with_strands=not _moves(portrait))
 
     return portrait.cache.get(("hair planes", "head"), compute)
 
@@ -145,7 +145,8 @@ def _wide_planes(model: Model, portrait: Portrait) -> Floats:
 
     def compute() -> Floats:
         pixels, hair = parsing.wide_crop(portrait), parsing.wide_hair(model, portrait)
-        planes = hair_planes.planes(pixels, hair, WIDE_SMOOTHED)
+        still = not _moves(portrait)
+        planes = hair_planes.planes(pixels, hair, WIDE_SMOOTHED, with_strands=still)
         # Its pixels are twice as large: what is fine there is of middle size in the head's frame.
         for one in (hair_planes.BANDS, hair_planes.STRANDS):
             planes[..., one] = np.roll(planes[..., one], 1, -1)
@@ -153,6 +154,10 @@ def _wide_planes(model: Model, portrait: Portrait) -> Floats:
         return planes
 
     return portrait.cache.get(("hair planes", "wide"), compute)
+
+
+def _moves(portrait: Portrait) -> bool:
+    return portrait.cache.peek(MOVES) is not None
 
 
 def _warped(planes: Floats, to_photo: Affine, box: Box) -> Floats:

@@ -34,9 +34,9 @@ def test_lab_is_that_of_other_libraries_and_back():
     assert_allclose(to_rgb(lab), pixels, atol=0.1)
 
 
-def seen(picture: np.ndarray, matte: np.ndarray) -> np.ndarray:
+def seen(picture: np.ndarray, matte: np.ndarray, with_strands: bool = False) -> np.ndarray:
     """The layer of a crop's own pixels."""
-    return hair_planes.layer(picture, hair_planes.planes(picture, matte))
+    return hair_planes.layer(picture, hair_planes.planes(picture, matte, with_strands=with_strands))
 
 
 @pytest.mark.parametrize("target", ["#101010", "#8a4b2d", "#d8b070", "#3060c0"])
@@ -45,7 +45,7 @@ def test_hair_arrives_at_a_colour_and_keeps_its_strands(target: str):
     layer = seen(picture, matte)
     source, goal = HairColour.seen(layer), HairColour.parse(target)
     assert source is not None
-    transfer = Transfer.of(source, goal).without_strands()
+    transfer = Transfer.of(source, goal)
     changed = recoloured(picture, layer, transfer, 0 * matte)
     found = to_lab(changed).reshape(-1, 3).mean(0)
     assert_allclose(found[0], goal.mean[0], atol=5)
@@ -70,7 +70,7 @@ def test_what_is_no_hair_keeps_its_bits_and_a_strand_on_skin_changes_as_hair_doe
     assert (np.diff(found[:, 64]) <= 0).all()
     source = HairColour.seen(layer)
     assert source is not None
-    transfer = Transfer.of(source, NATURAL["Blond_Hair"].beside(None)).without_strands()
+    transfer = Transfer.of(source, NATURAL["Blond_Hair"].beside(None))
     changed = recoloured(mixed_up, layer, transfer, 0 * matte)
     assert_array_equal(changed[82:], mixed_up[82:])
     blond = changed[20:50].reshape(-1, 3).mean(0)
@@ -82,15 +82,15 @@ def test_flat_black_hair_gets_strands_when_it_becomes_light_and_none_when_it_sta
     rng = np.random.default_rng(0)
     black = rng.integers(10, 16, (256, 256, 1)).repeat(3, 2).astype(np.uint8)
     matte = np.ones((256, 256), np.float32)
-    layer = seen(black, matte)
-    source = HairColour.seen(layer)
+    layers = [seen(black, matte, with_strands) for with_strands in (True, False)]
+    source = HairColour.seen(layers[0])
     assert source is not None
     spread = {}
     for name in ("Blond_Hair", "Black_Hair"):
         transfer = Transfer.of(source, NATURAL[name].beside(None))
         spread[name] = [
-            to_lab(recoloured(black, layer, one, 0 * matte))[64:192, 64:192, 0].std()
-            for one in (transfer, transfer.without_strands())
+            to_lab(recoloured(black, layer, transfer, 0 * matte))[64:192, 64:192, 0].std()
+            for layer in layers
         ]
     assert spread["Blond_Hair"][0] > spread["Blond_Hair"][1] + 2
     assert spread["Black_Hair"][0] < 4
@@ -139,7 +139,7 @@ def test_light_and_shadow_that_flat_hair_lacks_are_those_of_the_drawing():
     layer = seen(flat, matte)
     source = HairColour.seen(layer)
     assert source is not None
-    transfer = Transfer.of(source, NATURAL["Blond_Hair"].beside(None)).without_strands()
+    transfer = Transfer.of(source, NATURAL["Blond_Hair"].beside(None))
     shade = shading(matte, drawing.astype(np.uint8), matte, transfer)
     assert (np.diff(shade[64, 4:-4]) > 0).all() and abs(shade.mean()) < 1.5
     assert not shading(0 * matte, drawing.astype(np.uint8), matte, transfer).any()

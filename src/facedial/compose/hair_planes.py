@@ -40,10 +40,13 @@ OTHER = 3.0  # weight of the squared distance of a pixel from all mixtures of bo
 LEAST = 0.02  # matte from which on there are strands
 
 
-def planes(crop: Bytes, matte: Floats, smoothed: int = SMOOTHED) -> Floats:
+def planes(
+    crop: Bytes, matte: Floats, smoothed: int = SMOOTHED, *, with_strands: bool = True
+) -> Floats:
     """Planes float32 [S, S, 17] of a crop [S, S, 3] and its matte of hair [S, S], 0..1.
 
-    `smoothed`: pixels to each side over which light and shadow are told from strands.
+    `smoothed`: pixels to each side over which light and shadow are told from strands. Without
+    strands their planes are 0.
     """
     pixels = crop.astype(np.float32)
     # The parser's matte has the grain of its own upsampling.
@@ -70,8 +73,10 @@ def planes(crop: Bytes, matte: Floats, smoothed: int = SMOOTHED) -> Floats:
     bands = (lightness - fine, fine - base, base - smooth(base, LARGE))
     for k, band in enumerate(bands):
         result[..., BANDS.start + k] = np.sqrt(smooth(band * band, AROUND))
-    along = strands.directions(to_lab(crop)[..., 0], nearly)
-    result[..., STRANDS] = strands.textures(along, matte > LEAST)
+    result[..., STRANDS] = 0
+    if with_strands:
+        along = strands.directions(to_lab(crop)[..., 0], nearly)
+        result[..., STRANDS] = strands.textures(along, matte > LEAST)
     middle = np.clip(result[..., STRANDS.start + 1], -2, 2)
     result[..., BY_MATTE] = smoothstep(matte + ENDS * middle * matte * (1 - matte), BY_MATTE_ALONE)
     return result

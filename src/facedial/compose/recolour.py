@@ -9,7 +9,7 @@ the light of the photo.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -161,8 +161,7 @@ def mixed(source: HairColour, parts: Sequence[tuple[float, HairColour]]) -> Hair
 class Transfer:
     """From hair of one colour to another: light and shadow from `lightness` [7] to `arrives` [7].
 
-    `gain` scales detail; `amount`, 0..1: how far hair goes, so that no change is none;
-    `strands`: of those that are missing, how many are added.
+    `gain` scales detail; `amount`, 0..1: how far hair goes, so that no change is none.
     """
 
     source: HairColour
@@ -170,7 +169,6 @@ class Transfer:
     gain: float
     arrives: Floats
     amount: float = 1.0
-    strands: float = 1.0
 
     @staticmethod
     def of(source: HairColour, target: HairColour, amount: float = 1.0) -> "Transfer":
@@ -179,10 +177,6 @@ class Transfer:
         gain = float(np.clip(np.median(ratio), *CONTRAST))
         share = float(np.clip(amount, 0, 1))
         return Transfer(source, target, gain, _within(source, target), share)
-
-    def without_strands(self) -> "Transfer":
-        """The same, that adds no strands."""
-        return replace(self, strands=0.0)
 
     @property
     def lacks(self) -> float:
@@ -221,7 +215,7 @@ class Transfer:
             for k, sd in enumerate(target.deviations[:3])
         ]
         more = np.clip(added(missing, light[:, 4:]), -MOST_STRANDS, MOST_STRANDS)
-        lightness = _soft_clip(lightness + detail + self.strands * self.hidden * more, 2.0, 96.0)
+        lightness = _soft_clip(lightness + detail + self.hidden * more, 2.0, 96.0)
         law = np.interp(lightness / middle, RELATIVE, _between(CHROMA, float(target.mean[0])))
         # Beyond what hair has by nature, its lights are no redder than the colour asked for.
         law = np.minimum(
