@@ -171,8 +171,9 @@ def _warped(planes: Floats, to_photo: Affine, box: Box) -> Floats:
     corners = apply(
         to_frame, np.array([[x, y] for x in (0, size[0] - 1) for y in (0, size[1] - 1)])
     )
-    first = np.clip(np.floor(corners.min(0)) - 3, 0, SIDE).astype(int)
-    end = np.clip(np.ceil(corners.max(0)) + 3, 0, SIDE).astype(int)
+    side = len(planes)
+    first = np.clip(np.floor(corners.min(0)) - 3, 0, side).astype(int)
+    end = np.clip(np.ceil(corners.max(0)) + 3, 0, side).astype(int)
     if (end <= first).any():
         return np.zeros((*size[::-1], planes.shape[2]), np.float32)
     part = planes[first[1] : end[1], first[0] : end[0]]
