@@ -10,7 +10,15 @@ from facedial.arrays import LUMA, Floats
 from facedial.compose import growth
 from facedial.compose.blend import Part
 from facedial.compose.masks import smoothstep
-from facedial.faces.geometry import Affine, apply, compose, invert, scale_of, warp_float
+from facedial.faces.geometry import (
+    Affine,
+    apply,
+    compose,
+    invert,
+    scale_of,
+    translation,
+    warp_float,
+)
 from facedial.faces.photo import Box, Photo
 from facedial.model import Model
 from facedial.portrait import Portrait
@@ -84,7 +92,7 @@ def layer_of(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> L
     # Pixel centres of the strands: `scale` of them to a pixel of the template.
     half = (scale - 1) / 2
     to_planes = np.array([[scale, 0, half - scale * left], [0, scale, half - scale * top]])
-    from_box = np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]])
+    from_box = translation(x0, y0)
     size = (x1 - x0, y1 - y0)
     seen = compose(to_planes, compose(invert(to_photo), from_box))
     planes = np.clip(warp_float(growth.planes(beards, shares, scale), seen, size), 0, 1)

@@ -3,7 +3,6 @@
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facedial import parsing
 from facedial.arrays import Floats
@@ -21,7 +20,15 @@ from facedial.compose.recolour import (
     shading,
 )
 from facedial.editing.regions import region_of
-from facedial.faces.geometry import Affine, apply, compose, invert, scale_of, warp_float
+from facedial.faces.geometry import (
+    Affine,
+    apply,
+    compose,
+    invert,
+    scale_of,
+    translation,
+    warp_float,
+)
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Box, Photo
 from facedial.faces.sheet import as_bytes
@@ -163,7 +170,7 @@ def _moves(portrait: Portrait) -> bool:
 def _warped(planes: Floats, to_photo: Affine, box: Box) -> Floats:
     """Planes [S, S, C] of a frame in a rectangle of the photo, [H, W, C]; 0 outside the frame."""
     x0, y0, x1, y1 = box
-    to_frame = compose(invert(to_photo), np.array([[1.0, 0.0, x0], [0.0, 1.0, y0]]))
+    to_frame = compose(invert(to_photo), translation(x0, y0))
     size = (x1 - x0, y1 - y0)
     if scale_of(to_frame) > 1:
         return warp_float(planes, to_frame, size, linear=True)
@@ -177,11 +184,7 @@ def _warped(planes: Floats, to_photo: Affine, box: Box) -> Floats:
     if (end <= first).any():
         return np.zeros((*size[::-1], planes.shape[2]), np.float32)
     part = planes[first[1] : end[1], first[0] : end[0]]
-    return warp_float(part, compose(_shift(-first), to_frame), size, linear=True)
-
-
-def _shift(by: NDArray[np.int_]) -> Affine:
-    return np.array([[1.0, 0.0, by[0]], [0.0, 1.0, by[1]]])
+    return warp_float(part, compose(translation(*-first), to_frame), size, linear=True)
 
 
 def _known(found: Floats) -> tuple[HairColour | None, HairColour | None]:

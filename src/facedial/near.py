@@ -11,7 +11,7 @@ import numpy as np
 
 from facedial.faces.crop import Crop
 from facedial.faces.face import Face
-from facedial.faces.geometry import Affine, apply, compose
+from facedial.faces.geometry import Affine, apply, compose, translation
 from facedial.faces.photo import Box, Photo
 from facedial.model import FRAME, Model
 from facedial.parsing import hair_box
@@ -35,7 +35,7 @@ class Near:
         box = _around(portrait, MARGIN)
         if box == (0, 0, *portrait.photo.size):
             return Near(portrait, box)
-        shift = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]]])
+        shift = translation(-box[0], -box[1])
         return Near(moved(portrait, portrait.photo.part(box), shift), box)
 
     def of_photo(self, photo: Photo) -> Photo:

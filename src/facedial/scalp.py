@@ -10,7 +10,7 @@ from facedial.compose.grain import even
 from facedial.compose.masks import box_mean, soft_mask
 from facedial.compose.retouch import OFFSET, log_luma
 from facedial.faces.crop import Crop
-from facedial.faces.geometry import apply, compose, invert, warp_float
+from facedial.faces.geometry import apply, compose, invert, translation, warp_float
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Photo
 from facedial.model import Model
@@ -47,7 +47,7 @@ def _rough(portrait: Portrait, part: Part, skin: Floats, known: Floats) -> Part:
     pixels, (x, y) = part
     height, width = pixels.shape[:2]
     to_photo = parsing.head_to_photo(portrait)
-    to_crop = compose(invert(to_photo), np.array([[1.0, 0.0, x], [0.0, 1.0, y]]))
+    to_crop = compose(invert(to_photo), translation(x, y))
     new = np.clip(warp_float(skin[..., None], to_crop, (width, height)), 0, 1)
     rough = SMOOTHER * new * grain_of(portrait, known, (x, y, x + width, y + height))[..., None]
     found = (pixels.astype(np.float32) + OFFSET) * np.exp(rough) - OFFSET

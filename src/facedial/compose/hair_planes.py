@@ -16,9 +16,8 @@ from facedial.compose.masks import box_mean, smoothstep
 
 # Planes of a crop: colours of hair and of the rest; share by the matte alone, and the largest and the
 # smallest that colours may say; near and deep in hair; lightness without detail, its bands, strands.
-HAIR, REST, BY_MATTE, MOST, DEEP, NEARLY, SMOOTH = (
-    slice(0, 3), slice(3, 6), 6, 7, 8, 9, 10,
-)  # fmt: skip
+HAIR, REST = slice(0, 3), slice(3, 6)
+BY_MATTE, MOST, DEEP, NEARLY, SMOOTH = range(6, 11)
 BANDS, STRANDS, PLANES = slice(11, 14), slice(14, 17), 17
 # A layer of the photo: share of hair, its own colour, what of the pixel neither explains times the
 # share as far as that is believed, and of the planes above the last seven.
@@ -52,14 +51,12 @@ def planes(
     # The parser's matte has the grain of its own upsampling.
     matte = box_mean(box_mean(matte, 1), 1)
     deep = smoothstep(box_mean(matte, 3), DEEP_HAIR)
-    nearly = smoothstep(box_mean(matte, 2), NEAR_HAIR)
+    nearly, most = smoothstep(box_mean(matte, 2), NEAR_HAIR), smoothstep(matte, REACH)
     result = np.empty((*matte.shape, PLANES), np.float32)
-    result[..., MOST], result[..., DEEP], result[..., NEARLY] = (
-        smoothstep(matte, REACH), deep, nearly,
-    )  # fmt: skip
+    result[..., MOST], result[..., DEEP], result[..., NEARLY] = most, deep, nearly
     result[..., REST] = fill(pixels, smoothstep(1 - matte, FIRST_REST) ** 2)
     result[..., HAIR] = fill(pixels, smoothstep(matte, FIRST_HAIR) ** 2)
-    sure = _sure(pixels, result)
+    sure = _sure(result, *_by_colour(pixels, result))
     result[..., HAIR] = fill(pixels, sure)
     own = result[..., HAIR] + sure[..., None] * (pixels - result[..., HAIR])
     lightness = to_lab(np.clip(np.rint(own), 0, 255).astype(np.uint8))[..., 0]
@@ -93,7 +90,7 @@ def layer(pixels: Bytes, seen: Floats) -> Floats:
         smoothstep(by_colour, BY_COLOUR) - seen[..., BY_MATTE]
     )
     share = np.clip(share, np.minimum(seen[..., DEEP], seen[..., MOST]), seen[..., MOST])
-    sure = _sure(levels, seen)[..., None]
+    sure = _sure(seen, by_colour, believed)[..., None]
     own = seen[..., HAIR] + sure * (levels - seen[..., HAIR])
     explained = share[..., None] * own + (1 - share[..., None]) * seen[..., REST]
     result = np.empty((*share.shape, LAYER), np.float32)
@@ -115,9 +112,8 @@ def _by_colour(levels: Floats, seen: Floats) -> tuple[Floats, Floats]:
     return share, squared / (squared + doubt)
 
 
-def _sure(levels: Floats, seen: Floats) -> Floats:
-    """Where a pixel shows hair and nothing else, 0..1 [H, W]."""
-    share, believed = _by_colour(levels, seen)
+def _sure(seen: Floats, share: Floats, believed: Floats) -> Floats:
+    """Where a pixel shows hair and nothing else, 0..1 [H, W]; `share`, `believed`: as `_by_colour`."""
     # Where both colours are alike, the one does no harm to the other.
     there = np.maximum(seen[..., DEEP], 1 + believed * (smoothstep(share, ONLY_HAIR) - 1))
     return smoothstep(seen[..., NEARLY] * there, SURE)

@@ -17,7 +17,6 @@ from facedial.arrays import Bytes, Floats
 from facedial.compose import hair_planes as planes
 from facedial.compose.lab import to_lab, to_rgb
 from facedial.compose.masks import box_mean
-from facedial.compose.strands import added
 from facedial.errors import BadRequest
 
 # Of hair that is black, brown and blond: lightness at `SHARES` of its pixels, standard deviation of
@@ -210,11 +209,11 @@ class Transfer:
         middle = max(float(target.lightness[MEDIAN]), 1.0)
         proportion = np.clip(lightness / middle, *DARK_STRANDS)
         detail = np.clip(self.gain * (lab[:, 0] - base), -MOST_DETAIL, MOST_DETAIL)
-        missing = [
-            np.sqrt(np.maximum((sd * proportion) ** 2 - (self.gain * light[:, 1 + k]) ** 2, 0))
-            for k, sd in enumerate(target.deviations[:3])
-        ]
-        more = np.clip(added(missing, light[:, 4:]), -MOST_STRANDS, MOST_STRANDS)
+        more = np.zeros_like(base)
+        for k, sd in enumerate(target.deviations[:3]):
+            missing = (sd * proportion) ** 2 - (self.gain * light[:, 1 + k]) ** 2
+            more += np.sqrt(np.maximum(missing, 0)) * light[:, 4 + k]
+        more = np.clip(more, -MOST_STRANDS, MOST_STRANDS)
         lightness = _soft_clip(lightness + detail + self.hidden * more, 2.0, 96.0)
         law = np.interp(lightness / middle, RELATIVE, _between(CHROMA, float(target.mean[0])))
         # Beyond what hair has by nature, its lights are no redder than the colour asked for.

@@ -4,8 +4,6 @@ Dark hair is hardly structured in a photo; made blond, it looks like paint. Nois
 the hair's own direction (line integral convolution, Cabral 1993) looks like strands of it.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -99,8 +97,3 @@ def _twice(values: Floats, reach: int) -> Floats:
 def _standard(values: Floats, reach: int) -> Floats:
     smooth = box_mean(values, reach)
     return np.asarray(smooth / smooth.std(), np.float32)
-
-
-def added(missing: Sequence[Floats], strands: Floats) -> Floats:
-    """What strands [..., C] add, of deviations `missing` [...] each: [...]."""
-    return np.asarray(sum(m * strands[..., k] for k, m in enumerate(missing)), np.float32)

@@ -23,11 +23,8 @@ MOST = 1.3  # times that, at most
 SMALL = 0.25, 0.6  # photo pixels to one of a head crop, from none of the lines to all
 COLUMNS = 80  # points along a line
 UNEVEN = 7  # px of a line between places where it turns and fades
-BETWEEN, WIDER, ASIDE = (
-    (0.42, 0.28),
-    1.3,
-    2.3,
-)  # light below and above a line; its width, its distance
+BETWEEN = 0.42, 0.28  # light below and above a line
+WIDER, ASIDE = 1.3, 2.3  # its width and its distance, in widths of the line
 ENDS = 0.6  # exponent of a half sine along a line
 
 
@@ -55,10 +52,8 @@ BETWEEN_BROWS = (Line(((121.5, 121), (121.0, 114), (122.2, 107)), 0.8, 1.1),)
 CORNER = 87.5, 134.0  # of the left eye
 # Degrees below the horizontal, length and depth of the lines beside the left eye.
 RAYS = (-38, 11, 0.55), (-14, 14, 0.8), (9, 14, 0.9), (30, 12, 0.75), (50, 9, 0.45)
-FROM, BENT = (
-    4.5,
-    (0.03, 0.12),
-)  # px from the corner; share by which they bend half way and at the end
+FROM = 4.5  # px from the corner
+BENT = 0.03, 0.12  # share of their length by which they bend half way and at the end
 
 
 def _ray(degrees: float, length: float, depth: float) -> Line:
@@ -128,7 +123,7 @@ def _draw(whole: Floats, line: Line, places: Doubles, rng: np.random.Generator) 
     curve = curve + normal * uneven(rng.normal(0, line.uneven, count))[:, None]
     fades = 1 - line.broken * uneven(rng.random(count + 2))
     depth = line.depth * fades * np.sin(np.pi * along) ** ENDS
-    room = ASIDE * line.width + 4 * line.width
+    room = (ASIDE + 4) * line.width
     first = np.maximum(np.floor((curve.min(0) - room) * FINER), 0).astype(int)
     end = np.ceil((curve.max(0) + room) * FINER).astype(int)
     rows, columns = np.mgrid[first[1] : end[1], first[0] : end[0]]

@@ -12,7 +12,7 @@ from facedial.data.item import Doubles, Floats, Item
 from facedial.errors import BadPhoto, NoFaceFound
 from facedial.faces.crop import FRAMES, align
 from facedial.faces.face import Face
-from facedial.faces.geometry import apply, compose, invert, scaling
+from facedial.faces.geometry import apply, compose, invert, scaling, translation
 from facedial.faces.photo import Photo
 
 Bytes = npt.NDArray[np.uint8]
@@ -129,5 +129,5 @@ def _known(points: Doubles | None) -> Floats:
 
 def _resized(to_photo: Doubles, scale: float, corner: tuple[int, int]) -> Doubles:
     """Crop pixel to photo pixel, of a picture cropped at `corner` and then resized by `scale`."""
-    cut = np.array([[1.0, 0.0, corner[0]], [0.0, 1.0, corner[1]]])
+    cut = translation(*corner)
     return compose(np.asarray(to_photo, np.float64), compose(cut, scaling(1 / scale, 1 / scale)))

@@ -71,6 +71,11 @@ def scaling(x: float, y: float) -> Affine:
     return np.array([[x, 0.0, 0.5 * x - 0.5], [0.0, y, 0.5 * y - 0.5]])
 
 
+def translation(x: float, y: float) -> Affine:
+    """Affine [2, 3] that moves a picture by `x` and `y` pixels."""
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
+
+
 def apply(affine: Affine, points: Points) -> Points:
     """Points [..., 2] transformed by `affine` [2, 3]."""
     return np.asarray(points, np.float64) @ affine[:, :2].T + affine[:, 2]
@@ -123,7 +128,7 @@ def warp(
     to_fine = scaling(fine[0] / part.width, fine[1] / part.height)
     from_oversampled = compose(
         scaling(1 / OVERSAMPLING, 1 / OVERSAMPLING),
-        _translation(-OVERSAMPLING * LANCZOS_RADIUS, -OVERSAMPLING * LANCZOS_RADIUS),
+        translation(-OVERSAMPLING * LANCZOS_RADIUS, -OVERSAMPLING * LANCZOS_RADIUS),
     )
     oversampled = part.resize(fine, Image.Resampling.LANCZOS).transform(
         (OVERSAMPLING * (width + 2 * LANCZOS_RADIUS), OVERSAMPLING * (height + 2 * LANCZOS_RADIUS)),
@@ -185,7 +190,7 @@ def warp_strips(
     if fine != (columns, rows):
         planes = [plane.resize(fine, Image.Resampling.BICUBIC) for plane in planes]
     for top in range(0, height, STRIP_ROWS):
-        shifted = pillow_coefficients(compose(to_fine, _translation(0.0, top)))
+        shifted = pillow_coefficients(compose(to_fine, translation(0.0, top)))
         strip = np.empty((min(STRIP_ROWS, height - top), width, channels), np.float32)
         for channel, plane in enumerate(planes):
             strip[..., channel] = np.asarray(
@@ -222,10 +227,6 @@ def pillow_coefficients(affine: Affine) -> Coefficients:
 def _row_norms(rows: Affine) -> tuple[float, float]:
     """Norms of the rows of the linear part."""
     return math.hypot(rows[0][0], rows[0][1]), math.hypot(rows[1][0], rows[1][1])
-
-
-def _translation(x: float, y: float) -> Affine:
-    return np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
 
 
 def _is_axis_aligned(affine: Affine) -> bool:
