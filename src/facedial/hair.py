@@ -9,12 +9,14 @@ from facedial.arrays import Floats
 from facedial.changes import Change
 from facedial.compose import hair_planes
 from facedial.compose.blend import Part
+from facedial.compose.maps import Halves
 from facedial.compose.masks import soft_mask
 from facedial.compose.recolour import (
     NATURAL,
     SHARES,
     HairColour,
     Transfer,
+    mean_colour,
     mixed,
     recoloured,
     shading,
@@ -58,9 +60,9 @@ def colours(model: Model, portrait: Portrait) -> Floats:
         if hair is not None:
             found[:_HAIR] = np.concatenate([hair.mean, hair.lightness, hair.deviations])
         classes = parsing.classes_of(model, portrait)
-        skin = HairColour.of(portrait.crop.pixels, parsing.share(classes, {"skin"}))
+        skin = mean_colour(portrait.crop.pixels, parsing.share(classes, {"skin"}))
         if skin is not None:
-            found[_HAIR:] = skin.mean
+            found[_HAIR:] = skin
         return found
 
     return portrait.cache.get(COLOURS, measure)
@@ -95,7 +97,7 @@ def recolour(model: Model, portrait: Portrait, change: Change, photo: Photo) -> 
     return pixels, (x0, y0)
 
 
-def layer(model: Model, portrait: Portrait, box: Box, *, keep: bool = True) -> Floats:
+def layer(model: Model, portrait: Portrait, box: Box, *, keep: bool = True) -> Halves:
     """A person's hair in a rectangle of the photo, [H, W, 14] (`hair_planes.layer`).
 
     By the parser's mattes of the head and of its surroundings. `keep`: the layer is kept for the next
@@ -105,17 +107,16 @@ def layer(model: Model, portrait: Portrait, box: Box, *, keep: bool = True) -> F
     key = ("hair", portrait.crop.to_photo.tobytes(), box)
     kept = portrait.cache.peek(key)
     if kept is not None:
-        return kept.astype(np.float32)
-    found = np.zeros((y1 - y0, x1 - x0, hair_planes.LAYER), np.float32)
+        return kept  # type: ignore[return-value]
+    # Halves are enough for levels.
+    found = np.zeros((y1 - y0, x1 - x0, hair_planes.LAYER), np.float16)
     for top, left in product(range(y0, y1, TILE), range(x0, x1, TILE)):
         tile = (left, top, min(left + TILE, x1), min(top + TILE, y1))
         rows, columns = slice(top - y0, tile[3] - y0), slice(left - x0, tile[2] - x0)
         found[rows, columns] = _tile(model, portrait, tile)
-    # Halves are enough for levels; those that are not kept are rounded in the same way.
-    halves = found.astype(np.float16)
-    if keep and halves.size < LARGEST_KEPT:
-        portrait.cache.put(key, halves)  # type: ignore[arg-type]
-    return halves.astype(np.float32)
+    if keep and found.size < LARGEST_KEPT:
+        portrait.cache.put(key, found)  # type: ignore[arg-type]
+    return found
 
 
 def _tile(model: Model, portrait: Portrait, box: Box) -> Floats | float:
@@ -187,15 +188,12 @@ def _warped(planes: Floats, to_photo: Affine, box: Box) -> Floats:
     return warp_float(part, compose(translation(*-first), to_frame), size, linear=True)
 
 
-def _known(found: Floats) -> tuple[HairColour | None, HairColour | None]:
-    """Hair and skin of `colours`, None where unknown."""
+def _known(found: Floats) -> tuple[HairColour | None, Floats | None]:
+    """Hair, and mean colour of skin, of `colours`; None where unknown."""
     hair, skin = found[:_HAIR], found[_HAIR:]
-    own = HairColour(hair[:3], hair[3 : 3 + len(SHARES)], hair[3 + len(SHARES) :])
-    return (
-        None if np.isnan(hair).any() else own,
-        None if np.isnan(skin).any() else HairColour.usual(skin),
-    )
+    own = HairColour(*np.split(hair, [3, 3 + len(SHARES)]))
+    return None if np.isnan(hair).any() else own, None if np.isnan(skin).any() else skin
 
 
-def _colour(name: str, skin: HairColour | None) -> HairColour:
+def _colour(name: str, skin: Floats | None) -> HairColour:
     return NATURAL[name].beside(skin) if name in NATURAL else HairColour.parse(name)

@@ -12,6 +12,7 @@ from facedial.compose.recolour import (
     SKIN,
     HairColour,
     Transfer,
+    mean_colour,
     mixed,
     recoloured,
     shading,
@@ -126,7 +127,7 @@ def test_no_way_is_no_change_and_half_the_way_lies_between():
 def test_colours_are_in_the_light_of_the_skin():
     blond = NATURAL["Blond_Hair"]
     assert_allclose(blond.beside(None).mean, blond.mean, atol=1e-5)
-    dark = HairColour.usual(np.array(SKIN, np.float32) - [30, 0, 0])
+    dark = np.array(SKIN, np.float32) - np.array([30, 0, 0], np.float32)
     assert blond.beside(dark).mean[0] < blond.mean[0] - 5
     named = [NATURAL[n].mean[0] for n in ("Black_Hair", "Brown_Hair", "Gray_Hair", "Blond_Hair")]
     assert named == sorted(named)
@@ -156,4 +157,4 @@ def test_other_words_are_no_colour(text: str):
 
 
 def test_too_little_hair_has_no_colour():
-    assert HairColour.of(hair(), np.zeros((128, 128), np.float32)) is None
+    assert mean_colour(hair(), np.zeros((128, 128), np.float32)) is None

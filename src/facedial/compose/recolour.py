@@ -16,6 +16,7 @@ import numpy as np
 from facedial.arrays import Bytes, Floats
 from facedial.compose import hair_planes as planes
 from facedial.compose.lab import to_lab, to_rgb
+from facedial.compose.maps import Halves
 from facedial.compose.masks import box_mean
 from facedial.errors import BadRequest
 
@@ -49,7 +50,7 @@ MOST_DETAIL, MOST_STRANDS = 25.0, 16.0  # of lightness
 # Least and largest lightness over the median, to which detail is in proportion.
 DARK_STRANDS = 0.35, 1.2
 LIGHTEST = 90.0  # of quantiles: above it hair has no colour
-MIN_WEIGHT = 0.5  # of a matte, for a pixel to count as hair in statistics
+MIN_WEIGHT = 0.5  # of a matte, for a pixel to count in statistics
 MIN_PIXELS = 40
 SKIN = 61.8, 15.4, 19.7  # median of mean skin over the people of `NATURAL`, CIELAB
 DRAWN = 0.6  # of what light and shadow lack, that comes from the drawing
@@ -58,9 +59,15 @@ MAX_SHADING, LEAST_DRAWN_SD = 26.0, 4.0  # of lightness
 MIN_DRAWN = 60.0  # crop pixels of hair that photo and drawing must share for a shading
 
 
+def mean_colour(pixels: Bytes, matte: Floats) -> Floats | None:
+    """Mean in CIELAB [3] of the pixels [H, W, 3] that a matte [H, W] covers; None for too few."""
+    chosen = pixels[matte > MIN_WEIGHT]
+    return None if len(chosen) < MIN_PIXELS else to_lab(chosen).mean(0)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class HairColour:
-    """Colours of hair or skin in CIELAB, and how light and dark lie in it.
+    """Colours of hair in CIELAB, and how light and dark lie in it.
 
     `mean` float32 [3]; `lightness` [7]: at `SHARES` of its pixels, without detail; `deviations` [4]: of
     detail of three sizes, and of light and shadow.
@@ -69,12 +76,6 @@ class HairColour:
     mean: Floats
     lightness: Floats
     deviations: Floats
-
-    @staticmethod
-    def of(pixels: Bytes, matte: Floats) -> "HairColour | None":
-        """Of the pixels [H, W, 3] that are hair by the matte [H, W]; None for too few."""
-        chosen = pixels[matte > MIN_WEIGHT]
-        return None if len(chosen) < MIN_PIXELS else HairColour.usual(to_lab(chosen).mean(0))
 
     @staticmethod
     def seen(layer: Floats) -> "HairColour | None":
@@ -125,11 +126,14 @@ class NaturalColour:
     mean: tuple[float, float, float]
     slope: tuple[float, float, float]
 
-    def beside(self, skin: HairColour | None) -> HairColour:
-        """This colour in the light that the photo's skin is in; as the median person's where None."""
+    def beside(self, skin: Floats | None) -> HairColour:
+        """This colour in the light of a photo; as beside the median person's skin where None.
+
+        `skin` [3]: its mean there, CIELAB.
+        """
         mean = np.array(self.mean, np.float32)
         if skin is not None:
-            mean += np.array(self.slope, np.float32) * (skin.mean - np.array(SKIN, np.float32))
+            mean += np.array(self.slope, np.float32) * (skin - np.array(SKIN, np.float32))
         return HairColour.usual(mean)
 
 
@@ -252,7 +256,7 @@ def shading(hair: Floats, drawing: Bytes, drawn_hair: Floats, transfer: Transfer
     return np.asarray(covered * np.clip(wanted, -MAX_SHADING, MAX_SHADING), np.float32)
 
 
-def recoloured(pixels: Bytes, layer: Floats, transfer: Transfer, shade: Floats) -> Bytes:
+def recoloured(pixels: Bytes, layer: Floats | Halves, transfer: Transfer, shade: Floats) -> Bytes:
     """Pixels uint8 [H, W, 3] with their hair in its new colour.
 
     `layer` [H, W, 14] (`hair_planes.layer`): a pixel of hair and skin changes as its hair does. `shade`
@@ -261,7 +265,7 @@ def recoloured(pixels: Bytes, layer: Floats, transfer: Transfer, shade: Floats) 
     result = pixels.copy()
     there = layer[..., planes.SHARE] > 0
     if there.any():
-        seen = layer[there]
+        seen = layer[there].astype(np.float32)
         own = np.clip(np.rint(seen[:, planes.OWN]), 0, 255).astype(np.uint8)
         change = to_rgb(transfer(to_lab(own), seen[:, planes.LIGHT], shade[there])) - own
         # Skin shining through a strand, or its gloss, would shine twice as bright beside new hair.
