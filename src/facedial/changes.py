@@ -121,14 +121,18 @@ class Change:
     @property
     def draws_eyes(self) -> bool:
         """Whether glasses, if there are some, go with eyes that are drawn, since the photo shows none."""
-        lower = self.edit.targets.get(GLASSES, 1.0) < WEARS or self.edit.shifts.get(GLASSES, 0) < 0
-        return GLASSES in self.drawn_names and lower
+        return GLASSES in self.drawn_names and takes_glasses_off(self.edit)
 
     def also_drawn(self, step: Floats, detail_replacement: float) -> "Change":
         """The same with what a step [D] adds drawn as well."""
         drawn = Code(self.pasted.values + step, self.before.space)
         replaced = max(self.detail_replacement, detail_replacement)
         return dataclasses.replace(self, drawn=drawn, detail_replacement=replaced)
+
+
+def takes_glasses_off(edit: Edit) -> bool:
+    """Whether an edit asks for a face without glasses, or with less of them."""
+    return edit.targets.get(GLASSES, 1.0) < WEARS or edit.shifts.get(GLASSES, 0.0) < 0
 
 
 def change(  # noqa: PLR0913  (one request and what its photo shows)

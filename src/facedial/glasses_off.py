@@ -6,7 +6,7 @@ import numpy as np
 
 from facedial import parsing, retouching
 from facedial.arrays import Floats
-from facedial.changes import Change
+from facedial.changes import Change, takes_glasses_off
 from facedial.compose import rims, worn
 from facedial.composing import GLASSES, GlassesOff
 from facedial.editing.request import Edit
@@ -14,7 +14,6 @@ from facedial.model import Model
 from facedial.new_skin import NewSkin
 from facedial.portrait import Portrait
 
-WORN = 0.5  # target below which glasses are taken off
 NONE = np.zeros(0, np.float32)
 NONE.flags.writeable = False
 
@@ -31,9 +30,8 @@ def possible(model: Model, portrait: Portrait, change: Change) -> Change:
 
 def unseen(model: Model, portrait: Portrait, edit: Edit) -> tuple[str, ...]:
     """`GLASSES` where an edit takes glasses off behind which the photo shows no eyes."""
-    lowers = edit.targets.get(GLASSES, 1.0) < WORN or edit.shifts.get(GLASSES, 0.0) < 0
-    hidden = lowers and model.bare_eyes is not None and not _found(model, portrait).size
-    return (GLASSES,) if hidden else ()
+    hidden = model.bare_eyes is not None and takes_glasses_off(edit)
+    return (GLASSES,) if hidden and not _found(model, portrait).size else ()
 
 
 def face_under(model: Model, portrait: Portrait, off: GlassesOff | None) -> NewSkin | None:

@@ -8,7 +8,17 @@ from facedial import parsing
 from facedial.arrays import Doubles, Floats
 from facedial.compose import features, wrinkles
 from facedial.compose.blend import Part
-from facedial.compose.retouch import OFFSET, SHADE, OnFace, Planes, Retouch, Seen, bands, log_luma
+from facedial.compose.retouch import (
+    AGE,
+    OFFSET,
+    SHADE,
+    OnFace,
+    Planes,
+    Retouch,
+    Seen,
+    bands,
+    log_luma,
+)
 from facedial.faces.geometry import scale_of
 from facedial.faces.photo import Box, Photo
 from facedial.faces.placed import Placed
@@ -49,18 +59,19 @@ def retouched(
     part[rows, columns] = np.clip(moved, 0, 255)
     light = there[..., 2:5]
     scale = scale_of(to_photo)
-    younger = shares.get("Young", 0.0)
+    younger, lines = shares.get(AGE, 0.0), there[..., 7:10]
     if younger < 0:
-        light = light + _lines(there[..., 7:10], -younger, scale, portrait.number - 1)
+        light = light + _lines(lines, -younger, scale, portrait.number - 1)
     if scale >= SMALLEST and (younger > 0 or np.abs(there[..., 5:7]).max() > LEAST_LIGHT):
-        goes = LINES_GO * min(max(younger, 0.0), 1.0) * there[..., 9]
         for k, band in enumerate(bands(log_luma(part), scale)):
             more = there[..., 5 + k]
             # Lines deepen, and what lies between them does not shine.
             changed = np.where(more > 0, np.minimum(band, 0), band)
             light = light + (np.expm1(more) * changed)[..., None]
-            # What is deeper than a wrinkle is none.
-            light = light - (goes * np.clip(band, -DEEPEST, DEEPEST))[..., None]
+            if younger > 0:
+                goes = LINES_GO * min(younger, 1.0) * lines[..., 2]
+                # What is deeper than a wrinkle is none.
+                light = light - (goes * np.clip(band, -DEEPEST, DEEPEST))[..., None]
     lit = (part + OFFSET) * np.exp(light) - OFFSET
     found = source[y0:y1, x0:x1].copy()
     found[changes] = np.clip(np.rint(lit), 0, 255)[changes]
@@ -92,7 +103,7 @@ def region(
 
 
 def _placed(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> Placed | None:
-    """Planes of `retouch.Planes` and where anything changes [128, 128, 11], in the photo."""
+    """`retouch.Planes` and where anything changes [128, 128, 8 or 11], in the photo."""
     retouch = model.retouch
     if retouch is None:
         return None
@@ -100,10 +111,8 @@ def _placed(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> Pl
     changes = np.abs(found.back).max(2) > LEAST_WAY
     changes |= np.abs(found.light).max(2) > LEAST_LIGHT
     changes |= np.abs(found.roughness).max(2) > LEAST_LIGHT
-    if shares.get("Young", 0.0):
-        changes |= found.bare > LEAST_BARE
-    ends = (found.bare[..., None], changes[..., None])
-    every = (found.back, found.light, found.roughness, found.usual, *ends)
+    changes |= (found.lines[..., 2:] > LEAST_BARE).any(2)
+    every = (found.back, found.light, found.roughness, found.lines, changes[..., None])
     together = np.concatenate(every, 2).astype(np.float32)
     return Placed.of(together, parsing.head_to_photo(portrait), portrait.photo.size)
 

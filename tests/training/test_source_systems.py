@@ -264,15 +264,21 @@ def test_the_sources_sums_are_as_they_are_written() -> None:
     assert float(balanced["mse"]) == pytest.approx(source.BALANCED["mse"] * 24 / 12)
     assert float(balanced["bce"]) == pytest.approx(800 / 12)
     assert float(balanced["perceptual"]) == pytest.approx(source.BALANCED["perceptual"] * 2)
-    wishing = source.weighted(
-        {**raw, "wish": torch.tensor(0.5)}, "v10", source.Settings(wish=0.4), 1, 12
+    scored = source.weighted(
+        {**raw, "classification": torch.tensor(0.5)},
+        "v10",
+        source.Settings(classification=0.4),
+        1,
+        12,
     )
-    assert float(wishing.weighted["wish"]) == pytest.approx(0.2)
-    with pytest.raises(BadRequest, match="wish"):
-        source.Settings(wish=0.4, faithful=True)
+    assert float(scored.weighted["classification"]) == pytest.approx(0.2)
+    with pytest.raises(BadRequest, match="classification"):
+        source.Settings(classification=0.4, faithful=True)
 
 
-def test_wished_faces_follow_the_reconstructions_and_do_not_train_the_encoder() -> None:
+def test_faces_with_other_features_follow_the_reconstructions_and_do_not_train_the_encoder() -> (
+    None
+):
     network = shaken(
         conditional.Conditional(conditional.Config(latent=8, side=64, feature_scale=4.0))
     )
@@ -284,9 +290,8 @@ def test_wished_faces_follow_the_reconstructions_and_do_not_train_the_encoder() 
     assert_close(both[:4], plain_logits)
     assert_close(both[4:6], plain_logits[:2])  # the same features, the same codes
     assert_close(both[6:], network.logits(noise[2:], own[2:]).detach())
-    logits, _, _ = network(
-        x, own, noise, 1 - own
-    )  # norms apart, which all pictures share in training
+    # Not in training mode, in which all pictures share the statistics of the batch norms.
+    logits, _, _ = network(x, own, noise, 1 - own)
     logits[4:].square().sum().backward()
     assert network.mean.weight.grad is None or not network.mean.weight.grad.any()
     assert network.enter[0].weight.grad.any()

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from facedial.identity import Edited
     from facedial.portrait import Portrait
 
-WORN = 0.5  # probability of glasses from which on a face wears some
-
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -72,6 +70,7 @@ class Work:
         `name` is for what is said on stderr.
         """
         from facedial import strips
+        from facedial.changes import WEARS
         from facedial.faces.memory import LARGE
 
         result, rows = photo, []
@@ -92,7 +91,7 @@ class Work:
             for attribute, (before, after) in values.items():
                 if self.explain:
                     streams.tell(f"{name}: {attribute} {before:.2f} -> {after:.2f}")
-            if change.draws_eyes and values["Eyeglasses"][0] > WORN:
+            if change.draws_eyes and values["Eyeglasses"][0] > WEARS:
                 streams.warn(
                     f"{name} shows no eyes behind its glasses, so they are drawn: softer than the photo, "
                     "and nobody's own"

@@ -24,9 +24,10 @@ from facedial.faces.parse import SIDE
 
 FILE = "retouch.npz"  # in a bundle
 FORMAT = 1
+AGE = "Young"  # the attribute with which lines come and go
 # Attributes that are made so, where a bundle knows them.
 RETOUCHED = (
-    "Young", "Male", "Heavy_Makeup", "Big_Lips", "Narrow_Eyes", "Arched_Eyebrows", "Bushy_Eyebrows",
+    AGE, "Male", "Heavy_Makeup", "Big_Lips", "Narrow_Eyes", "Arched_Eyebrows", "Bushy_Eyebrows",
     "Chubby", "Double_Chin", "Oval_Face", "Rosy_Cheeks", "Attractive",
 )  # fmt: skip
 # Those that move the outline of the head; others do not.
@@ -47,7 +48,7 @@ RIM.flags.writeable = False
 # Times what is learned of shape and of light, where an attribute comes and where it goes: the mean of
 # many changes is less than the change that one asks for.
 GAINS = {
-    "Young": ((1.5, 1.8), (1.5, 1.3)),
+    AGE: ((1.5, 1.8), (1.5, 1.3)),
     "Male": ((1.6, 1.5), (1.6, 1.5)),
     "Heavy_Makeup": ((1.5, 1.2), (1.7, 1.2)),
     "Narrow_Eyes": ((0.8, 0.8), (0.8, 0.8)),
@@ -57,7 +58,7 @@ USUAL_GAIN = (1.5, 1.5), (1.5, 1.5)
 # Times the fine part of light on skin, of what goes: folds of many people lie beside each other, so their
 # mean is faint. Of what is brighter beside them, a share. Px of a map that count as fine; px of a crop
 # beside features that stay without.
-CREASED, BETWEEN = {"Young": 3.5}, 0.5
+CREASED, BETWEEN = {AGE: 3.5}, 0.5
 SHADE = np.array(
     [0.7, 1.05, 1.15], np.float32
 )  # of red, green, blue: skin shines red from within its folds
@@ -138,15 +139,15 @@ class Planes:
     """What becomes of each place of a head crop, in 128 px.
 
     `back` [128, 128, 2]: from a place after the change to where it was before, px of the crop; `light`
-    [128, 128, 3] and `roughness` [128, 128, 2], logs of factors. `usual` [128, 128, 2]: where it lies
-    on the usual face, px, and `bare` [128, 128]: share of skin that may get or lose lines.
+    [128, 128, 3] and `roughness` [128, 128, 2], logs of factors. `lines` [128, 128, 3],
+    of a change of age: where it lies on the usual face, px, and the share of skin there that may get or
+    lose lines; of other changes [128, 128, 0].
     """
 
     back: Floats
     light: Floats
     roughness: Floats
-    usual: Floats
-    bare: Floats
+    lines: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,11 +204,11 @@ class OnFace:
         light = light + (np.where(creases > 0, BETWEEN, 1) * creases)[..., None] * SHADE
         light = _limited(np.where(light > 0, light * lids[..., None], light)) * inner[..., None]
         rough = np.clip(own[..., 4:], -ROUGHEST, ROUGHEST) * smooth[..., None]
-        usual = self.keep("retouch usual", self._usual)
-        found = np.concatenate([light, rough, usual, bare[..., None]], 2)
-        seen = on_map(found, places + back)
-        light, rough, usual, shown = np.split(seen, [3, 3 + BANDS, 5 + BANDS], 2)
-        return Planes(np.asarray(back, np.float32), light, rough, usual, shown[..., 0])
+        lines = (
+            [self.keep("retouch usual", self._usual), bare[..., None]] if shares.get(AGE) else []
+        )
+        seen = on_map(np.concatenate([light, rough, *lines], 2), places + back)
+        return Planes(np.asarray(back, np.float32), *np.split(seen, [3, 3 + BANDS], 2))
 
     def _spread(self, ways: Doubles) -> Floats:
         """Ways of points [121, 2], continued to all places [128, 128, 2] by thin-plate splines."""

@@ -122,20 +122,20 @@ class Conditional(nn.Module):
         return torch.sigmoid(self.logits(latent, features))
 
     def forward(
-        self, pictures: Tensor, features: Tensor, noise: Tensor, wished: Tensor | None = None
+        self, pictures: Tensor, features: Tensor, noise: Tensor, others: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of the reconstruction from mean + sd * `noise`, then mean and log-variance.
 
-        `wished` [N, 32]: features of N more faces, whose logits follow: the first half are the pictures'
-        own codes, the others new ones, `noise` itself.
+        `others` [N, 32]: features of N more faces, whose logits follow. The codes of the first half are
+        the pictures', those of the second are `noise` itself.
         """
         mean, log_variance = self.posterior(pictures, features)
         latent = mean + (0.5 * log_variance).exp() * noise
-        if wished is not None:
-            half = len(wished) // 2
+        if others is not None:
+            half = len(others) // 2
             # No gradient reaches the encoder from what a face with other features looks like.
             latent = torch.cat([latent, latent[:half].detach(), noise[half:]])
-            features = torch.cat([features, wished])
+            features = torch.cat([features, others])
         return self.logits(latent, features), mean, log_variance
 
 

@@ -26,7 +26,7 @@ FLIPPED = ("Smiling", "Eyeglasses", "Male", "Blond_Hair")
 # Weights of balanced terms, chosen so that each adds about a third at the start of a training: squared
 # error and divergence beside cross-entropy, all per pixel, and the relative perceptual distance.
 BALANCED = {"bce": 1.0, "mse": 4.0, "kl": 1.0, "perceptual": 0.05}
-RELATIVE = ("perceptual", "wish")
+RELATIVE = ("perceptual", "classification")
 RECONSTRUCTIONS = ("mse", "bce")
 
 
@@ -35,9 +35,10 @@ class Settings:
     """The source's constants. `features`: vgg16, vgg19, squeezenet or none; `features_file`: weights.
 
     `rec_alpha`, `kl_beta`, `perceptual_lambda` are v10's; `reconstruction` is simple's, mse or bce.
-    `faithful`: terms as the source adds them, else balanced. `wish`: weight of a term that the source has
-    not, the packaged classifier's cross-entropy of as many faces again, drawn with features of which some
-    were inverted; 0: none. `feature_scale`: see `Config`. `val_images` validation pictures are scored.
+    `faithful`: terms as the source adds them, else balanced. `classification`: weight of a term that
+    the source has not, the classification loss, by the packaged classifier, of as many faces again, drawn
+    with features of which some were inverted; 0: none. `feature_scale`: see `Config`. `val_images`
+    validation pictures are scored.
     """
 
     latent: int = 128
@@ -54,13 +55,15 @@ class Settings:
     kl_beta: float = 1.0
     perceptual_lambda: float = 1.0
     reconstruction: str = "mse"
-    wish: float = 0.0
+    classification: float = 0.0
     feature_scale: float = 1.0
     val_images: int = 512
 
     def __post_init__(self) -> None:
-        if self.wish and self.faithful:
-            raise BadRequest("wish adds a term that the source has not: leave out --faithful")
+        if self.classification and self.faithful:
+            raise BadRequest(
+                "classification adds a term that the source has not: leave out --faithful"
+            )
         if not 0 <= self.rec_alpha <= 1:
             raise BadRequest(f"rec_alpha must lie in 0..1, got {self.rec_alpha}")
         if self.reconstruction not in RECONSTRUCTIONS:
@@ -87,7 +90,7 @@ class Task:
         val = shared.People.of(context, "val", settings.side, conditional.FEATURES)
         self.val = shared.Validation(val, settings.val_images, shape.latent, context.device)
         self.scored = None
-        if settings.wish:
+        if settings.classification:
             mean = self.people.features.mean(0)
             self.scored = AttributeScores(mean, context.device, conditional.FEATURES)
         self.features = None
@@ -102,13 +105,13 @@ class Task:
         own = torch.from_numpy(self.people.features[chosen]).to(self.device)
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(batch, self.settings.latent, generator=generator).to(self.device)
-        rng = np.random.default_rng(seed + 1)
-        wished, _ = targets(self.people.features[chosen], rng, conditional.FEATURES)
-        wished = wished.to(self.device)
-        given = (target, own, noise) if self.scored is None else (target, own, noise, wished)
+        rng, others = np.random.default_rng(seed + 1), None
+        if self.scored is not None:
+            others, _ = targets(self.people.features[chosen], rng, conditional.FEATURES)
+            others = others.to(self.device)
+        given = (target, own, noise) if others is None else (target, own, noise, others)
         logits, mean, log_variance = network(*given)
-        drawn = torch.sigmoid(logits[batch:])
-        logits = logits[:batch]
+        logits, edited = logits[:batch], logits[batch:]
         output = torch.sigmoid(logits)
         raw = {
             "bce": losses.binary(logits, target),
@@ -118,9 +121,9 @@ class Task:
         if self.features is not None:
             apart = perceptual.plain_distance if self.settings.faithful else perceptual.distance
             raw["perceptual"] = apart(self.features, output, target)
-        if self.scored is not None:
-            found = self.scored.disturbed(drawn, rng)
-            raw["wish"] = losses.masked_binary(found, wished)
+        if self.scored is not None and others is not None:
+            found = self.scored.disturbed(torch.sigmoid(edited), rng)
+            raw["classification"] = losses.masked_binary(found, others)
         weight = losses.logistic_weight(step // self.epoch)
         return weighted(raw, self.kind, self.settings, weight, target.numel())
 
@@ -154,7 +157,8 @@ def weighted(
         }  # fmt: skip
         balanced = weights
     else:
-        raw = {name: raw[name] for name in (s.reconstruction, "kl", "wish") if name in raw}
+        terms = (s.reconstruction, "kl", "classification")
+        raw = {name: raw[name] for name in terms if name in raw}
         weights = {s.reconstruction: 1.0, "kl": kl_weight}
         balanced = weights
     if s.faithful:
@@ -164,7 +168,7 @@ def weighted(
     weights = {
         name: w * BALANCED[name] * scale[name] for name, w in balanced.items() if name in raw
     }
-    return Terms(raw, weights | {"wish": s.wish})
+    return Terms(raw, weights | {"classification": s.classification})
 
 
 def build(settings: Settings) -> tuple[nn.Module, shared.Shape]:
