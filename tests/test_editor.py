@@ -147,6 +147,7 @@ def test_a_used_editor_can_be_pickled_and_the_copy_renders_the_same_pixels(
     editor: Editor, photo: Photo, portrait: Portrait
 ) -> None:
     result = editor.render(portrait, SMILE)
+    assert editor.model.bare_eyes is not None and editor.model.retouch is not None
     data = pickle.dumps(editor)
     assert len(data) < 5_000_000
     with pickle.loads(data) as copy:  # noqa: S301

@@ -131,6 +131,10 @@ class Model:
             directions = directions.with_learned(one)
         return dataclasses.replace(self, directions=directions)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Fields alone: what is read from the bundle's files is read again where it is needed."""
+        return {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+
     @property
     def name(self) -> str:
         """The bundle's name."""
