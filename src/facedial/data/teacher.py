@@ -6,6 +6,7 @@ shifted, mirrored and resized copies has less variance; the landmark network is 
 evaluated against it.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -62,29 +63,41 @@ class Teacher:
     def steady(
         self, pixels: UInt8, near: Points, rng: np.random.Generator, looks: int = LOOKS
     ) -> Points | None:
-        """Mean landmarks [5, 2] over `looks` augmented copies, of the face around `near` [5, 2].
+        """See `steady`."""
+        return steady(self, pixels, near, rng, looks)
 
-        Copies are upsampled 1.4 to 2.8 times, shifted by up to 16 px, every other one is mirrored.
-        None if fewer than two thirds of the copies have a detection near `near`.
-        """
-        eyes = float(np.linalg.norm(near[1] - near[0]))
-        seen = []
-        for look in range(looks):
-            side = round(pixels.shape[0] * float(np.exp(rng.uniform(np.log(1.4), np.log(2.8)))))
-            picture = sheet.resized(pixels, (side, side))
-            mirrored = look % 2 == 1
+
+def steady(
+    detect: Callable[[UInt8], list[Points]],
+    pixels: UInt8,
+    near: Points,
+    rng: np.random.Generator,
+    looks: int = LOOKS,
+) -> Points | None:
+    """Mean landmarks [5, 2] over `looks` augmented copies, of the face around `near` [5, 2].
+
+    `detect`: pixels -> landmarks of each face that is found. Copies are upsampled 1.4 to 2.8 times,
+    shifted by up to 16 px, every other one is mirrored. None if fewer than two thirds of the copies
+    have a detection near `near`.
+    """
+    eyes = float(np.linalg.norm(near[1] - near[0]))
+    seen = []
+    for look in range(looks):
+        side = round(pixels.shape[0] * float(np.exp(rng.uniform(np.log(1.4), np.log(2.8)))))
+        picture = sheet.resized(pixels, (side, side))
+        mirrored = look % 2 == 1
+        if mirrored:
+            picture = picture[:, ::-1]
+        x, y = (int(v) for v in rng.integers(0, MARGIN, 2))
+        canvas = np.zeros((side + MARGIN, side + MARGIN, 3), np.uint8)
+        canvas[y : y + side, x : x + side] = picture
+        candidates = []
+        for points in detect(canvas):
+            points = points - [x, y]
             if mirrored:
-                picture = picture[:, ::-1]
-            x, y = (int(v) for v in rng.integers(0, MARGIN, 2))
-            canvas = np.zeros((side + MARGIN, side + MARGIN, 3), np.uint8)
-            canvas[y : y + side, x : x + side] = picture
-            candidates = []
-            for points in self(canvas):
-                points = points - [x, y]
-                if mirrored:
-                    points = np.stack([side - 1 - points[:, 0], points[:, 1]], 1)[SWAPPED]
-                candidates.append((points + 0.5) * pixels.shape[0] / side - 0.5)
-            off = [float(np.linalg.norm(p[:2] - near[:2], axis=1).mean()) for p in candidates]
-            if off and min(off) < 0.4 * eyes:
-                seen.append(candidates[int(np.argmin(off))])
-        return np.mean(seen, axis=0) if len(seen) >= MIN_DETECTED * looks else None
+                points = np.stack([side - 1 - points[:, 0], points[:, 1]], 1)[SWAPPED]
+            candidates.append((points + 0.5) * pixels.shape[0] / side - 0.5)
+        off = [float(np.linalg.norm(p[:2] - near[:2], axis=1).mean()) for p in candidates]
+        if off and min(off) < 0.4 * eyes:
+            seen.append(candidates[int(np.argmin(off))])
+    return np.mean(seen, axis=0) if len(seen) >= MIN_DETECTED * looks else None

@@ -1,12 +1,13 @@
 """Landmark error: of the network on perturbed boxes, and of detector and network on whole pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facedial.data.detection_teachers import SCRFD, Scrfd
 from facedial.data.store import Store
-from facedial.data.teacher import Points, Teacher
+from facedial.data.teacher import Points, Teacher, UInt8, steady
 from facedial.errors import NoFaceFound
 from facedial.evaluate._context import EvaluationContext, evenly
 from facedial.evaluate._rows import Goal, Row
@@ -27,6 +28,8 @@ GOALS = (
     Goal("landmark_p95", must=7, aim=5, lower=True),
     Goal("landmark_tta_median", must=3, aim=2, lower=True),
     Goal("landmark_tta_p95", must=7, aim=5, lower=True),
+    Goal("landmark_both_median", must=3, aim=2, lower=True),
+    Goal("landmark_both_p95", must=7, aim=5, lower=True),
 )
 
 
@@ -36,6 +39,9 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     `landmark_*` against the stores' labels, single predictions of the teacher (YuNet).
     `landmark_tta_*`, if the teacher's file is given: against its mean over augmented copies
     (test-time augmentation), beside the error of the labels themselves (`teacher`).
+    Where SCRFD's file lies beside it, from which the landmark network learnt nothing: SCRFD's mean over
+    copies (`scrfd`) against that mean, which says how exact such labels are, and `landmark_both_*`,
+    against the mean of both.
     """
     for store in context.stores:
         rows = context.rows(store, "unseen")
@@ -57,13 +63,52 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
         errors = np.array([_error(p, t) for p, t in zip(found, labels, strict=True)])
         yield from _rows("landmark", "facedial", data, errors, people)
         if context.teacher is not None:
-            teacher, rng = Teacher(context.teacher), np.random.default_rng(context.seed)
             chosen = evenly(np.arange(len(rows)), MAX_TTA_ROWS)
-            means = [teacher.steady(store.pixels[rows[i]], labels[i], rng) for i in chosen]
-            pairs = [(i, mean) for i, mean in zip(chosen, means, strict=True) if mean is not None]
-            for model, points in (("facedial", found), ("teacher", labels)):
-                off = np.array([_error(points[i], mean) for i, mean in pairs])
-                yield from _rows("landmark_tta", model, data, off, people[[i for i, _ in pairs]])
+            crops, near = store.pixels[rows[chosen]], list(labels[chosen])
+            own, whose = [found[i] for i in chosen], people[chosen]
+            means = _means(Teacher(context.teacher), crops, near, context.seed)
+            yield from _against(means, "landmark_tta", "facedial", data, own, whose)
+            yield from _against(means, "landmark_tta", "teacher", data, near, whose)
+            other = context.teacher.parent / SCRFD
+            if other.is_file():
+                others = _means(_points_of(Scrfd(other)), crops, near, context.seed)
+                both = [
+                    None if a is None or b is None else (a + b) / 2
+                    for a, b in zip(means, others, strict=True)
+                ]
+                yield from _against(means, "landmark_tta", "scrfd", data, others, whose)
+                yield from _against(both, "landmark_both", "facedial", data, own, whose)
+
+
+def _means(
+    detect: Callable[[UInt8], list[Points]], crops: UInt8, near: Sequence[Points], seed: int
+) -> list[Points | None]:
+    """A detector's mean landmarks over copies of each crop; None where it finds the face in too few."""
+    rng = np.random.default_rng(seed)
+    return [steady(detect, crop, points, rng) for crop, points in zip(crops, near, strict=True)]
+
+
+def _points_of(scrfd: Scrfd) -> Callable[[UInt8], list[Points]]:
+    def detect(pixels: UInt8) -> list[Points]:
+        return [one.landmarks for one in scrfd(pixels) if one.landmarks is not None]
+
+    return detect
+
+
+def _against(
+    truth: Sequence[Points | None],
+    metric: str,
+    model: str,
+    data: str,
+    found: Sequence[Points | None],
+    people: NDArray[np.str_],
+) -> Iterator[Row]:
+    """Rows of the faces for which both are known."""
+    pairs = zip(found, truth, strict=True)
+    off = [np.nan if a is None or b is None else _error(a, b) for a, b in pairs]
+    errors = np.array(off)
+    known = ~np.isnan(errors)
+    yield from _rows(metric, model, data, errors[known], people[known])
 
 
 def _rows(

@@ -148,8 +148,14 @@ def warp_quick(pixels: UInt8, to_source: Affine, size: int) -> UInt8:
     """
     part, to_part = _region(pixels, to_source, (size, size), "edge", QUICK_BLOCKS)
     seen = pillow_coefficients(compose(to_part, to_source))
-    method = Image.Transform.AFFINE
-    return np.asarray(part.transform((size, size), method, seen, Image.Resampling.BILINEAR))
+    # In floats, since Pillow rounds bytes down.
+    bands = [
+        band.convert("F").transform(
+            (size, size), Image.Transform.AFFINE, seen, Image.Resampling.BILINEAR
+        )
+        for band in part.split()
+    ]
+    return (np.stack([np.asarray(band) for band in bands], 2) + 0.5).astype(np.uint8)
 
 
 def warp_float(

@@ -12,7 +12,7 @@ from facedial.faces.geometry import (
     apply,
     fit_similarity,
     similarity,
-    warp,
+    warp_quick,
 )
 
 LANDMARK_PATCH = 64
@@ -62,7 +62,7 @@ def locate(
         to_photo = fit_similarity(PATCH_TEMPLATE, near)
     points = np.empty((5, 2))
     for _ in range(passes):
-        patch = warp(pixels, to_photo, LANDMARK_PATCH)
+        patch = warp_quick(pixels, to_photo, LANDMARK_PATCH)
         points = apply(to_photo, np.asarray(landmarker(patch[None])[0], np.float64))
         if not plausible(points):
             break
