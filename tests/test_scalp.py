@@ -1,11 +1,15 @@
 """Hair taken off on photos."""
 
+import dataclasses
+
 import numpy as np
 
 from facedial import parsing, render, scalp
+from facedial.cache import Cache
 from facedial.editing.request import Edit
 from facedial.editor import Editor
-from facedial.faces.geometry import apply
+from facedial.faces.geometry import apply, invert, warp, warp_float
+from facedial.faces.photo import Photo
 from facedial.portrait import Portrait
 
 BALD = Edit({"Bald": 1})
@@ -39,6 +43,26 @@ def test_hair_goes_and_the_face_stays(editor: Editor, portrait: Portrait) -> Non
     bare = np.median(result.pixels[at(portrait, head)], 0)
     was = np.median(portrait.photo.pixels[at(portrait, head)], 0)
     assert np.abs(bare - colour).sum() < 0.6 * np.abs(was - colour).sum()
+
+
+def test_background_goes_on_as_sharp_as_the_photo_is(editor: Editor, portrait: Portrait) -> None:
+    photo = portrait.photo
+    rows, columns = np.mgrid[: photo.pixels.shape[0], : photo.pixels.shape[1]]
+    wall = np.where((rows // 2 + columns // 3) % 2, 150, 110).astype(np.uint8)
+    behind = parsing.seen(editor.model, portrait, {"background"})
+    to_crop = invert(parsing.head_to_photo(portrait))
+    seen = warp_float(behind[..., None], to_crop, photo.size) > 0.5
+    pixels = np.where(seen, wall[..., None], photo.pixels)
+    other = dataclasses.replace(portrait, photo=Photo(pixels), cache=Cache())
+    crop = dataclasses.replace(portrait.crop, pixels=warp(pixels, portrait.crop.to_photo, 128))
+    other = dataclasses.replace(other, crop=crop)
+    part = scalp.taken_off(editor.model, other, 1, other.photo)
+    assert part is not None
+    bald = other.photo.with_part(*part).pixels
+    parse = parsing.seen(editor.model, other, {"hair"}) > 0.9
+    hair = warp_float(parse[..., None].astype(np.float32), to_crop, photo.size)[..., 0] > 0.9
+    now = np.isin(bald[..., 0], (110, 150)) & hair
+    assert now.sum() > 0.02 * hair.sum()  # the wall's own two levels, to the bit
 
 
 def test_half_of_it_changes_half_as_much_and_none_nothing(

@@ -1,11 +1,14 @@
 """The hair of a portrait's head taken off, at the photo's resolution."""
 
+from itertools import product
+
 import numpy as np
 
 from facedial import parsing
 from facedial.arrays import Floats
 from facedial.compose import scalp
 from facedial.compose.blend import DetailLoss, Part, changed_part
+from facedial.compose.completion import Places
 from facedial.compose.grain import even
 from facedial.compose.masks import box_mean, soft_mask
 from facedial.compose.retouch import OFFSET, log_luma
@@ -21,6 +24,7 @@ STAYS = ("eyes", "brows", "mouth", "lips", "ears", "glasses", "hat")
 BARE = 0.95  # share of skin whose grain is continued
 SMOOTHER = 0.6  # of the face's grain: scalps have less
 RIM, REACH = 0.02, 2  # share of the region, and px, around what is new
+LEAST_COPIED = 0.004  # share of a place that is copied, below which no level changes
 LEAST = 0.05  # share of a place that is new, below which nothing has changed
 
 
@@ -37,9 +41,51 @@ def taken_off(model: Model, portrait: Portrait, share: float, photo: Photo) -> P
     new = share * found[..., 3]
     difference = share * (found[..., :3] - crop.pixels) * (found[..., 3:4] > 0)
     skin = share * found[..., 4]
-    loss = DetailLoss(new, grain(portrait, crop) * (1 - skin))
+    copied, behind = np.asarray(found[..., 6:], np.intp), new - skin
+    copies = copied.min() >= 0
+    loss = DetailLoss(new, grain(portrait, crop) * (1 - (new if copies else skin)))
     part = changed_part(photo, crop, difference, soft_mask(SIDE), loss=loss)
+    if part is not None and copies:
+        part = _sharp(portrait, photo, part, behind * soft_mask(SIDE), copied)
     return None if part is None else _rough(portrait, part, skin, found[..., 5])
+
+
+def _sharp(portrait: Portrait, photo: Photo, part: Part, behind: Floats, copied: Places) -> Part:
+    """The same where `behind` [256, 256] shows background with what 256 px lack of the photo's own.
+
+    `copied` [256, 256, 2]: row and column of the head crop from which a place of it comes. Pixels are
+    copied by whole pixels of the photo, so that they stay as sharp; where neighbours come from different
+    places those are blended.
+    """
+    pixels, (x0, y0) = part
+    height, width = pixels.shape[:2]
+    to_photo = parsing.head_to_photo(portrait)
+    to_crop = compose(invert(to_photo), translation(x0, y0))
+    rows, columns, _ = np.nonzero(
+        warp_float(behind[..., None], to_crop, (width, height)) > LEAST_COPIED
+    )
+    if not len(rows):
+        return part
+    crop = parsing.head_crop(portrait).pixels
+    smooth = crop[copied[..., 0], copied[..., 1]].astype(np.float32)
+    planes = np.concatenate([smooth, behind[..., None]], 2)
+    seen = warp_float(planes, to_crop, (width, height))[rows, columns]
+    at = apply(to_crop, np.stack([columns, rows], 1).astype(np.float64))
+    first = np.floor(at).astype(np.intp)
+    beyond = at - first
+    source, (last_x, last_y) = photo.flattened, np.array(photo.size) - 1
+    found = np.zeros((len(rows), 3), np.float32)
+    for right, down in product((0, 1), (0, 1)):
+        column, row = np.clip(first + np.array([right, down]), 0, SIDE - 1).T
+        away = copied[row, column][:, ::-1] - np.stack([column, row], 1)
+        x, y = np.rint(away @ to_photo[:, :2].T).astype(np.intp).T
+        x, y = np.clip(x + columns + x0, 0, last_x), np.clip(y + rows + y0, 0, last_y)
+        weight = np.abs(1 - right - beyond[:, 0]) * np.abs(1 - down - beyond[:, 1])
+        found += weight[:, None].astype(np.float32) * source[y, x]
+    share = np.clip(seen[:, 3:], 0, 1)
+    sharp = pixels[rows, columns] + share * (found - seen[:, :3])
+    pixels[rows, columns] = np.clip(np.rint(sharp), 0, 255)
+    return pixels, (x0, y0)
 
 
 def _rough(portrait: Portrait, part: Part, skin: Floats, known: Floats) -> Part:
@@ -69,9 +115,10 @@ def region(model: Model, portrait: Portrait) -> Floats | None:
 
 
 def _bald(model: Model, portrait: Portrait) -> Floats | None:
-    """The head crop without hair [256, 256, 6]; None where there is none.
+    """The head crop without hair [256, 256, 8]; None where there is none.
 
-    Its colours, what is new of it, new skin, and skin that shows the photo's grain.
+    Its colours, what is new of it, new skin, skin that shows the photo's grain, and row and column of the
+    place that background is copied from, -1 where it is not.
     """
     heads = model.bald_heads
     if heads is None:
@@ -95,7 +142,8 @@ def _bald(model: Model, portrait: Portrait) -> Floats | None:
         found = scalp.bald(crop.pixels, landmarks, there, heads)
         own = there.skin * (1 - found.skin)
         single = (found.new, found.skin, even(log_luma(crop.pixels), own > BARE))
-        planes = [found.pixels, *(one[..., None] for one in single)]
+        places = np.full((2, SIDE, SIDE), -1) if found.copied is None else found.copied
+        planes = [found.pixels, *(one[..., None] for one in (*single, *places))]
         return np.concatenate(planes, 2).astype(np.float32)
 
     found = portrait.cache.get("bald head", make)

@@ -4,7 +4,7 @@ What a drawing of 128 px shows of a bald head is a bubble: its scalp has another
 outline another place than the head's, and there is a halo of lost hair around it. So only shape and
 shading are learned, from many bald people (`training.recipes.scalp`): where the head is, and how light
 falls on it, by how it is turned. Skin takes colour and light from the face's own and continues them;
-background is continued into the place of hair by reflection at its rim.
+background is continued into the place of hair by what is seen of it elsewhere (`compose.completion`).
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facedial.arrays import LUMA, Bytes, Doubles, Floats, open_part, save_arrays
-from facedial.compose.inpaint import BEHIND, fill, reflected
+from facedial.compose.completion import Places, meeting, sources
+from facedial.compose.inpaint import BEHIND, fill
 from facedial.compose.masks import box_mean, grown, resize_mask, smoothstep
 from facedial.faces.parse import SIDE
 
@@ -46,8 +47,9 @@ SURE, FREE, LEAST_SKIN = (
 SMOOTH, LARGEST = 6, 0.35  # px, and log: of the light's difference from the learned one
 # Skin that is surely the photo's, and new, of a place; px over which both meet, and levels at most.
 BARE, LEAST_NEW, MEETING, MOST_LACKING = 0.9, 0.02, 3, 45.0
-BACKGROUND, BESIDE = 0.9, 5  # of background that is continued, and px of it that hair colours
-NARROW = 3  # px over which reflected background begins
+# Share of background that is continued, px of it that hair may colour, and share of hair there at most.
+BACKGROUND, BESIDE, CLEAR = 0.9, 5, 0.03
+SOME = 0.02  # share of background that is missing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,12 +124,14 @@ class Seen:
 class Bald(NamedTuple):
     """A head crop without hair, in levels [256, 256, 3], and which share of it is `new` [256, 256].
 
-    `skin`: share of new skin; the rest of what is new is background.
+    `skin`: share of new skin; the rest of what is new is background, which is copied from the places
+    `copied` [256, 256] each of rows and columns; None where too little of it is seen, and it is smooth.
     """
 
     pixels: Floats
     new: Floats
     skin: Floats
+    copied: tuple[Places, Places] | None
 
 
 def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> Bald:
@@ -141,7 +145,7 @@ def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> Bal
         _without_ear(seen.ears, landmarks), smoothstep(rows, EAR_ROWS), smoothstep(rows, JAW_ROWS)
     )
     head = smoothstep(outline - narrower, OUTLINE)
-    strands = grown(hair, STRANDS)
+    strands = box_mean(grown(hair, STRANDS), 1)
     hairline = box_mean(grown((hair > GONE[1]).astype(np.float32), HAIRLINE), HAIRLINE_SOFT)
     hairline = np.where(seen.features > GONE[1], 0, hairline)
     stays = smoothstep(seen.features, GONE)
@@ -152,20 +156,22 @@ def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> Bal
     picture = pixels.astype(np.float32)
     drawn = _skin(picture, light, hair, seen.skin)
     drawn += _meeting(picture - drawn, (seen.skin > BARE) & (scalp < LEAST_NEW))
-    behind = (seen.background > BACKGROUND) & (box_mean(hair, BESIDE) < FREE)
-    behind &= seen.inside > 0.5
-    if behind.any():
-        near, works = reflected(picture, behind)
-        works = works * box_mean(works, NARROW)
-        around = fill(picture, behind.astype(np.float32), BEHIND)
-        around += works[..., None] * (near - around)
-    else:
-        around, gone = picture, np.zeros_like(gone)
     new = scalp + gone
     over = np.maximum(new, 1)
-    found = picture + (scalp / over)[..., None] * (drawn - picture)
-    found += (gone / over)[..., None] * (around - picture)
-    return Bald(np.clip(found, 0, 255), np.minimum(new, 1), np.asarray(scalp / over, np.float32))
+    scalp, gone = scalp / over, gone / over
+    missing = gone > SOME
+    behind = (seen.background > BACKGROUND) & (box_mean(hair, BESIDE) < CLEAR) & ~missing
+    behind &= seen.inside > 0.5
+    copied = sources(picture, behind, missing)
+    if copied is not None:
+        around = picture[copied] + meeting(picture, missing, behind, copied)
+    elif behind.any():
+        around = fill(picture, behind.astype(np.float32), BEHIND)
+    else:
+        around, gone = picture, np.zeros_like(gone)
+    found = picture + scalp[..., None] * (drawn - picture) + gone[..., None] * (around - picture)
+    new = np.asarray(scalp + gone, np.float32)
+    return Bald(np.clip(found, 0, 255), new, np.asarray(scalp, np.float32), copied)
 
 
 def _without_ear(ears: Floats, landmarks: Doubles) -> NDArray[np.bool_]:
