@@ -55,6 +55,7 @@ SKIN = ("skin", "brows", "ears")
 LEAST_FILLED = 0.7  # of 256 px that a head has in its photo to be composed at 256 px
 # Share of hair, and pixels with it, from which on the crop shows its colour.
 SURELY, MIN_HAIR = 0.9, 40
+BESIDE_FRINGE = 0.45  # of the side: hair above it is lit as hair that comes is
 STRANDS = 0.03  # of the side, around hair
 BESIDE = 0.06  # of the side, around what is uncovered
 
@@ -255,6 +256,11 @@ def composed(
     around = crop + mask[..., None] * (after - before)
     lacking = membrane(around - after, known)
     difference = after - before + loss[..., None] * (before - crop + lacking)
+    if any(one.own_hair for one in regions):
+        top = (parsing.share(own, {"hair"}) > SURELY)[: round(BESIDE_FRINGE * len(crop))]
+        own_hair = crop[: len(top)][top].astype(np.float32)
+        new = loss * mask * parsing.share(last, {"hair"})
+        difference += hue.like_hair(crop + difference, new, own_hair)
     if uncovers:
         # By what the drawings show, so that a small change does little.
         bare = np.maximum(parsing.share(last, SKIN) - parsing.share(first, SKIN), 0)

@@ -3,9 +3,13 @@
 import numpy as np
 
 from facedial.arrays import LUMA, Floats
-from facedial.compose.masks import box_mean
+from facedial.compose.masks import box_mean, smoothstep
 
 MOST = 1.1  # of the saturation before
+SURELY, LEAST = 0.6, 40  # weight, and pixels with it, that show how a drawing's hair is
+# Levels in hue by which hair is another's, and of luma by which it is, times 0.3.
+DIFFERS = 11.0, 18.0
+SPREADS, NEAR = (0.8, 1.2), 15.0  # of hair's luma over a drawing's; levels
 REACH = 2  # pixels to each side over which hues are averaged
 
 
@@ -34,3 +38,31 @@ def like_skin(picture: Floats, weight: Floats, skin: Floats) -> Floats:
     ratio = colour / max(float(colour @ LUMA), 1.0)
     luma = np.clip(picture @ LUMA, 0, 255)[..., None]
     return np.asarray(weight[..., None] * (luma * ratio - picture), np.float32)
+
+
+def like_hair(picture: Floats, weight: Floats, hair: Floats) -> Floats:
+    """What is added to `picture` [S, S, 3] for the colour of a person's own hair, by a weight [S, S].
+
+    `hair` [N, 3]: its pixels. Only where a drawing's hair differs in hue, or is much darker, as a brown
+    fringe of grey hair: small differences stay, since hair is lit differently from place to place. Luma
+    gets nearer to their median than `NEAR`, and its spread, within `SPREADS`, theirs; the colour is their
+    median in proportion to it, so that strands and shadows of the drawing stay.
+    """
+    drawn = weight > SURELY
+    if min(len(hair), int(drawn.sum())) < LEAST:
+        return np.zeros_like(picture)
+    luma, own = picture @ LUMA, hair @ LUMA
+    (low, middle, high), (dark, usual, bright) = (
+        np.percentile(one, (15, 50, 85)) for one in (luma[drawn], own)
+    )
+    stretch = np.clip((bright - dark) / max(high - low, 1.0), *SPREADS)
+    apart = usual - middle
+    nearer = middle + np.sign(apart) * max(abs(apart) - NEAR, 0)
+    lit = np.clip(nearer + stretch * (luma - middle), 0, 255)[..., None]
+    colour = np.median(hair, 0)
+    ratio = colour / max(float(colour @ LUMA), 1.0)
+    other = np.median(picture[drawn], 0)
+    alike = other * float(colour @ LUMA) / max(float(other @ LUMA), 1.0)
+    differs = np.array([np.abs(alike - colour).max(), 0.3 * apart])
+    share = float(smoothstep(differs, DIFFERS).max())
+    return np.asarray(share * weight[..., None] * (lit * ratio - picture), np.float32)

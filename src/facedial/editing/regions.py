@@ -28,6 +28,7 @@ class Region:
     the photo's (0: none). `adds_hair`: whether what darkens the face is hair over its skin.
     `recolours`: whether skin and hair may take another hue. `spares_nose`: whether the nose stays.
     `shaves`: whether what brightens the jaw is skin that a beard leaves bare.
+    `own_hair`: whether hair that comes has the colour of the hair that is there.
     `rim`: share of the side around what gives way to another class that gives way with it, as strands at
     the rim of hair.
     """
@@ -48,6 +49,7 @@ class Region:
     recolours: bool = False
     spares_nose: bool = False
     shaves: bool = False
+    own_hair: bool = False
     rim: float = 0.0
 
     @property
@@ -106,6 +108,7 @@ _GLASSES = Region(
     changed=True,
 )
 _HAIR = frozenset({"hair", "hat"})
+_HAT = frozenset({"hat"})
 _HAIRCUT = Region(
     classes=_HAIR,
     drawn=_HAIR,
@@ -113,6 +116,7 @@ _HAIRCUT = Region(
     within=frozenset({*FACE, "hair", "hat", "ears", "background"}),
     grown=0.03,
     uncovers=True,
+    own_hair=True,
     rim=0.04,
 )
 _FRINGE = Region(
@@ -121,6 +125,7 @@ _FRINGE = Region(
     where=EITHER,
     within=frozenset({*FACE, "hair", "hat"}),
     grown=0.04,
+    own_hair=True,
     rim=0.03,
     rows=(0.0, 0.6),
 )
@@ -162,7 +167,7 @@ REGIONS: Mapping[str, Region] = {
     "Attractive": replace(_both(*_HEAD, tone=0.1), spares_nose=True),
     "Young": replace(_both(*_HEAD, tone=0.1), unspread=frozenset({"hair"}), spares_nose=True),
     **dict.fromkeys(("Bald", "Receding_Hairline", "Straight_Hair", "Wavy_Hair"), _HAIRCUT),
-    "Wearing_Hat": _HAIRCUT,
+    "Wearing_Hat": replace(_HAIRCUT, classes=_HAT, drawn=_HAT, grown=0.02),
     "Bangs": _FRINGE,
     "Male": replace(_OUTLINE, shaves=True),
     "Chubby": _OUTLINE,
