@@ -25,6 +25,7 @@ COARSEST = 32  # side of the coarsest level
 # tried a pass, each nearer than the one before.
 EFFORT = ((6, 2, 4), (4, 2, 4), (2, 1, 3), (1, 1, 1))
 NEARER = 2.5
+FAR = 600.0  # squared levels that a place costs which is a side away: what is near is likelier
 LEAST_SOURCES = 30  # middles of patches that are known, below which a level is left out
 SEED = 0
 RIM, SMOOTH, MOST = 10, 4, 30.0  # px around what is missing, px of means, and levels: of `meeting`
@@ -102,7 +103,7 @@ def _halved(level: _Level) -> _Level:
 
     def sums(values: Floats) -> Floats:
         half = len(values) // 2
-        return values.reshape(half, 2, half, 2, -1).sum((1, 3))
+        return np.asarray(values.reshape(half, 2, half, 2, -1).sum((1, 3)), np.float32)
 
     count = sums(weight)
     picture = sums(level.picture * weight) / np.maximum(count, 1)
@@ -179,11 +180,16 @@ class _Matcher:
         own = flat[self.places[:, None] + self.around]
         known = self._flat(self.level.picture)
         total = np.maximum(self.counts.sum(1), 1)
+        own_rows, own_columns = np.divmod(self.places, self.width)
+        far = FAR / len(self.level.known) ** 2
 
         def apart(which: Places, candidates: Places) -> Floats:
             difference = own[which] - known[candidates[:, None] + self.around]
             squared = np.einsum("npc,npc->np", difference, difference)
-            return np.asarray((squared * self.counts[which]).sum(1) / total[which], np.float32)
+            rows, columns = np.divmod(candidates, self.width)
+            away = (rows - own_rows[which]) ** 2 + (columns - own_columns[which]) ** 2
+            alike = (squared * self.counts[which]).sum(1) / total[which]
+            return np.asarray(alike + far * away, np.float32)
 
         everything = np.arange(len(self.places))
         best = apart(everything, middle)

@@ -48,7 +48,8 @@ SMOOTH, LARGEST = 6, 0.35  # px, and log: of the light's difference from the lea
 # Skin that is surely the photo's, and new, of a place; px over which both meet, and levels at most.
 BARE, LEAST_NEW, MEETING, MOST_LACKING = 0.9, 0.02, 3, 45.0
 # Share of background that is continued, px of it that hair may colour, and share of hair there at most.
-BACKGROUND, BESIDE, CLEAR = 0.9, 5, 0.03
+BACKGROUND, BESIDE, CLEAR = 0.85, 3, 0.08
+UNSURE = 0.3  # share of background that is continued where it is not that
 SOME = 0.02  # share of background that is missing
 
 
@@ -159,10 +160,12 @@ def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> Bal
     new = scalp + gone
     over = np.maximum(new, 1)
     scalp, gone = scalp / over, gone / over
-    missing = gone > SOME
-    behind = (seen.background > BACKGROUND) & (box_mean(hair, BESIDE) < CLEAR) & ~missing
+    behind = (seen.background > BACKGROUND) & (box_mean(hair, BESIDE) < CLEAR) & (gone <= SOME)
     behind &= seen.inside > 0.5
-    copied = sources(picture, behind, missing)
+    # What hair colours beside it is no example, and lies between what is missing and what is known.
+    beside = (seen.background > UNSURE) & (seen.inside > 0.5)
+    missing = ((gone > SOME) | beside) & ~behind
+    copied = sources(picture, behind, missing) if gone.any() else None
     if copied is not None:
         around = picture[copied] + meeting(picture, missing, behind, copied)
     elif behind.any():
