@@ -45,8 +45,8 @@ SURE, FREE, LEAST_SKIN = (
     400,
 )  # of skin and of hair beside it; pixels of skin that are known
 SMOOTH, LARGEST = 6, 0.35  # px, and log: of the light's difference from the learned one
-# Skin that is surely the photo's, and new, of a place; px over which both meet, and levels at most.
-BARE, LEAST_NEW, MEETING, MOST_LACKING = 0.9, 0.02, 3, 45.0
+# Skin that is surely the photo's, and new, of a place; px over which both meet, and levels from and to.
+BARE, LEAST_NEW, MEETING, LACKING = 0.9, 0.02, 3, (-15.0, 45.0)
 # Share of background that is continued, px of it that hair may colour, and share of hair there at most.
 BACKGROUND, BESIDE, CLEAR = 0.85, 3, 0.08
 UNSURE = 0.3  # share of background that is continued where it is not that
@@ -187,12 +187,12 @@ def _without_ear(ears: Floats, landmarks: Doubles) -> NDArray[np.bool_]:
 def _meeting(lacking: Floats, known: NDArray[np.bool_]) -> Floats:
     """What skin that is drawn lacks of the photo's [256, 256, 3] where that is known, continued.
 
-    So no line is left where the forehead ended. Limited, since a fringe throws shadows.
+    So no line is left where the forehead ended. Limited, since hair throws shadows.
     """
     weight = known.astype(np.float32)
     share = np.maximum(box_mean(weight, MEETING), 1e-3)
     smooth = [box_mean(lacking[..., k] * weight, MEETING) / share for k in range(3)]
-    limited = np.clip(np.stack(smooth, 2), -MOST_LACKING, MOST_LACKING)
+    limited = np.clip(np.stack(smooth, 2), *LACKING)
     return fill(limited.astype(np.float32), weight, BEHIND)
 
 
