@@ -1,6 +1,6 @@
 import numpy as np
 
-from facedial.compose.hue import LUMA, kept, like_skin
+from facedial.compose.hue import LUMA, kept, like_hair, like_skin
 
 SKIN = np.array([200, 160, 140], np.float32)
 
@@ -40,3 +40,24 @@ def test_uncovered_skin_takes_the_colour_of_the_faces_and_keeps_its_light() -> N
     assert np.allclose(result[0, 0] / result[0, 0, 0], SKIN / SKIN[0], atol=1e-4)
     assert np.array_equal(result[8:], orange[8:])
     assert not like_skin(orange, weight, np.zeros((0, 3), np.float32)).any()
+
+
+def strands(colour: np.ndarray, spread: float) -> np.ndarray:
+    light = 1 + spread * np.sin(np.arange(16))[None, :, None]
+    return (plain(colour) * light).astype(np.float32)
+
+
+def test_hair_of_another_hue_gets_the_persons_own_and_keeps_its_strands() -> None:
+    grey, brown = np.array([150, 150, 148]), np.array([100, 70, 50])
+    weight = np.zeros((16, 16), np.float32)
+    weight[:8] = 1
+    own, drawn = strands(grey, 0.2).reshape(-1, 3), strands(brown, 0.3)
+    result = drawn + like_hair(drawn, weight, own)
+    assert np.array_equal(result[8:], drawn[8:])
+    assert np.ptp(result[:8], axis=2).max() < 6  # grey, where it was brown
+    assert 100 < np.median(result[:8]) < 150  # lighter, and no lighter than the person's own
+    assert np.corrcoef(result[0, :, 1], drawn[0, :, 1])[0, 1] > 0.99
+    # Much the same hair in other light stays as it is drawn, and so does all where no hair is known.
+    alike = strands(brown * 1.3, 0.3).reshape(-1, 3)
+    assert not like_hair(drawn, weight, alike).any()
+    assert not like_hair(drawn, weight, own[:5]).any()
