@@ -1,10 +1,17 @@
 """Where a drawing replaces the photo, and which change of tone is left out."""
 
-import numpy as np
+from typing import cast
 
-from facedial.arrays import Floats
+import numpy as np
+from skimage import data
+
+from facedial import parsing
+from facedial.arrays import Bytes, Floats
 from facedial.editing.regions import region_of
+from facedial.editor import Editor
 from facedial.faces.parse import CLASSES
+from facedial.faces.photo import Photo
+from facedial.model import Model
 from facedial.parsing import broad_tone, region_mask, replaced
 
 SIDE = 128
@@ -74,3 +81,29 @@ def test_a_moustache_is_drawn_between_nose_and_mouth() -> None:
     photo = face(90, 96)
     mask = region_mask(region_of("Mustache"), photo, photo)
     assert mask[84, 64] > 0.9 and mask[84, 36] == 0 and mask[84, 92] == 0
+
+
+def test_dark_hair_behind_a_neck_is_no_hat_and_a_hat_on_top_stays_one(editor: Editor) -> None:
+    model = editor.model
+
+    class Hatted:
+        """The same model, which sees a hat in some rows, where it sees no hair."""
+
+        def __init__(self, rows: slice) -> None:
+            self.rows = rows
+
+        def parse(self, crops: Bytes) -> tuple[Floats, Floats]:
+            logits, hair = model.parse(crops)
+            logits[:, CLASSES.index("hat"), self.rows, 90:160] = 30
+            hair[:, self.rows, 90:160] = 0
+            return logits, hair
+
+    photo = Photo(data.astronaut())
+    for rows, is_hat in ((slice(20, 60), True), (slice(180, 220), False)):
+        (portrait,) = editor.portraits(photo)
+        fake = cast(Model, Hatted(rows))
+        hat, hair = (parsing.seen(fake, portrait, {one}) for one in ("hat", "hair"))
+        matte = parsing.head_hair(fake, portrait)
+        inside = rows, slice(90, 160)
+        assert (hat[inside] > 0.99).all() if is_hat else (hair[inside] > 0.99).all()
+        assert (matte[inside] < 0.01).all() if is_hat else (matte[inside] > 0.99).all()

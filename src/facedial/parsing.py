@@ -18,7 +18,7 @@ from facedial.faces.geometry import (
     warp,
 )
 from facedial.faces.landmarks import locate, plausible
-from facedial.faces.parse import BACKGROUND, CLASSES, SIDE, head_distance
+from facedial.faces.parse import BACKGROUND, CLASSES, HAIR, SIDE, head_distance
 from facedial.faces.parse import share as share
 from facedial.faces.photo import Box
 from facedial.faces.sheet import as_bytes, enlarged
@@ -41,6 +41,11 @@ COARSE = 64  # pixels along the side at which hair that belongs together is foun
 AROUND = 8  # pixels around hair in which single strands may lie
 OWN_HAIR = 0.25  # matte from which on hair belongs together
 
+HAT = CLASSES.index("hat")
+ON_TOP = 0.5  # share of a hat that lies above the eyes, at least
+NEVER = -30.0  # log-odds
+_EYES: Doubles = head_template(SIDE)[:2].mean(0)
+
 # Keys of a portrait's cache under which what is read from its photo is kept.
 PARSE, HEAD_HAIR, WIDE_HAIR = "parse", "head hair", "wide hair"
 
@@ -55,11 +60,25 @@ def _logits(model: Model, portrait: Portrait) -> Floats:
     """Log-odds of the classes in a portrait's head crop [12, 256, 256]; with them comes the hair."""
 
     def parse() -> Floats:
-        logits, hair = model.parse(head_crop(portrait).pixels[None])
-        portrait.cache.get(HEAD_HAIR, lambda: hair[0])
-        return np.asarray(logits[0])
+        logits, hair = _parsed(model, head_crop(portrait).pixels, _EYES[1])
+        portrait.cache.get(HEAD_HAIR, lambda: hair)
+        return logits
 
     return portrait.cache.get("logits", parse)
+
+
+def _parsed(model: Model, pixels: Bytes, eyes: float) -> tuple[Floats, Floats]:
+    """Log-odds [12, 256, 256] and the hair's matte of a picture whose eyes lie in the row `eyes`.
+
+    A hat most of which lies below the eyes is none: dark hair behind a neck is taken for one.
+    """
+    (logits,), (hair,) = model.parse(pixels[None])
+    worn = probabilities_of(logits)[HAT]
+    if worn[: round(eyes)].sum() < ON_TOP * worn.sum():
+        logits, hair = logits.copy(), np.maximum(hair, worn)
+        logits[HAIR] = np.logaddexp(logits[HAIR], logits[HAT])
+        logits[HAT] = NEVER
+    return logits, hair
 
 
 def classes_drawn(model: Model, pictures: Floats) -> Floats:
@@ -224,7 +243,7 @@ def head_hair(model: Model, portrait: Portrait) -> Floats:
     classes_of(model, portrait)
     # Computed again where the cache, which drops its oldest entries, has kept the classes alone.
     return portrait.cache.get(
-        "head hair", lambda: model.parse(head_crop(portrait).pixels[None])[1][0]
+        HEAD_HAIR, lambda: _parsed(model, head_crop(portrait).pixels, _EYES[1])[1]
     )
 
 
@@ -237,8 +256,8 @@ def wide_hair(model: Model, portrait: Portrait) -> Floats:
     """Matte of the person's own hair in the frame `portrait` [256, 256]; computed once."""
 
     def parse() -> Floats:
-        _, hair = model.parse(wide_crop(portrait)[None])
-        return _own(smoothstep(hair[0], MATTE) * hair[0], portrait)
+        _, hair = _parsed(model, wide_crop(portrait), _to_wide(_EYES)[1])
+        return _own(smoothstep(hair, MATTE) * hair, portrait)
 
     return portrait.cache.get(WIDE_HAIR, parse)
 

@@ -23,6 +23,7 @@ from facedial.portrait import Portrait, grain
 STAYS = ("eyes", "brows", "mouth", "lips", "ears", "glasses", "hat")
 BARE = 0.95  # share of skin whose grain is continued
 SMOOTHER = 0.6  # of the face's grain: scalps have less
+EDGE = 0.05  # share of the side over which hair that reaches beyond the crop comes back
 RIM, REACH = 0.02, 2  # share of the region, and px, around what is new
 LEAST_COPIED = 0.004  # share of a place that is copied, below which no level changes
 LEAST = 0.05  # share of a place that is new, below which nothing has changed
@@ -44,9 +45,9 @@ def taken_off(model: Model, portrait: Portrait, share: float, photo: Photo) -> P
     copied, behind = np.asarray(found[..., 6:], np.intp), new - skin
     copies = copied.min() >= 0
     loss = DetailLoss(new, grain(portrait, crop) * (1 - (new if copies else skin)))
-    part = changed_part(photo, crop, difference, soft_mask(SIDE), loss=loss)
+    part = changed_part(photo, crop, difference, soft_mask(SIDE, EDGE), loss=loss)
     if part is not None and copies:
-        part = _sharp(portrait, photo, part, behind * soft_mask(SIDE), copied)
+        part = _sharp(portrait, photo, part, behind * soft_mask(SIDE, EDGE), copied)
     return None if part is None else _rough(portrait, part, skin, found[..., 5])
 
 
@@ -108,7 +109,7 @@ def region(model: Model, portrait: Portrait) -> Floats | None:
         return None
     # Resampling reaches a little beyond what is new.
     new = np.maximum(found[..., 3], RIM * (box_mean(found[..., 3], REACH) > 0))
-    inside = (new * soft_mask(SIDE))[..., None].astype(np.float32)
+    inside = (new * soft_mask(SIDE, EDGE))[..., None].astype(np.float32)
     to_crop = invert(parsing.head_to_photo(portrait))
     # Bicubic resampling swings below 0 beside an edge, and what it changes there is changed too.
     return np.minimum(np.abs(warp_float(inside, to_crop, portrait.photo.size)[..., 0]), 1)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from facedial.faces.geometry import Float32, Points
 
-SOFT_EDGE = 0.15  # share of the side over which the border mask falls to zero
+SOFT_EDGE = 0.15  # share of the side over which the border mask falls to zero, usually
 # Levels of the mean change around a place: from the first on it counts as changed, from the second on
 # as changed entirely.
 CHANGED = 6.0, 24.0
@@ -25,10 +25,13 @@ NOSE_REACH, NOSE_WIDTH, NOSE_RIM, NOSE_LENGTH = 0.66, 0.39, 0.35, 0.3
 FLAT = 4.0  # squared levels of fine detail; a place with less has none to lose
 
 
-def soft_mask(size: int) -> Float32:
-    """Mask float32 [S, S]: 1 in the middle, 0 on the border, smooth between (no corner, no step)."""
+def soft_mask(size: int, edge: float = SOFT_EDGE) -> Float32:
+    """Mask float32 [S, S]: 1 in the middle, 0 on the border, smooth between (no corner, no step).
+
+    `edge`: share of the side over which it falls.
+    """
     from_edge = np.minimum(np.arange(size), np.arange(size)[::-1])
-    side = _ease(np.clip(from_edge / max(1.0, SOFT_EDGE * size), 0.0, 1.0))
+    side = _ease(np.clip(from_edge / max(1.0, edge * size), 0.0, 1.0))
     return np.outer(side, side)
 
 
