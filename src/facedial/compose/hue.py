@@ -9,6 +9,8 @@ MOST = 1.1  # of the saturation before
 SURELY, LEAST = 0.6, 40  # weight, and pixels with it, that show how a drawing's hair is
 # Levels in hue by which hair is another's, and of luma by which it is, times 0.3.
 DIFFERS = 11.0, 18.0
+BRIGHTER = 1.3  # of luma over that of hair whose tint it has in proportion
+DARK = 15.0, 80.0  # luma of hair whose tint is not seen, and wholly
 SPREADS, NEAR = (0.8, 1.2), 15.0  # of hair's luma over a drawing's; levels
 REACH = 2  # pixels to each side over which hues are averaged
 
@@ -60,9 +62,12 @@ def like_hair(picture: Floats, weight: Floats, hair: Floats) -> Floats:
     nearer = middle + np.sign(apart) * max(abs(apart) - NEAR, 0)
     lit = np.clip(nearer + stretch * (luma - middle), 0, 255)[..., None]
     colour = np.median(hair, 0)
-    ratio = colour / max(float(colour @ LUMA), 1.0)
+    grey = float(colour @ LUMA)
+    # In proportion to luma, but not far beyond, and less of dark hair: a gleam on it is no colour.
+    told = float(smoothstep(np.array(grey), DARK))
+    tint = told * (colour - grey) * np.clip(lit / max(grey, 1.0), 0, BRIGHTER)
     other = np.median(picture[drawn], 0)
-    alike = other * float(colour @ LUMA) / max(float(other @ LUMA), 1.0)
+    alike = other * grey / max(float(other @ LUMA), 1.0)
     differs = np.array([np.abs(alike - colour).max(), 0.3 * apart])
     share = float(smoothstep(differs, DIFFERS).max())
-    return np.asarray(share * weight[..., None] * (lit * ratio - picture), np.float32)
+    return np.asarray(share * weight[..., None] * (lit + tint - picture), np.float32)
