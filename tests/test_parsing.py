@@ -83,27 +83,39 @@ def test_a_moustache_is_drawn_between_nose_and_mouth() -> None:
     assert mask[84, 64] > 0.9 and mask[84, 36] == 0 and mask[84, 92] == 0
 
 
-def test_dark_hair_behind_a_neck_is_no_hat_and_a_hat_on_top_stays_one(editor: Editor) -> None:
+def test_dark_hair_behind_a_neck_is_no_hat_and_hats_stay(editor: Editor) -> None:
     model = editor.model
 
     class Hatted:
-        """The same model, which sees a hat in some rows, where it sees no hair."""
+        """The same model, which sees a hat in some places, where it sees no hair."""
 
-        def __init__(self, rows: slice) -> None:
-            self.rows = rows
+        def __init__(self, *places: tuple[slice, slice]) -> None:
+            self.places = places
 
         def parse(self, crops: Bytes) -> tuple[Floats, Floats]:
             logits, hair = model.parse(crops)
-            logits[:, CLASSES.index("hat"), self.rows, 90:160] = 30
-            hair[:, self.rows, 90:160] = 0
+            for rows, columns in self.places:
+                logits[:, CLASSES.index("hat"), rows, columns] = 30
+                hair[:, rows, columns] = 0
             return logits, hair
 
+    beside = slice(116, 148), slice(200, 228)  # hair, down to below the eyes
+    on_top = slice(20, 60), slice(90, 160)
+    scarf = slice(20, 220), slice(196, 232)
+    apart = slice(200, 230), slice(100, 150)  # below the chin
     photo = Photo(data.astronaut())
-    for rows, is_hat in ((slice(20, 60), True), (slice(180, 220), False)):
+    for places, hats in (
+        ((beside,), ()),
+        ((on_top,), (on_top,)),
+        ((scarf,), (scarf,)),
+        ((apart,), (apart,)),
+        ((beside, on_top), (on_top,)),
+    ):
         (portrait,) = editor.portraits(photo)
-        fake = cast(Model, Hatted(rows))
+        fake = cast(Model, Hatted(*places))
         hat, hair = (parsing.seen(fake, portrait, {one}) for one in ("hat", "hair"))
         matte = parsing.head_hair(fake, portrait)
-        inside = rows, slice(90, 160)
-        assert (hat[inside] > 0.99).all() if is_hat else (hair[inside] > 0.99).all()
-        assert (matte[inside] < 0.01).all() if is_hat else (matte[inside] > 0.99).all()
+        for place in places:
+            stays = place in hats
+            assert (hat[place] > 0.99).all() if stays else (hair[place] > 0.99).all()
+            assert (matte[place] < 0.01).all() if stays else (matte[place] > 0.99).all()

@@ -18,7 +18,16 @@ from facedial.faces.geometry import (
     warp,
 )
 from facedial.faces.landmarks import locate, plausible
-from facedial.faces.parse import BACKGROUND, CLASSES, HAIR, SIDE, head_distance
+from facedial.faces.parse import (
+    BACKGROUND,
+    CLASSES,
+    HAIR,
+    HAT,
+    SIDE,
+    Bools,
+    dilated,
+    head_distance,
+)
 from facedial.faces.parse import share as share
 from facedial.faces.photo import Box
 from facedial.faces.sheet import as_bytes, enlarged
@@ -41,8 +50,7 @@ COARSE = 64  # pixels along the side at which hair that belongs together is foun
 AROUND = 8  # pixels around hair in which single strands may lie
 OWN_HAIR = 0.25  # matte from which on hair belongs together
 
-HAT = CLASSES.index("hat")
-ON_TOP = 0.5  # share of a hat that lies above the eyes, at least
+OVER_EYES = 0.1  # of the side of the frame `head`: a hat reaches higher above the eyes
 NEVER = -30.0  # log-odds
 _EYES: Doubles = head_template(SIDE)[:2].mean(0)
 
@@ -60,25 +68,51 @@ def _logits(model: Model, portrait: Portrait) -> Floats:
     """Log-odds of the classes in a portrait's head crop [12, 256, 256]; with them comes the hair."""
 
     def parse() -> Floats:
-        logits, hair = _parsed(model, head_crop(portrait).pixels, _EYES[1])
+        logits, hair = _parsed(model, head_crop(portrait).pixels)
         portrait.cache.get(HEAD_HAIR, lambda: hair)
         return logits
 
     return portrait.cache.get("logits", parse)
 
 
-def _parsed(model: Model, pixels: Bytes, eyes: float) -> tuple[Floats, Floats]:
-    """Log-odds [12, 256, 256] and the hair's matte of a picture whose eyes lie in the row `eyes`.
+def _parsed(model: Model, pixels: Bytes, frame: float = 1.0) -> tuple[Floats, Floats]:
+    """Log-odds [12, 256, 256] and the hair's matte of a picture whose side is so many of frame `head`'s.
 
-    A hat most of which lies below the eyes is none: dark hair behind a neck is taken for one.
+    A piece of a hat that does not reach above the eyes, and touches hair, is hair: the parser takes dark
+    hair behind a neck for one.
     """
     (logits,), (hair,) = model.parse(pixels[None])
     worn = probabilities_of(logits)[HAT]
-    if worn[: round(eyes)].sum() < ON_TOP * worn.sum():
-        logits, hair = logits.copy(), np.maximum(hair, worn)
-        logits[HAIR] = np.logaddexp(logits[HAIR], logits[HAT])
-        logits[HAT] = NEVER
+    hat, hairy = (_blocks(one) > OWN_HAIR for one in (worn, hair))
+    if hat.any():
+        middle = (SIDE - 1) / 2
+        top = middle + (_EYES[1] - middle - OVER_EYES * SIDE) / frame
+        high = np.arange(COARSE)[:, None] * (SIDE // COARSE) < top
+        low = hat & ~_reached(hat & high, hat)
+        no_hat = _reached(low & dilated(hairy, 1), low)
+        if no_hat.any():
+            where = no_hat.repeat(SIDE // COARSE, 0).repeat(SIDE // COARSE, 1)
+            logits, hair = logits.copy(), np.where(where, np.maximum(hair, worn), hair)
+            logits[HAIR] = np.where(where, np.logaddexp(logits[HAIR], logits[HAT]), logits[HAIR])
+            logits[HAT] = np.where(where, NEVER, logits[HAT])
     return logits, hair
+
+
+def _blocks(plane: Floats) -> Floats:
+    """The largest values of blocks of a plane [256, 256]: [64, 64]."""
+    step = SIDE // COARSE
+    return np.asarray(plane.reshape(COARSE, step, COARSE, step).max((1, 3)), np.float32)
+
+
+def _reached(seed: Bools, within: Bools) -> Bools:
+    """Places of `within` [64, 64] that hang together with `seed`, which is part of it."""
+    joined = seed
+    while True:
+        # A place beside one that belongs to it belongs to it.
+        more = within & dilated(joined, 1)
+        if more.sum() == joined.sum():
+            return joined
+        joined = more
 
 
 def classes_drawn(model: Model, pictures: Floats) -> Floats:
@@ -242,9 +276,7 @@ def head_hair(model: Model, portrait: Portrait) -> Floats:
     """Matte of hair in the frame `head` [256, 256]; computed together with the classes."""
     classes_of(model, portrait)
     # Computed again where the cache, which drops its oldest entries, has kept the classes alone.
-    return portrait.cache.get(
-        HEAD_HAIR, lambda: _parsed(model, head_crop(portrait).pixels, _EYES[1])[1]
-    )
+    return portrait.cache.get(HEAD_HAIR, lambda: _parsed(model, head_crop(portrait).pixels)[1])
 
 
 def own_head_hair(model: Model, portrait: Portrait) -> Floats:
@@ -256,7 +288,7 @@ def wide_hair(model: Model, portrait: Portrait) -> Floats:
     """Matte of the person's own hair in the frame `portrait` [256, 256]; computed once."""
 
     def parse() -> Floats:
-        _, hair = _parsed(model, wide_crop(portrait), _to_wide(_EYES)[1])
+        _, hair = _parsed(model, wide_crop(portrait), WIDE)
         return _own(smoothstep(hair, MATTE) * hair, portrait)
 
     return portrait.cache.get(WIDE_HAIR, parse)
@@ -286,14 +318,8 @@ def _own(hair: Floats, portrait: Portrait) -> Floats:
         theirs = head_distance(places, np.array([*middle, other[2] * scale / WIDE]))
         hair = hair * smoothstep(theirs / np.maximum(distance, 1e-6), APART)
     step = SIDE // COARSE
-    small = hair.reshape(COARSE, step, COARSE, step).max((1, 3)) > OWN_HAIR
-    joined = small & (distance[step // 2 :: step, step // 2 :: step] < 1)
-    while True:
-        # A pixel beside one that belongs to the head belongs to it.
-        more = small & (box_mean(joined.astype(np.float32), 1) > 0)
-        if more.sum() == joined.sum():
-            break
-        joined = more
+    small = _blocks(hair) > OWN_HAIR
+    joined = _reached(small & (distance[step // 2 :: step, step // 2 :: step] < 1), small)
     near = box_mean(joined.astype(np.float32), 1) > 0
     return np.asarray(hair * near.repeat(step, 0).repeat(step, 1), np.float32)
 

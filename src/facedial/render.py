@@ -256,7 +256,7 @@ def composed(
     around = crop + mask[..., None] * (after - before)
     lacking = membrane(around - after, known)
     difference = after - before + loss[..., None] * (before - crop + lacking)
-    if any(one.own_hair for one in regions):
+    if any(one.own_hair for one in regions) and not any(one.recolours for one in regions):
         top = (parsing.share(own, {"hair"}) > SURELY)[: round(BESIDE_FRINGE * len(crop))]
         own_hair = crop[: len(top)][top].astype(np.float32)
         new = loss * mask * parsing.share(last, {"hair"})

@@ -13,7 +13,7 @@ from facedial.compose.grain import even
 from facedial.compose.masks import box_mean, soft_mask
 from facedial.compose.retouch import OFFSET, log_luma
 from facedial.faces.crop import Crop
-from facedial.faces.geometry import apply, compose, invert, translation, warp_float
+from facedial.faces.geometry import apply, compose, invert, translation, warp_float, warp_strips
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Photo
 from facedial.model import Model
@@ -25,7 +25,10 @@ BARE = 0.95  # share of skin whose grain is continued
 SMOOTHER = 0.6  # of the face's grain: scalps have less
 EDGE = 0.05  # share of the side over which hair that reaches beyond the crop comes back
 RIM, REACH = 0.02, 2  # share of the region, and px, around what is new
-LEAST_COPIED = 0.004  # share of a place that is copied, below which no level changes
+LEAST_COPIED = 0.5 / 255  # share of a place that is copied, below which no level changes
+# Planes of `_bald` after its three colours.
+NEW, SKIN, ROUGH, COPIED = 3, 4, 5, slice(6, 8)
+NOWHERE = -1.0
 LEAST = 0.05  # share of a place that is new, below which nothing has changed
 
 
@@ -39,16 +42,16 @@ def taken_off(model: Model, portrait: Portrait, share: float, photo: Photo) -> P
     crop = parsing.head_crop(portrait)
     if found is None:
         return None
-    new = share * found[..., 3]
-    difference = share * (found[..., :3] - crop.pixels) * (found[..., 3:4] > 0)
-    skin = share * found[..., 4]
-    copied, behind = np.asarray(found[..., 6:], np.intp), new - skin
-    copies = copied.min() >= 0
+    new = share * found[..., NEW]
+    difference = share * (found[..., :3] - crop.pixels) * (found[..., NEW, None] > 0)
+    skin = share * found[..., SKIN]
+    copied, behind = np.asarray(found[..., COPIED], np.intp), new - skin
+    copies = bool((copied != NOWHERE).all())
     loss = DetailLoss(new, grain(portrait, crop) * (1 - (new if copies else skin)))
     part = changed_part(photo, crop, difference, soft_mask(SIDE, EDGE), loss=loss)
     if part is not None and copies:
         part = _sharp(portrait, photo, part, behind * soft_mask(SIDE, EDGE), copied)
-    return None if part is None else _rough(portrait, part, skin, found[..., 5])
+    return None if part is None else _rough(portrait, part, skin, found[..., ROUGH])
 
 
 def _sharp(portrait: Portrait, photo: Photo, part: Part, behind: Floats, copied: Places) -> Part:
@@ -62,30 +65,28 @@ def _sharp(portrait: Portrait, photo: Photo, part: Part, behind: Floats, copied:
     height, width = pixels.shape[:2]
     to_photo = parsing.head_to_photo(portrait)
     to_crop = compose(invert(to_photo), translation(x0, y0))
-    rows, columns, _ = np.nonzero(
-        warp_float(behind[..., None], to_crop, (width, height)) > LEAST_COPIED
-    )
-    if not len(rows):
-        return part
     crop = parsing.head_crop(portrait).pixels
     smooth = crop[copied[..., 0], copied[..., 1]].astype(np.float32)
     planes = np.concatenate([smooth, behind[..., None]], 2)
-    seen = warp_float(planes, to_crop, (width, height))[rows, columns]
-    at = apply(to_crop, np.stack([columns, rows], 1).astype(np.float64))
-    first = np.floor(at).astype(np.intp)
-    beyond = at - first
     source, (last_x, last_y) = photo.flattened, np.array(photo.size) - 1
-    found = np.zeros((len(rows), 3), np.float32)
-    for right, down in product((0, 1), (0, 1)):
-        column, row = np.clip(first + np.array([right, down]), 0, SIDE - 1).T
-        away = copied[row, column][:, ::-1] - np.stack([column, row], 1)
-        x, y = np.rint(away @ to_photo[:, :2].T).astype(np.intp).T
-        x, y = np.clip(x + columns + x0, 0, last_x), np.clip(y + rows + y0, 0, last_y)
-        weight = np.abs(1 - right - beyond[:, 0]) * np.abs(1 - down - beyond[:, 1])
-        found += weight[:, None].astype(np.float32) * source[y, x]
-    share = np.clip(seen[:, 3:], 0, 1)
-    sharp = pixels[rows, columns] + share * (found - seen[:, :3])
-    pixels[rows, columns] = np.clip(np.rint(sharp), 0, 255)
+    for top, strip in warp_strips(planes, to_crop, (width, height)):
+        rows, columns = np.nonzero(strip[..., 3] > LEAST_COPIED)
+        seen = strip[rows, columns]
+        rows += top
+        at = apply(to_crop, np.stack([columns, rows], 1).astype(np.float64))
+        first = np.floor(at).astype(np.intp)
+        beyond = at - first
+        found = np.zeros((len(rows), 3), np.float32)
+        for right, down in product((0, 1), (0, 1)):
+            column, row = np.clip(first + np.array([right, down]), 0, SIDE - 1).T
+            away = copied[row, column][:, ::-1] - np.stack([column, row], 1)
+            x, y = np.rint(away @ to_photo[:, :2].T).astype(np.intp).T
+            x, y = np.clip(x + columns + x0, 0, last_x), np.clip(y + rows + y0, 0, last_y)
+            weight = np.abs(1 - right - beyond[:, 0]) * np.abs(1 - down - beyond[:, 1])
+            found += weight[:, None].astype(np.float32) * source[y, x]
+        share = np.minimum(seen[:, 3:], 1)
+        sharp = pixels[rows, columns] + share * (found - seen[:, :3])
+        pixels[rows, columns] = np.clip(np.rint(sharp), 0, 255)
     return pixels, (x0, y0)
 
 
@@ -108,7 +109,7 @@ def region(model: Model, portrait: Portrait) -> Floats | None:
     if found is None:
         return None
     # Resampling reaches a little beyond what is new.
-    new = np.maximum(found[..., 3], RIM * (box_mean(found[..., 3], REACH) > 0))
+    new = np.maximum(found[..., NEW], RIM * (box_mean(found[..., NEW], REACH) > 0))
     inside = (new * soft_mask(SIDE, EDGE))[..., None].astype(np.float32)
     to_crop = invert(parsing.head_to_photo(portrait))
     # Bicubic resampling swings below 0 beside an edge, and what it changes there is changed too.
@@ -119,7 +120,7 @@ def _bald(model: Model, portrait: Portrait) -> Floats | None:
     """The head crop without hair [256, 256, 8]; None where there is none.
 
     Its colours, what is new of it, new skin, skin that shows the photo's grain, and row and column of the
-    place that background is copied from, -1 where it is not.
+    place that background is copied from, `NOWHERE` where it is not.
     """
     heads = model.bald_heads
     if heads is None:
@@ -143,12 +144,12 @@ def _bald(model: Model, portrait: Portrait) -> Floats | None:
         found = scalp.bald(crop.pixels, landmarks, there, heads)
         own = there.skin * (1 - found.skin)
         single = (found.new, found.skin, even(log_luma(crop.pixels), own > BARE))
-        places = np.full((2, SIDE, SIDE), -1) if found.copied is None else found.copied
+        places = np.full((2, SIDE, SIDE), NOWHERE) if found.copied is None else found.copied
         planes = [found.pixels, *(one[..., None] for one in (*single, *places))]
         return np.concatenate(planes, 2).astype(np.float32)
 
     found = portrait.cache.get("bald head", make)
-    return found if found[..., 3].max() > LEAST else None
+    return found if found[..., NEW].max() > LEAST else None
 
 
 def _inside(portrait: Portrait, crop: Crop) -> Floats:

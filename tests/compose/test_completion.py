@@ -47,12 +47,28 @@ def test_nothing_to_copy_from_and_nothing_to_fill() -> None:
     assert sources(picture, ~HOLE, np.zeros_like(HOLE)) is None
 
 
-def test_a_wall_that_is_lit_from_one_side_has_no_step_at_the_rim() -> None:
+def test_what_is_copied_has_no_step_at_the_rim_also_at_an_edge() -> None:
     wall = grey(80 + 0.8 * COLUMNS)
-    copied = sources(np.where(HOLE[..., None], 0, wall), ~HOLE, HOLE)
-    assert copied is not None
-    found = wall[copied]
-    lit = found + meeting(wall, HOLE, ~HOLE, copied)
-    rim = HOLE & (np.hypot(ROWS - 64, COLUMNS - 64) > 16)
-    assert np.abs(lit - wall)[rim].mean() < 4
-    assert np.abs(lit - wall)[HOLE].mean() <= np.abs(found - wall)[HOLE].mean() + 1
+    at_edge = (np.abs(ROWS - 64) < 20) & (COLUMNS < 20)
+    for hole, away in ((HOLE, -40), (HOLE, 30), (at_edge, 30)):
+        copied = ROWS, np.where(hole, COLUMNS + away, COLUMNS)
+        found = wall[copied]
+        lit = found + meeting(wall, hole, ~hole, copied)
+        apart, was = np.abs(lit - wall)[hole].mean(), np.abs(found - wall)[hole].mean()
+        assert apart < 0.3 * was
+    # What lies at the opposite edge, and is no wall, has nothing to do with it.
+    other = wall.copy()
+    other[:, -20:] = 250
+    copied = ROWS, np.where(at_edge, COLUMNS + 30, COLUMNS)
+    one, same = (meeting(one, at_edge, ~at_edge, copied) for one in (wall, other))
+    np.testing.assert_allclose(one[at_edge], same[at_edge], atol=1e-3)
+
+
+def test_pictures_of_any_size_are_continued() -> None:
+    for side in (32, 512):
+        rows, columns = np.mgrid[:side, :side]
+        picture = grey(np.where(columns // 4 % 2, 200.0, 100.0))
+        hole = np.hypot(rows - side / 2, columns - side / 2) < 6
+        copied = sources(picture, ~hole, hole)
+        assert copied is not None and copied[0].shape == (side, side)
+        assert np.abs(picture[copied] - picture)[hole].mean() < 12

@@ -9,6 +9,7 @@ from facedial.compose.masks import (
     changed_mask,
     detail_loss,
     disocclusion_mask,
+    grown,
     rows_mask,
     soft_mask,
 )
@@ -98,3 +99,19 @@ def test_a_person_who_takes_as_much_room_as_before_uncovers_no_background():
     gone = disocclusion_mask(before, 0 * before)
     assert gone.dtype == np.float32
     assert (gone[before > 0.15] == 1).all() and not gone[before < 0.02].any()
+
+
+def test_a_mask_grows_by_its_largest_values_and_a_haze_stays_one() -> None:
+    haze = np.full((64, 64), 0.05, np.float32)
+    assert np.array_equal(grown(haze, 0.1), haze)
+    haze[30, 30] = 0.9
+    found = grown(haze, 3 / 64)
+    assert (found[27:34, 27:34] == haze[30, 30]).all() and (found == haze[30, 30]).sum() == 49
+    assert np.array_equal(grown(haze, 0), haze)
+
+
+def test_a_narrow_edge_leaves_more_of_the_middle() -> None:
+    usual, narrow = soft_mask(100), soft_mask(100, 0.05)
+    for mask in (usual, narrow):
+        assert mask[50, 50] == 1 and not mask[0].any() and not mask[:, -1].any()
+    assert narrow[6, 50] == 1 > usual[6, 50] > 0

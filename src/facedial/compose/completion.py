@@ -8,27 +8,34 @@ with its own pixels, at its own sharpness, however large it is.
 
 from dataclasses import dataclass
 from itertools import product
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facedial.arrays import Floats
-from facedial.compose.inpaint import BEHIND, fill
-from facedial.compose.masks import box_mean, box_means
+from facedial.compose.inpaint import BEHIND, continued, fill
+from facedial.compose.masks import box_mean
+from facedial.faces.parse import Bools
 
-Bools = NDArray[np.bool_]
 Places = NDArray[np.intp]
+Moved = TypeVar("Moved", bound=np.generic)
 
-REACH = 3  # of a patch around its middle, px
+REACH = 3  # of a patch around its middle, px: patches of 7, as in Barnes et al.
 COARSEST = 32  # side of the coarsest level
 # From the coarsest level on: rounds of matching and voting; passes of matching a round; random places
 # tried a pass, each nearer than the one before.
 EFFORT = ((6, 2, 4), (4, 2, 4), (2, 1, 3), (1, 1, 1))
-NEARER = 2.5
-FAR = 600.0  # squared levels that a place costs which is a side away: what is near is likelier
+NEARER = 2.5  # times as near is each random place tried as the one before
+# What a place costs that is a side away, on the scale of distances (`matched`): what is near is likelier.
+FAR = 600.0
 LEAST_SOURCES = 30  # middles of patches that are known, below which a level is left out
 SEED = 0
-RIM, SMOOTH, MOST = 10, 4, 30.0  # px around what is missing, px of means, and levels: of `meeting`
+RIM, SMOOTH = 10, 4  # px around what is missing, and of means, of `meeting`
+MOST = 30.0  # levels by which it changes what is copied
+WHOLE = 1 - 1e-4  # share of a patch that is known, of those that are known wholly, in floats
+# Votes count by how near patches are, over this percentile of it, and at least a little.
+USUAL, LEAST_VOTE = 75, 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,11 +48,12 @@ class _Level:
 
 
 def sources(picture: Floats, known: Bools, missing: Bools) -> tuple[Places, Places] | None:
-    """Row and column [S, S] of the known place that each missing one is copied from; others their own.
+    """Row and column, int [S, S], of the known place that a missing one is copied from; others their own.
 
-    `picture` [S, S, 3] in levels, S a power of two times 32; `known`, `missing` [S, S], which may leave
-    places that are neither, such as a person's face: nothing is copied from them, nor is what is missing
-    compared with them. None where too little is known. The same arguments give the same places.
+    `picture` float32 [S, S, 3] in levels, S a power of two times 32; `known`, `missing` bool [S, S]: what
+    is both is known, and what is neither, such as a person's face, is not copied, nor is what is missing
+    compared with it. None where too little is known, and where nothing is missing. The same arguments
+    give the same places.
     """
     rng = np.random.default_rng(SEED)
     levels = [_Level(np.asarray(picture, np.float32), known, missing & ~known)]
@@ -53,7 +61,11 @@ def sources(picture: Floats, known: Bools, missing: Bools) -> tuple[Places, Plac
         levels.append(_halved(levels[-1]))
     found: tuple[Places, Places] | None = None
     colours: Floats | None = None
-    for level, effort in zip(levels[::-1], EFFORT, strict=False):
+    efforts = (
+        *EFFORT,
+        *EFFORT[-1:] * len(levels),
+    )  # a large picture has more levels, a small one fewer
+    for level, effort in zip(levels[::-1], efforts, strict=False):
         matcher = _Matcher.of(level)
         if matcher is None:
             found = None
@@ -82,19 +94,26 @@ def meeting(picture: Floats, missing: Bools, known: Bools, copied: tuple[Places,
     has = missing.copy()
     for _ in range(RIM):  # what lies beside is copied as its neighbour is
         for axis, by in product((0, 1), (1, -1)):
-            beside = np.roll(has, by, axis) & ~has
-            down, across = (np.where(beside, np.roll(one, by, axis), one) for one in (down, across))
+            beside = _moved(has, axis, by) & ~has
+            down, across = (np.where(beside, _moved(one, axis, by), one) for one in (down, across))
             has |= beside
     there = tuple(
         np.clip(own + one, 0, len(known) - 1)
         for own, one in zip((rows, columns), (down, across), strict=True)
     )
     rim = has & known & known[there]
-    weight = rim.astype(np.float32)
-    lacking = (picture - picture[there]) * weight[..., None]
-    share = np.maximum(box_mean(weight, SMOOTH), 1e-3)[..., None]
-    smooth = np.clip(box_means(lacking, SMOOTH) / share, -MOST, MOST)
-    return fill(smooth.astype(np.float32), weight, BEHIND)
+    return continued(picture - picture[there], rim.astype(np.float32), SMOOTH, (-MOST, MOST))
+
+
+def _moved(plane: NDArray[Moved], axis: int, by: int) -> NDArray[Moved]:
+    """A plane moved by a pixel along an axis, zero or false where it comes from beyond the edge."""
+    found = np.zeros_like(plane)
+    to, source = (slice(1, None), slice(None, -1)) if by > 0 else (slice(None, -1), slice(1, None))
+    if axis == 0:
+        found[to] = plane[source]
+    else:
+        found[:, to] = plane[:, source]
+    return found
 
 
 def _halved(level: _Level) -> _Level:
@@ -140,7 +159,7 @@ class _Matcher:
         inner = np.zeros((width, width), np.bool_)
         known = inner.copy()
         known[REACH:-REACH, REACH:-REACH] = level.known
-        whole = box_mean(level.known.astype(np.float32), REACH) > 1 - 1e-4
+        whole = box_mean(level.known.astype(np.float32), REACH) > WHOLE
         whole[:REACH] = whole[-REACH:] = False
         whole[:, :REACH] = whole[:, -REACH:] = False
         inner[REACH:-REACH, REACH:-REACH] = whole
@@ -163,8 +182,7 @@ class _Matcher:
             return middle
         rows, columns = np.divmod(self.places, self.width)
         rows, columns = rows - REACH, columns - REACH
-        last = len(self.level.known) // 2 - 1
-        above = np.minimum(rows // 2, last), np.minimum(columns // 2, last)
+        above = rows // 2, columns // 2
         near = 2 * before[0][above] + rows % 2 + REACH, 2 * before[1][above] + columns % 2 + REACH
         number = near[0] * self.width + near[1]
         return np.where(self.allowed[number], number, middle)
@@ -172,14 +190,15 @@ class _Matcher:
     def matched(
         self, colours: Floats, middle: Places, effort: tuple[int, int], rng: np.random.Generator
     ) -> tuple[Places, Floats]:
-        """Middles [N] that fit better, and their mean squared distances, for missing `colours`.
+        """Middles [N] that fit better, and their distances [N], for missing `colours`.
 
+        A distance is the mean of squared levels over a patch, summed over channels, and a place's cost.
         `effort`: passes, and random places tried in each.
         """
         flat = self._flat(colours)
         own = flat[self.places[:, None] + self.around]
         known = self._flat(self.level.picture)
-        total = np.maximum(self.counts.sum(1), 1)
+        total = self.counts.sum(1)
         own_rows, own_columns = np.divmod(self.places, self.width)
         far = FAR / len(self.level.known) ** 2
 
@@ -205,13 +224,12 @@ class _Matcher:
             middle[which[nearer]], best[which[nearer]] = candidates[nearer], distance[nearer]
 
         steps = np.array([1, -1, self.width, -self.width])
-        limit = len(self.allowed) - 1
         passes, tries = effort
         for _ in range(passes):
             for step in steps:
                 beside = self.order[self.places + step]
                 has = np.flatnonzero(beside >= 0)
-                tried(has, np.clip(middle[beside[has]] - step, 0, limit))
+                tried(has, middle[beside[has]] - step)
             reach = len(self.level.known) / 4
             for _ in range(tries):
                 away = np.rint(rng.uniform(-reach, reach, (2, len(middle)))).astype(np.intp)
@@ -227,9 +245,12 @@ class _Matcher:
         known = self._flat(self.level.picture)
         weight = np.ones(len(middle), np.float32)
         if apart is not None:
-            weight = np.exp(-apart / (2 * np.percentile(apart, 75) + 1)).astype(np.float32) + 1e-4
+            weight = (
+                np.exp(-apart / (2 * np.percentile(apart, USUAL) + 1)).astype(np.float32)
+                + LEAST_VOTE
+            )
         sums = np.zeros((len(middle), 3), np.float32)
-        total = np.full((len(middle), 1), 1e-9, np.float32)
+        total = np.zeros((len(middle), 1), np.float32)
         for step in self.around:
             patch = self.order[self.places - step]
             has = np.flatnonzero(patch >= 0)

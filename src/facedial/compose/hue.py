@@ -7,8 +7,9 @@ from facedial.compose.masks import box_mean, smoothstep
 
 MOST = 1.1  # of the saturation before
 SURELY, LEAST = 0.6, 40  # weight, and pixels with it, that show how a drawing's hair is
-# Levels in hue by which hair is another's, and of luma by which it is, times 0.3.
-DIFFERS = 11.0, 18.0
+# Levels in hue from which on hair is another's, and by which it is; levels that it is darker count less.
+DIFFERS, LUMA_COUNTS = (11.0, 18.0), 0.3
+SPREAD = 15, 50, 85  # percentiles of hair's luma
 BRIGHTER = 1.3  # of luma over that of hair whose tint it has in proportion
 DARK = 15.0, 80.0  # luma of hair whose tint is not seen, and wholly
 SPREADS, NEAR = (0.8, 1.2), 15.0  # of hair's luma over a drawing's; levels
@@ -45,9 +46,10 @@ def like_skin(picture: Floats, weight: Floats, skin: Floats) -> Floats:
 def like_hair(picture: Floats, weight: Floats, hair: Floats) -> Floats:
     """What is added to `picture` [S, S, 3] for the colour of a person's own hair, by a weight [S, S].
 
-    `hair` [N, 3]: its pixels. Only where a drawing's hair differs in hue, or is much darker, as a brown
-    fringe of grey hair: small differences stay, since hair is lit differently from place to place. Luma
-    gets nearer to their median than `NEAR`, and its spread, within `SPREADS`, theirs; the colour is their
+    `hair` [N, 3]: its pixels. Only where a drawing's hair differs in hue, at the luma of `hair`, or is
+    much darker, as a brown fringe of grey hair. Small differences stay, since hair is lit in many ways,
+    and so does a drawing lighter than dark hair: what falls forward is lit. Luma gets nearer
+    to their median than `NEAR`, and its spread, within `SPREADS`, theirs; the colour is their
     median in proportion to it, so that strands and shadows of the drawing stay.
     """
     drawn = weight > SURELY
@@ -55,7 +57,7 @@ def like_hair(picture: Floats, weight: Floats, hair: Floats) -> Floats:
         return np.zeros_like(picture)
     luma, own = picture @ LUMA, hair @ LUMA
     (low, middle, high), (dark, usual, bright) = (
-        np.percentile(one, (15, 50, 85)) for one in (luma[drawn], own)
+        np.percentile(one, SPREAD) for one in (luma[drawn], own)
     )
     stretch = np.clip((bright - dark) / max(high - low, 1.0), *SPREADS)
     apart = usual - middle
@@ -68,6 +70,6 @@ def like_hair(picture: Floats, weight: Floats, hair: Floats) -> Floats:
     tint = told * (colour - grey) * np.clip(lit / max(grey, 1.0), 0, BRIGHTER)
     other = np.median(picture[drawn], 0)
     alike = other * grey / max(float(other @ LUMA), 1.0)
-    differs = np.array([np.abs(alike - colour).max(), 0.3 * apart])
+    differs = np.array([np.abs(alike - colour).max(), LUMA_COUNTS * apart])
     share = float(smoothstep(differs, DIFFERS).max())
     return np.asarray(share * weight[..., None] * (lit + tint - picture), np.float32)

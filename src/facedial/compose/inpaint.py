@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from facedial.compose.masks import resize_mask
+from facedial.compose.masks import box_mean, box_means, resize_mask
 from facedial.faces.geometry import Float32
 
 MAX_MATTE = 0.1  # share of the person above which a place has too much of the person's colours
@@ -12,6 +12,7 @@ RELAXATIONS = (
 )
 BEHIND = 24  # the same, for the background: a wall meets what is seen of it without a halo
 SMALLEST_RELAXED, LARGEST_RELAXED = 8, 64
+LEAST_SHARE = 1e-3  # of known places in a mean, so that none is divided by nothing
 
 
 def fill(values: Float32, known: Float32, relaxations: int = 0) -> Float32:
@@ -54,3 +55,13 @@ def inpaint_background(pixels: npt.NDArray[np.uint8], person: Float32) -> Float3
 def membrane(difference: Float32, rim: Float32) -> Float32:
     """The smooth function [S, S, 3] that equals `difference` where `rim` [S, S] is 1."""
     return fill(difference, rim, RELAXATIONS)
+
+
+def continued(values: Float32, known: Float32, reach: int, limits: tuple[float, float]) -> Float32:
+    """Values [S, S, C], given where `known` [S, S] is 1, as means over `reach` px, continued everywhere.
+
+    `limits`: of the means, which are set to them beyond.
+    """
+    share = np.maximum(box_mean(known, reach), LEAST_SHARE)[..., None]
+    smooth = box_means(values * known[..., None], reach) / share
+    return fill(np.clip(smooth, *limits).astype(np.float32), known, BEHIND)

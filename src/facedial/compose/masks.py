@@ -7,6 +7,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from facedial.faces.geometry import Float32, Points
+from facedial.faces.parse import dilated
 
 SOFT_EDGE = 0.15  # share of the side over which the border mask falls to zero, usually
 # Levels of the mean change around a place: from the first on it counts as changed, from the second on
@@ -144,20 +145,7 @@ def grown(mask: Float32, share: float) -> Float32:
 
     Not the sum of them, by which a haze of small values becomes a mask.
     """
-    reach = round(share * mask.shape[1])
-    found = np.asarray(mask, np.float32)
-    for axis in (0, 1):
-        ends = [(reach, reach) if a == axis else (0, 0) for a in (0, 1)]
-        largest, width = np.pad(found, ends, mode="edge"), 1
-        # Maxima of twice as many neighbours each time, at last of 2 reach + 1.
-        while width < 2 * reach + 1:
-            step = min(width, 2 * reach + 1 - width)
-            count = largest.shape[axis] - step
-            places = np.arange(count)
-            largest = np.maximum(largest.take(places, axis), largest.take(places + step, axis))
-            width += step
-        found = largest
-    return found
+    return dilated(np.asarray(mask, np.float32), round(share * mask.shape[1]))
 
 
 def box_mean(values: npt.NDArray[np.floating[Any]], reach: int) -> Float32:

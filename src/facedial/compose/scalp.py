@@ -18,7 +18,7 @@ from PIL import Image
 
 from facedial.arrays import LUMA, Bytes, Doubles, Floats, open_part, save_arrays
 from facedial.compose.completion import Places, meeting, sources
-from facedial.compose.inpaint import BEHIND, fill
+from facedial.compose.inpaint import BEHIND, continued, fill
 from facedial.compose.masks import box_mean, grown, resize_mask, smoothstep
 from facedial.faces.parse import SIDE
 
@@ -49,7 +49,7 @@ SMOOTH, LARGEST = 6, 0.35  # px, and log: of the light's difference from the lea
 BARE, LEAST_NEW, MEETING, LACKING = 0.9, 0.02, 3, (-15.0, 45.0)
 # Share of background that is continued, px of it that hair may colour, and share of hair there at most.
 BACKGROUND, BESIDE, CLEAR = 0.85, 3, 0.08
-UNSURE = 0.3  # share of background that is continued where it is not that
+UNSURE = 0.3  # share of background from which on a place beside hair is compared, though not copied
 SOME = 0.02  # share of background that is missing
 
 
@@ -126,7 +126,8 @@ class Bald(NamedTuple):
     """A head crop without hair, in levels [256, 256, 3], and which share of it is `new` [256, 256].
 
     `skin`: share of new skin; the rest of what is new is background, which is copied from the places
-    `copied` [256, 256] each of rows and columns; None where too little of it is seen, and it is smooth.
+    `copied`, int [256, 256] each of rows and columns; None where no background is new, and where too
+    little of it is seen, so that it is smooth.
     """
 
     pixels: Floats
@@ -157,21 +158,22 @@ def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> Bal
     picture = pixels.astype(np.float32)
     drawn = _skin(picture, light, hair, seen.skin)
     drawn += _meeting(picture - drawn, (seen.skin > BARE) & (scalp < LEAST_NEW))
-    new = scalp + gone
-    over = np.maximum(new, 1)
+    over = np.maximum(scalp + gone, 1)
     scalp, gone = scalp / over, gone / over
     behind = (seen.background > BACKGROUND) & (box_mean(hair, BESIDE) < CLEAR) & (gone <= SOME)
     behind &= seen.inside > 0.5
     # What hair colours beside it is no example, and lies between what is missing and what is known.
     beside = (seen.background > UNSURE) & (seen.inside > 0.5)
-    missing = ((gone > SOME) | beside) & ~behind
-    copied = sources(picture, behind, missing) if gone.any() else None
-    if copied is not None:
-        around = picture[copied] + meeting(picture, missing, behind, copied)
-    elif behind.any():
-        around = fill(picture, behind.astype(np.float32), BEHIND)
-    else:
-        around, gone = picture, np.zeros_like(gone)
+    copied, around = None, picture
+    if not behind.any():
+        gone = np.zeros_like(gone)
+    elif gone.any():
+        missing = ((gone > SOME) | beside) & ~behind
+        copied = sources(picture, behind, missing)
+        if copied is None:
+            around = fill(picture, behind.astype(np.float32), BEHIND)
+        else:
+            around = picture[copied] + meeting(picture, missing, behind, copied)
     found = picture + scalp[..., None] * (drawn - picture) + gone[..., None] * (around - picture)
     new = np.asarray(scalp + gone, np.float32)
     return Bald(np.clip(found, 0, 255), new, np.asarray(scalp, np.float32), copied)
@@ -189,11 +191,7 @@ def _meeting(lacking: Floats, known: NDArray[np.bool_]) -> Floats:
 
     So no line is left where the forehead ended. Limited, since hair throws shadows.
     """
-    weight = known.astype(np.float32)
-    share = np.maximum(box_mean(weight, MEETING), 1e-3)
-    smooth = [box_mean(lacking[..., k] * weight, MEETING) / share for k in range(3)]
-    limited = np.clip(np.stack(smooth, 2), *LACKING)
-    return fill(limited.astype(np.float32), weight, BEHIND)
+    return continued(lacking, known.astype(np.float32), MEETING, LACKING)
 
 
 def _skin(picture: Floats, light: Floats, hair: Floats, skin: Floats) -> Floats:

@@ -15,7 +15,7 @@ CLASSES = (
     "background", "skin", "brows", "eyes", "glasses", "ears", "mouth", "lips", "neck", "clothes",
     "hair", "hat",
 )  # fmt: skip
-BACKGROUND, HAIR = CLASSES.index("background"), CLASSES.index("hair")
+BACKGROUND, HAIR, HAT = (CLASSES.index(name) for name in ("background", "hair", "hat"))
 UNKNOWN = 255
 # Half axes of a head around the middle between the eyes, in eye distances, across and down.
 HEAD = np.array([1.45, 1.9])
