@@ -1,8 +1,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Bytecode is made of what is imported, when it is, whatever the environment says: of all, it took a third of the
-# installation, and without it every process of the tests would compile torch anew.
+# Bytecode is made of what is imported, when it is, whatever the environment says: of all, it took a
+# third of the installation, and without it every process of the tests would compile torch anew.
 export PYTHONDONTWRITEBYTECODE :=
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
 

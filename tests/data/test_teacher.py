@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from facedial.data.teacher import LOOKS, Teacher
+from facedial.data.teacher import LOOKS, Teacher, steady
 
 FACE = np.array([[50.0, 60.0], [78.0, 60.0], [64.0, 76.0], [52.0, 90.0], [76.0, 90.0]])
 SWAP = [1, 0, 2, 4, 3]
@@ -36,14 +36,14 @@ def ramps() -> np.ndarray:
 
 def test_looks_are_brought_back_to_the_crop() -> None:
     """Enlarged, moved and mirrored looks of a picture that tells its own coordinates agree."""
-    mean = Bright().steady(ramps(), FACE, np.random.default_rng(0))
+    mean = steady(Bright(), ramps(), FACE, np.random.default_rng(0))
     assert mean is not None
     np.testing.assert_allclose(mean, FACE, atol=0.1)
 
 
 def test_a_bias_of_the_teacher_is_undone_by_mirrored_looks_only_across() -> None:
     """What is always to the right of the truth is to the left of it in the mirror."""
-    mean = Bright(off=2.0).steady(ramps(), FACE, np.random.default_rng(0))
+    mean = steady(Bright(off=2.0), ramps(), FACE, np.random.default_rng(0))
     assert mean is not None
     assert np.abs((mean - FACE)[:, 0]).max() < 0.4
     assert (mean - FACE)[:, 1].min() > 0.5
@@ -51,10 +51,10 @@ def test_a_bias_of_the_teacher_is_undone_by_mirrored_looks_only_across() -> None
 
 def test_a_face_that_is_often_missed_has_no_mean() -> None:
     rng = np.random.default_rng(0)
-    assert Bright(misses=LOOKS // 3).steady(ramps(), FACE, rng) is not None
-    assert Bright(misses=LOOKS // 3 + 1).steady(ramps(), FACE, rng) is None
-    assert Bright(misses=2).steady(ramps(), FACE, rng, looks=3) is None
-    assert Bright(misses=1).steady(ramps(), FACE, rng, looks=3) is not None
+    assert steady(Bright(misses=LOOKS // 3), ramps(), FACE, rng) is not None
+    assert steady(Bright(misses=LOOKS // 3 + 1), ramps(), FACE, rng) is None
+    assert steady(Bright(misses=2), ramps(), FACE, rng, looks=3) is None
+    assert steady(Bright(misses=1), ramps(), FACE, rng, looks=3) is not None
 
 
 def test_findings_of_one_face_are_one() -> None:

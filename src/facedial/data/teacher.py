@@ -60,12 +60,6 @@ class Teacher:
                 kept.append(points)
         return kept
 
-    def steady(
-        self, pixels: UInt8, near: Points, rng: np.random.Generator, looks: int = LOOKS
-    ) -> Points | None:
-        """See `steady`."""
-        return steady(self, pixels, near, rng, looks)
-
 
 def steady(
     detect: Callable[[UInt8], list[Points]],

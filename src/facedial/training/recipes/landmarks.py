@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facedial import files
-from facedial.data.teacher import Teacher
+from facedial.data.teacher import Teacher, steady
 from facedial.faces.landmarks import PATCH_TEMPLATE
 from facedial.training import export, losses, networks
 from facedial.training.batches import Crops, grid, labelled, pictures
@@ -203,7 +203,7 @@ def _distilled(
         points = labels[block].copy()
         for i, pixels in enumerate(crops.read(block)):
             rng = np.random.default_rng([context.seed, int(block[i])])
-            mean = teacher.steady(pixels, labels[block[i]].astype(np.float64), rng, views)
+            mean = steady(teacher, pixels, labels[block[i]].astype(np.float64), rng, views)
             points[i] = points[i] if mean is None else mean
         known = np.concatenate([known, points])
         with files.atomic_write(path) as temporary, temporary.open("wb") as file:
