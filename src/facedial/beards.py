@@ -10,15 +10,7 @@ from facedial.arrays import LUMA, Floats
 from facedial.compose import growth
 from facedial.compose.blend import Part
 from facedial.compose.masks import smoothstep
-from facedial.faces.geometry import (
-    Affine,
-    apply,
-    compose,
-    invert,
-    scale_of,
-    translation,
-    warp_float,
-)
+from facedial.faces.geometry import Affine, apply, compose, from_part, scale_of, warp_float
 from facedial.faces.photo import Box, Photo
 from facedial.model import Model
 from facedial.portrait import Portrait
@@ -92,14 +84,13 @@ def layer_of(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> L
     # Pixel centres of the strands: `scale` of them to a pixel of the template.
     half = (scale - 1) / 2
     to_planes = np.array([[scale, 0, half - scale * left], [0, scale, half - scale * top]])
-    from_box = translation(x0, y0)
     size = (x1 - x0, y1 - y0)
-    seen = compose(to_planes, compose(invert(to_photo), from_box))
+    seen = compose(to_planes, from_part(to_photo, x0, y0))
     planes = np.clip(warp_float(growth.planes(beards, shares, scale), seen, size), 0, 1)
     classes = parsing.classes_of(model, portrait)
     mouth = smoothstep(parsing.share(classes, MOUTH), COVERED)
     grows = (parsing.share(classes, GROWS_ON) * (1 - mouth))[..., None]
-    in_crop = compose(invert(portrait.crop.to_photo), from_box)
+    in_crop = from_part(portrait.crop.to_photo, x0, y0)
     allowed = np.clip(warp_float(grows, in_crop, size)[..., 0], 0, 1)
     return Layer((x0, y0, x1, y1), planes, allowed)
 

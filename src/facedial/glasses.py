@@ -12,15 +12,7 @@ from facedial.compose.glasses import SHADOW_BELOW, SHADOW_REACH, Glasses, worn
 from facedial.compose.masks import smoothstep, soft_mask
 from facedial.composing import GlassesChange
 from facedial.faces.crop import head_template
-from facedial.faces.geometry import (
-    Affine,
-    apply,
-    compose,
-    invert,
-    scale_of,
-    translation,
-    warp_float,
-)
+from facedial.faces.geometry import Affine, apply, from_part, invert, scale_of, warp_float
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Box, Photo
 from facedial.model import Model
@@ -147,7 +139,7 @@ def _seen_skin(portrait: Portrait, classes: Floats, box: Box) -> Floats:
     """Where a rectangle of the photo shows the face's skin within the crop, 0..1 [H, W]."""
     x0, y0, x1, y1 = box
     skin = smoothstep(parsing.share(classes, FACE_SKIN), SEEN_SKIN) * soft_mask(classes.shape[1])
-    to_crop = compose(invert(portrait.crop.to_photo), translation(x0, y0))
+    to_crop = from_part(portrait.crop.to_photo, x0, y0)
     return np.clip(warp_float(skin[..., None], to_crop, (x1 - x0, y1 - y0))[..., 0], 0, 1)
 
 

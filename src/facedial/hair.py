@@ -26,7 +26,7 @@ from facedial.faces.geometry import (
     Affine,
     apply,
     compose,
-    invert,
+    from_part,
     scale_of,
     translation,
     warp_float,
@@ -171,7 +171,7 @@ def _moves(portrait: Portrait) -> bool:
 def _warped(planes: Floats, to_photo: Affine, box: Box) -> Floats:
     """Planes [S, S, C] of a frame in a rectangle of the photo, [H, W, C]; 0 outside the frame."""
     x0, y0, x1, y1 = box
-    to_frame = compose(invert(to_photo), translation(x0, y0))
+    to_frame = from_part(to_photo, x0, y0)
     size = (x1 - x0, y1 - y0)
     if scale_of(to_frame) > 1:
         return warp_float(planes, to_frame, size, linear=True)

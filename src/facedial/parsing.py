@@ -85,13 +85,12 @@ def _parsed(model: Model, pixels: Bytes, frame: float = 1.0) -> tuple[Floats, Fl
     worn = probabilities_of(logits)[HAT]
     hat, hairy = (_blocks(one) > OWN_HAIR for one in (worn, hair))
     if hat.any():
-        middle = (SIDE - 1) / 2
-        top = middle + (_EYES[1] - middle - OVER_EYES * SIDE) / frame
+        _, top = _in_frame(_EYES - [0, OVER_EYES * SIDE], frame)
         high = np.arange(COARSE)[:, None] * (SIDE // COARSE) < top
         low = hat & ~_reached(hat & high, hat)
         no_hat = _reached(low & dilated(hairy, 1), low)
         if no_hat.any():
-            where = no_hat.repeat(SIDE // COARSE, 0).repeat(SIDE // COARSE, 1)
+            where = _repeated(no_hat, SIDE // COARSE)
             logits, hair = logits.copy(), np.where(where, np.maximum(hair, worn), hair)
             logits[HAIR] = np.where(where, np.logaddexp(logits[HAIR], logits[HAT]), logits[HAIR])
             logits[HAT] = np.where(where, NEVER, logits[HAT])
@@ -102,6 +101,11 @@ def _blocks(plane: Floats) -> Floats:
     """The largest values of blocks of a plane [256, 256]: [64, 64]."""
     step = SIDE // COARSE
     return np.asarray(plane.reshape(COARSE, step, COARSE, step).max((1, 3)), np.float32)
+
+
+def _repeated(mask: Bools, times: int) -> Bools:
+    """A mask with each place as so many rows and columns."""
+    return mask.repeat(times, 0).repeat(times, 1)
 
 
 def _reached(seed: Bools, within: Bools) -> Bools:
@@ -310,18 +314,17 @@ def _own(hair: Floats, portrait: Portrait) -> Floats:
     across, down = np.meshgrid(np.arange(SIDE), np.arange(SIDE))
     places = np.stack([across, down], -1).astype(np.float64)
     eyes = head_template(SIDE)[:2]
-    own = np.array([*_to_wide(eyes.mean(0)), np.linalg.norm(eyes[1] - eyes[0]) / WIDE])
+    own = np.array([*_in_frame(eyes.mean(0)), np.linalg.norm(eyes[1] - eyes[0]) / WIDE])
     distance = head_distance(places, own)
     scale = SIDE / portrait.crop.pixels.shape[0]
     for other in portrait.others:
-        middle = _to_wide(apply(scaling(scale, scale), other[:2]))
+        middle = _in_frame(apply(scaling(scale, scale), other[:2]))
         theirs = head_distance(places, np.array([*middle, other[2] * scale / WIDE]))
         hair = hair * smoothstep(theirs / np.maximum(distance, 1e-6), APART)
     step = SIDE // COARSE
     small = _blocks(hair) > OWN_HAIR
     joined = _reached(small & (distance[step // 2 :: step, step // 2 :: step] < 1), small)
-    near = box_mean(joined.astype(np.float32), 1) > 0
-    return np.asarray(hair * near.repeat(step, 0).repeat(step, 1), np.float32)
+    return np.asarray(hair * _repeated(dilated(joined, 1), step), np.float32)
 
 
 def _shared(wide: Floats) -> Floats:
@@ -331,8 +334,7 @@ def _shared(wide: Floats) -> Floats:
     """
     quarter = SIDE // 4
     middle = wide[quarter:-quarter, quarter:-quarter]
-    near = box_mean((middle > 0).astype(np.float32), 4) > 0
-    return np.asarray(near.repeat(2, 0).repeat(2, 1), np.float32)
+    return np.asarray(_repeated(dilated(middle > 0, 4), 2), np.float32)
 
 
 def probabilities_of(logits: Floats, side: int = SIDE) -> Floats:
@@ -362,7 +364,7 @@ def wide_to_photo(portrait: Portrait) -> Affine:
     return compose(head_to_photo(portrait), similarity(WIDE, 0.0, middle, middle))
 
 
-def _to_wide(point: Sequence[float] | Doubles) -> Doubles:
-    """A point of the parser's crop of the frame `head` in that of the frame `portrait`."""
+def _in_frame(point: Sequence[float] | Doubles, frame: float = WIDE) -> Doubles:
+    """A point of the parser's crop of the frame `head` in that of a frame so many times as wide."""
     middle = (SIDE - 1) / 2
-    return np.asarray(middle + (np.asarray(point) - middle) / WIDE)
+    return np.asarray(middle + (np.asarray(point) - middle) / frame)

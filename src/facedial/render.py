@@ -257,8 +257,8 @@ def composed(
     lacking = membrane(around - after, known)
     difference = after - before + loss[..., None] * (before - crop + lacking)
     if any(one.own_hair for one in regions) and not any(one.recolours for one in regions):
-        top = (parsing.share(own, {"hair"}) > SURELY)[: round(BESIDE_FRINGE * len(crop))]
-        own_hair = crop[: len(top)][top].astype(np.float32)
+        above = slice(round(BESIDE_FRINGE * len(crop)))
+        own_hair = crop[above][parsing.share(own, {"hair"})[above] > SURELY].astype(np.float32)
         new = loss * mask * parsing.share(last, {"hair"})
         difference += hue.like_hair(crop + difference, new, own_hair)
     if uncovers:

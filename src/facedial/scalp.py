@@ -13,7 +13,7 @@ from facedial.compose.grain import even
 from facedial.compose.masks import box_mean, soft_mask
 from facedial.compose.retouch import OFFSET, log_luma
 from facedial.faces.crop import Crop
-from facedial.faces.geometry import apply, compose, invert, translation, warp_float, warp_strips
+from facedial.faces.geometry import apply, from_part, invert, warp_float, warp_strips
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Photo
 from facedial.model import Model
@@ -64,7 +64,7 @@ def _sharp(portrait: Portrait, photo: Photo, part: Part, behind: Floats, copied:
     pixels, (x0, y0) = part
     height, width = pixels.shape[:2]
     to_photo = parsing.head_to_photo(portrait)
-    to_crop = compose(invert(to_photo), translation(x0, y0))
+    to_crop = from_part(to_photo, x0, y0)
     crop = parsing.head_crop(portrait).pixels
     smooth = crop[copied[..., 0], copied[..., 1]].astype(np.float32)
     planes = np.concatenate([smooth, behind[..., None]], 2)
@@ -94,8 +94,7 @@ def _rough(portrait: Portrait, part: Part, skin: Floats, known: Floats) -> Part:
     """The same where `skin` [256, 256] is new with the grain of the photo's own, which is `known`."""
     pixels, (x, y) = part
     height, width = pixels.shape[:2]
-    to_photo = parsing.head_to_photo(portrait)
-    to_crop = compose(invert(to_photo), translation(x, y))
+    to_crop = from_part(parsing.head_to_photo(portrait), x, y)
     new = np.clip(warp_float(skin[..., None], to_crop, (width, height)), 0, 1)
     rough = SMOOTHER * new * grain_of(portrait, known, (x, y, x + width, y + height))[..., None]
     found = (pixels.astype(np.float32) + OFFSET) * np.exp(rough) - OFFSET

@@ -7,15 +7,7 @@ import numpy.typing as npt
 
 from facedial.compose.masks import face_oval, soft_mask
 from facedial.faces.crop import Crop
-from facedial.faces.geometry import (
-    Float32,
-    apply,
-    compose,
-    invert,
-    translation,
-    warp_float,
-    warp_strips,
-)
+from facedial.faces.geometry import Float32, apply, from_part, invert, warp_float, warp_strips
 from facedial.faces.photo import Photo
 
 Part = tuple[npt.NDArray[np.uint8], tuple[int, int]]  # pixels [h, w, 3], and x, y of the first
@@ -128,8 +120,7 @@ def changed_part(
     if rectangle is None:
         return None
     x0, y0, x1, y1 = rectangle
-    from_rectangle = translation(x0, y0)
-    to_crop = compose(invert(crop.to_photo), from_rectangle)
+    to_crop = from_part(crop.to_photo, x0, y0)
     region = photo.pixels[y0:y1, x0:x1].copy()
     size_there = (x1 - x0, y1 - y0)
     gone = None

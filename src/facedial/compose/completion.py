@@ -6,6 +6,7 @@ colours (Wexler, Shechtman and Irani 2007, "Space-time completion of video"), by
 with its own pixels, at its own sharpness, however large it is.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TypeVar
@@ -60,23 +61,19 @@ def sources(picture: Floats, known: Bools, missing: Bools) -> tuple[Places, Plac
     while len(levels[-1].known) > COARSEST:
         levels.append(_halved(levels[-1]))
     found: tuple[Places, Places] | None = None
-    colours: Floats | None = None
-    efforts = (
-        *EFFORT,
-        *EFFORT[-1:] * len(levels),
-    )  # a large picture has more levels, a small one fewer
-    for level, effort in zip(levels[::-1], efforts, strict=False):
+    for number, level in enumerate(levels[::-1]):
         matcher = _Matcher.of(level)
         if matcher is None:
             found = None
             continue
         middle = matcher.started(found, rng)
-        if colours is None or found is None:
+        if found is None:
             colours = fill(level.picture, level.known.astype(np.float32), BEHIND)
         else:
             colours = matcher.voted(middle, None)
-        for _ in range(effort[0]):
-            middle, apart = matcher.matched(colours, middle, effort[1:], rng)
+        rounds, *effort = EFFORT[min(number, len(EFFORT) - 1)]
+        for _ in range(rounds):
+            middle, apart = matcher.matched(colours, middle, effort, rng)
             colours = matcher.voted(middle, apart)
         found = matcher.whole(middle)
     return found
@@ -138,7 +135,8 @@ class _Matcher:
 
     Places are numbers in the picture with a border of `REACH`, row by row, `width` a row. `allowed`: of
     each number, whether it is the middle of a known patch; `order`: of a missing place, its number among
-    them, else -1; `counts` [N, P]: which places of a missing patch are compared.
+    them, else -1; `counts` [N, P]: which places of a missing patch are compared; `examples`
+    [., 3]: the picture's colours by number.
     """
 
     level: _Level
@@ -149,6 +147,7 @@ class _Matcher:
     order: Places
     around: Places
     counts: Floats
+    examples: Floats
 
     @staticmethod
     def of(level: _Level) -> "_Matcher | None":
@@ -173,7 +172,8 @@ class _Matcher:
         order[places] = np.arange(len(places))
         seen = (known.reshape(-1) | (order >= 0))[places[:, None] + around]
         counts = seen.astype(np.float32)
-        return _Matcher(level, width, places, allowed, choices, order, around, counts)
+        examples = _flat(level.picture)
+        return _Matcher(level, width, places, allowed, choices, order, around, counts, examples)
 
     def started(self, before: tuple[Places, Places] | None, rng: np.random.Generator) -> Places:
         """Middles [N] to begin with: those of the level before, or any."""
@@ -188,22 +188,21 @@ class _Matcher:
         return np.where(self.allowed[number], number, middle)
 
     def matched(
-        self, colours: Floats, middle: Places, effort: tuple[int, int], rng: np.random.Generator
+        self, colours: Floats, middle: Places, effort: Sequence[int], rng: np.random.Generator
     ) -> tuple[Places, Floats]:
         """Middles [N] that fit better, and their distances [N], for missing `colours`.
 
         A distance is the mean of squared levels over a patch, summed over channels, and a place's cost.
         `effort`: passes, and random places tried in each.
         """
-        flat = self._flat(colours)
+        flat = _flat(colours)
         own = flat[self.places[:, None] + self.around]
-        known = self._flat(self.level.picture)
         total = self.counts.sum(1)
         own_rows, own_columns = np.divmod(self.places, self.width)
         far = FAR / len(self.level.known) ** 2
 
         def apart(which: Places, candidates: Places) -> Floats:
-            difference = own[which] - known[candidates[:, None] + self.around]
+            difference = own[which] - self.examples[candidates[:, None] + self.around]
             squared = np.einsum("npc,npc->np", difference, difference)
             rows, columns = np.divmod(candidates, self.width)
             away = (rows - own_rows[which]) ** 2 + (columns - own_columns[which]) ** 2
@@ -242,7 +241,6 @@ class _Matcher:
 
     def voted(self, middle: Places, apart: Floats | None) -> Floats:
         """Colours [S, S, 3] of a level, the missing ones by all patches that hold them."""
-        known = self._flat(self.level.picture)
         weight = np.ones(len(middle), np.float32)
         if apart is not None:
             weight = (
@@ -255,7 +253,7 @@ class _Matcher:
             patch = self.order[self.places - step]
             has = np.flatnonzero(patch >= 0)
             share = weight[patch[has], None]
-            sums[has] += share * known[middle[patch[has]] + step]
+            sums[has] += share * self.examples[middle[patch[has]] + step]
             total[has] += share
         colours = self.level.picture.copy()
         colours[self.level.missing] = sums / total
@@ -270,7 +268,8 @@ class _Matcher:
         columns[self.level.missing] = found[1] - REACH
         return rows, columns
 
-    def _flat(self, picture: Floats) -> Floats:
-        """Colours [., 3] by the numbers of places; the border repeats the edge."""
-        ends = ((REACH, REACH), (REACH, REACH), (0, 0))
-        return np.pad(picture, ends, mode="edge").reshape(-1, 3)
+
+def _flat(picture: Floats) -> Floats:
+    """Colours [., 3] by the numbers of places; the border repeats the edge."""
+    ends = ((REACH, REACH), (REACH, REACH), (0, 0))
+    return np.pad(picture, ends, mode="edge").reshape(-1, 3)

@@ -12,6 +12,7 @@ RELAXATIONS = (
 )
 BEHIND = 24  # the same, for the background: a wall meets what is seen of it without a halo
 SMALLEST_RELAXED, LARGEST_RELAXED = 8, 64
+Limit = float | npt.NDArray[np.float32]
 LEAST_SHARE = 1e-3  # of known places in a mean, so that none is divided by nothing
 
 
@@ -57,10 +58,10 @@ def membrane(difference: Float32, rim: Float32) -> Float32:
     return fill(difference, rim, RELAXATIONS)
 
 
-def continued(values: Float32, known: Float32, reach: int, limits: tuple[float, float]) -> Float32:
+def continued(values: Float32, known: Float32, reach: int, limits: tuple[Limit, Limit]) -> Float32:
     """Values [S, S, C], given where `known` [S, S] is 1, as means over `reach` px, continued everywhere.
 
-    `limits`: of the means, which are set to them beyond.
+    `limits`: least and largest of the means, which are set to them beyond; of all, or of each channel.
     """
     share = np.maximum(box_mean(known, reach), LEAST_SHARE)[..., None]
     smooth = box_means(values * known[..., None], reach) / share

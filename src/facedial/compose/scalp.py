@@ -203,16 +203,13 @@ def _skin(picture: Floats, light: Floats, hair: Floats, skin: Floats) -> Floats:
     if not known.any():
         return picture
     usual, own = float(np.median(light[known])), float(np.median(luma[known]))
-    weight = known.astype(np.float32)
-    share = np.maximum(box_mean(weight, SMOOTH), 1e-3)
     differs = np.log((luma + 8) / (own + 8)) - (light - usual)
-    differs = np.clip(box_mean(differs * weight, SMOOTH) / share, -LARGEST, LARGEST)
     hue = picture / np.maximum(luma, 8)[..., None]
-    smooth = [box_mean(hue[..., k] * weight, SMOOTH) / share for k in range(3)]
-    values = np.stack([differs, *smooth], 2).astype(np.float32)
-    continued = fill(values, weight, BEHIND)
-    lit = (own + 8) * np.exp(light - usual + continued[..., 0]) - 8
-    return np.asarray(lit[..., None] * continued[..., 1:], np.float32)
+    values = np.concatenate([differs[..., None], hue], 2).astype(np.float32)
+    most = np.array([LARGEST, *[np.inf] * 3], np.float32)  # hues have no limits
+    found = continued(values, known.astype(np.float32), SMOOTH, (-most, most))
+    lit = (own + 8) * np.exp(light - usual + found[..., 0]) - 8
+    return np.asarray(lit[..., None] * found[..., 1:], np.float32)
 
 
 def _fitted(outline: Floats, hair: Floats, person: Floats) -> tuple[float, float, float]:

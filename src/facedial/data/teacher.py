@@ -17,6 +17,7 @@ from facedial.runtime.session import Session
 
 Points = NDArray[np.float64]
 UInt8 = NDArray[np.uint8]
+Detect = Callable[[UInt8], list[Points]]  # pixels -> landmarks of each face that is found
 
 LOOKS = 12
 MIN_DETECTED = 2 / 3  # of the augmented copies
@@ -62,7 +63,7 @@ class Teacher:
 
 
 def steady(
-    detect: Callable[[UInt8], list[Points]],
+    detect: Detect,
     pixels: UInt8,
     near: Points,
     rng: np.random.Generator,
@@ -70,7 +71,7 @@ def steady(
 ) -> Points | None:
     """Mean landmarks [5, 2] over `looks` augmented copies, of the face around `near` [5, 2].
 
-    `detect`: pixels -> landmarks of each face that is found. Copies are upsampled 1.4 to 2.8 times,
+    Copies are upsampled 1.4 to 2.8 times,
     shifted by up to 16 px, every other one is mirrored. None if fewer than two thirds of the copies
     have a detection near `near`.
     """

@@ -1,13 +1,13 @@
 """Landmark error: of the network on perturbed boxes, and of detector and network on whole pictures."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facedial.data.detection_teachers import SCRFD, Scrfd
 from facedial.data.store import Store
-from facedial.data.teacher import Points, Teacher, UInt8, steady
+from facedial.data.teacher import Detect, Points, Teacher, UInt8, steady
 from facedial.errors import NoFaceFound
 from facedial.evaluate._context import EvaluationContext, evenly
 from facedial.evaluate._rows import Goal, Row
@@ -80,15 +80,13 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
                 yield from _against(both, "landmark_both", "facedial", data, own, whose)
 
 
-def _means(
-    detect: Callable[[UInt8], list[Points]], crops: UInt8, near: Sequence[Points], seed: int
-) -> list[Points | None]:
+def _means(detect: Detect, crops: UInt8, near: Sequence[Points], seed: int) -> list[Points | None]:
     """A detector's mean landmarks over copies of each crop; None where it finds the face in too few."""
     rng = np.random.default_rng(seed)
     return [steady(detect, crop, points, rng) for crop, points in zip(crops, near, strict=True)]
 
 
-def _points_of(scrfd: Scrfd) -> Callable[[UInt8], list[Points]]:
+def _points_of(scrfd: Scrfd) -> Detect:
     def detect(pixels: UInt8) -> list[Points]:
         return [one.landmarks for one in scrfd(pixels) if one.landmarks is not None]
 
@@ -105,8 +103,7 @@ def _against(
 ) -> Iterator[Row]:
     """Rows of the faces for which both are known."""
     pairs = zip(found, truth, strict=True)
-    off = [np.nan if a is None or b is None else _error(a, b) for a, b in pairs]
-    errors = np.array(off)
+    errors = np.array([np.nan if a is None or b is None else _error(a, b) for a, b in pairs])
     known = ~np.isnan(errors)
     yield from _rows(metric, model, data, errors[known], people[known])
 

@@ -76,6 +76,14 @@ def translation(x: float, y: float) -> Affine:
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
 
 
+def from_part(to_photo: Affine, x: float, y: float) -> Affine:
+    """Pixels of the part of a photo that begins at `x`, `y` -> those of a crop [2, 3].
+
+    `to_photo` [2, 3]: crop pixel -> photo pixel.
+    """
+    return compose(invert(to_photo), translation(x, y))
+
+
 def apply(affine: Affine, points: Points) -> Points:
     """Points [..., 2] transformed by `affine` [2, 3]."""
     return np.asarray(points, np.float64) @ affine[:, :2].T + affine[:, 2]

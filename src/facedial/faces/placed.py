@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facedial.arrays import Floats
-from facedial.faces.geometry import Affine, apply, compose, invert, translation, warp_float
+from facedial.faces.geometry import Affine, apply, compose, from_part, warp_float
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Box
 
@@ -39,7 +39,7 @@ class Placed:
     def in_box(self, to_photo: Affine) -> tuple[Affine, Floats]:
         """Pixels of the box -> the head crop [2, 3], and the planes there [h, w, C]."""
         x0, y0, x1, y1 = self.box
-        to_crop = compose(invert(to_photo), translation(x0, y0))
+        to_crop = from_part(to_photo, x0, y0)
         step = SIDE // len(self.planes)
         shift = -(step - 1) / 2 / step
         shrink = np.array([[1 / step, 0.0, shift], [0.0, 1 / step, shift]])
