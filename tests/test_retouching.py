@@ -44,7 +44,7 @@ def test_the_older_get_lines_and_the_younger_lose_some_but_no_grain(
     editor: Editor, portrait: Portrait
 ) -> None:
     skin = parsing.seen(editor.model, portrait, {"skin"}) > 0.98
-    skin[:180], skin[200:] = False, False  # cheeks: no hair, no brows
+    skin[:150], skin[200:] = False, False  # below the eyes and cheeks: no hair, no brows
 
     def rough(photo: Photo) -> list[float]:
         """Deviation of grain and of lines on skin, of the log of luma."""
@@ -60,7 +60,7 @@ def test_the_older_get_lines_and_the_younger_lose_some_but_no_grain(
         for wish in ({"Young": 0.0}, {"Young": 1.0})
     )
     assert older[1] > 1.02 * before[1]
-    assert younger[1] < 0.85 * before[1]
+    assert younger[1] < 0.8 * before[1]
     assert younger[0] > 0.7 * before[0]
 
 
