@@ -119,3 +119,17 @@ def test_dark_hair_behind_a_neck_is_no_hat_and_hats_stay(editor: Editor) -> None
             stays = place in hats
             assert (hat[place] > 0.99).all() if stays else (hair[place] > 0.99).all()
             assert (matte[place] < 0.01).all() if stays else (matte[place] > 0.99).all()
+
+
+def test_a_side_that_only_the_closer_look_sees_is_own_hair_and_what_hangs_apart_is_not(
+    editor: Editor,
+) -> None:
+    (portrait,) = editor.portraits(Photo(data.astronaut()))
+    hair = parsing.head_hair(editor.model, portrait).copy()
+    assert hair[40:50, 120:130].min() > 0.9 and hair[110:140, 110:150].max() < 0.2
+    thin, apart = (slice(40, 140), slice(118, 126)), (slice(8, 20), slice(6, 20))
+    hair[thin], hair[apart] = 1, 1
+    portrait.cache.put(parsing.HEAD_HAIR, hair)
+    own = parsing.own_head_hair(editor.model, portrait)
+    assert (own[thin] == 1).all()
+    assert not own[apart].any()

@@ -38,7 +38,7 @@ from facedial.model import Model
 from facedial.portrait import Portrait
 
 STRIP_PIXELS = 500_000  # of hair that are recoloured at a time
-LARGEST_KEPT = 7_500_000  # numbers of a layer that a portrait keeps
+LARGEST_KEPT = 9_600_000  # numbers of a layer that a portrait keeps
 TILE = 128  # photo pixels along the side of what is looked at at a time: many have no hair
 WIDE_SMOOTHED = 2  # as `hair_planes.SMOOTHED`, of the frame twice as wide
 COLOURS = "hair colours"  # key of a portrait's cache for `colours`
@@ -78,7 +78,7 @@ def recolour(model: Model, portrait: Portrait, change: Change, photo: Photo) -> 
     source, skin = _known(colours(model, portrait))
     if box is None or source is None:
         return None
-    parts = [(share, _colour(name, skin)) for name, share in change.recolour.items()]
+    parts = [(share, _colour(name, skin, source.mean)) for name, share in change.recolour.items()]
     transfer = Transfer.of(source, mixed(source, parts), sum(change.recolour.values()))
     drawing = model.decode(change.after.values[None])
     drawn = parsing.share(parsing.classes_drawn(model, drawing)[0], {"hair"})
@@ -98,7 +98,7 @@ def recolour(model: Model, portrait: Portrait, change: Change, photo: Photo) -> 
 
 
 def layer(model: Model, portrait: Portrait, box: Box, *, keep: bool = True) -> Halves:
-    """A person's hair in a rectangle of the photo, [H, W, 14] (`hair_planes.layer`).
+    """A person's hair in a rectangle of the photo, [H, W, 18] (`hair_planes.layer`).
 
     By the parser's mattes of the head and of its surroundings. `keep`: the layer is kept for the next
     time, where it is not too large.
@@ -138,23 +138,24 @@ def _tile(model: Model, portrait: Portrait, box: Box) -> Floats | float:
 
 
 def _head_planes(model: Model, portrait: Portrait) -> Floats:
-    """Planes of the frame `head` [256, 256, 17]; computed once."""
+    """Planes of the frame `head` [256, 256, 18]; computed once."""
 
     def compute() -> Floats:
         own = parsing.own_head_hair(model, portrait)
         crop = parsing.head_crop(portrait)
-        return hair_planes.planes(crop.pixels, own, with_strands=not _moves(portrait))
+        skin = parsing.seen(model, portrait, {"skin"})
+        return hair_planes.planes(crop.pixels, own, skin, with_strands=not _moves(portrait))
 
     return portrait.cache.get(("hair planes", "head"), compute)
 
 
 def _wide_planes(model: Model, portrait: Portrait) -> Floats:
-    """Planes of the frame `portrait` [256, 256, 17]; computed once."""
+    """Planes of the frame `portrait` [256, 256, 18]; computed once."""
 
     def compute() -> Floats:
         pixels, hair = parsing.wide_crop(portrait), parsing.wide_hair(model, portrait)
         still = not _moves(portrait)
-        planes = hair_planes.planes(pixels, hair, WIDE_SMOOTHED, with_strands=still)
+        planes = hair_planes.planes(pixels, hair, None, WIDE_SMOOTHED, with_strands=still)
         # Its pixels are twice as large: what is fine there is of middle size in the head's frame.
         for one in (hair_planes.BANDS, hair_planes.STRANDS):
             planes[..., one] = np.roll(planes[..., one], 1, -1)
@@ -195,5 +196,5 @@ def _known(found: Floats) -> tuple[HairColour | None, Floats | None]:
     return None if np.isnan(hair).any() else own, None if np.isnan(skin).any() else skin
 
 
-def _colour(name: str, skin: Floats | None) -> HairColour:
-    return NATURAL[name].beside(skin) if name in NATURAL else HairColour.parse(name)
+def _colour(name: str, skin: Floats | None, hair: Floats) -> HairColour:
+    return NATURAL[name].beside(skin, hair) if name in NATURAL else HairColour.parse(name)

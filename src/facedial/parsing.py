@@ -293,6 +293,11 @@ def wide_hair(model: Model, portrait: Portrait) -> Floats:
 
     def parse() -> Floats:
         _, hair = _parsed(model, wide_crop(portrait), WIDE)
+        # A thin side is seen in the head's frame alone.
+        quarter = SIDE // 4
+        middle = hair[quarter:-quarter, quarter:-quarter]
+        closer = head_hair(model, portrait).reshape(SIDE // 2, 2, SIDE // 2, 2).mean((1, 3))
+        np.maximum(middle, closer, out=middle)
         return _own(smoothstep(hair, MATTE) * hair, portrait)
 
     return portrait.cache.get(WIDE_HAIR, parse)

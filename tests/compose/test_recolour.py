@@ -158,3 +158,54 @@ def test_other_words_are_no_colour(text: str):
 
 def test_too_little_hair_has_no_colour():
     assert mean_colour(hair(), np.zeros((128, 128), np.float32)) is None
+
+
+def white_on_skin() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """White hair up to row 59 of a head, skin from row 60 on: pixels, matte, skin."""
+    rng = np.random.default_rng(0)
+    picture = np.full((128, 128, 3), (205, 160, 140), np.uint8)
+    picture[:60] = 200 + rng.integers(-8, 9, (60, 128, 1))
+    matte = np.broadcast_to(np.arange(128)[:, None] < 60, (128, 128)).astype(np.float32)
+    return picture, matte, 1 - matte
+
+
+def test_dark_hair_thins_out_towards_the_forehead_and_light_hair_and_outlines_do_not():
+    picture, matte, skin = white_on_skin()
+    black = NATURAL["Black_Hair"].beside(None)
+    found = {}
+    for name, bare in (("skin", skin), ("wall", 0 * skin)):
+        layer = hair_planes.layer(picture, hair_planes.planes(picture, matte, bare))
+        source = HairColour.seen(layer)
+        assert source is not None
+        for goal in (black, NATURAL["Blond_Hair"].beside(None)):
+            changed = recoloured(picture, layer, Transfer.of(source, goal), 0 * matte)
+            rows = to_lab(changed)[..., 0].mean(1)
+            found[name, goal is black] = rows
+            assert_array_equal(changed[62:], picture[62:])
+    line, wall = found["skin", True], found["wall", True]
+    assert line[57] > line[55] + 3 > line[40] + 6 and abs(line[40] - wall[40]) < 1
+    assert np.abs(wall[40:57] - wall[40]).max() < 3
+    assert np.abs(found["skin", False] - found["wall", False]).max() < 1
+    # What shows between the last strands is skin, not what was white.
+    assert line[57] < to_lab(picture)[64, 64, 0]
+
+
+def test_what_is_lighter_than_the_hair_around_it_or_bluer_becomes_as_dark():
+    picture = np.full((128, 128, 3), (220, 180, 90), np.uint8)  # golden
+    picture[62:66, 62:66] = 240, 240, 240
+    matte = np.ones((128, 128), np.float32)
+    matte[58:70, 58:70] = 0.9  # a parser's doubts: its colour is that of what is around
+    layer = hair_planes.layer(picture, hair_planes.planes(picture, matte))
+    source = HairColour.seen(layer)
+    assert source is not None
+    transfer = Transfer.of(source, NATURAL["Black_Hair"].beside(None))
+    changed = recoloured(picture, layer, transfer, 0 * matte)
+    assert changed[62:66, 62:66].max() < 60
+    assert int(np.ptp(changed[62:66, 62:66].astype(int), -1).max()) < 30
+
+
+def test_light_hair_that_becomes_black_keeps_some_of_its_light():
+    black = NATURAL["Black_Hair"]
+    white, brown = (np.array([lightness, 0, 5], np.float32) for lightness in (75, 25))
+    assert_allclose(black.beside(None, brown).mean, black.mean, atol=1e-5)
+    assert 3 < black.beside(None, white).mean[0] - black.mean[0] < 8

@@ -15,14 +15,15 @@ from facedial.compose.lab import to_lab
 from facedial.compose.masks import box_mean, smoothstep
 
 # Planes of a crop: colours of hair and of the rest; share by the matte alone, and the largest and the
-# smallest that colours may say; near and deep in hair; lightness without detail, its bands, strands.
+# smallest that colours may say; near and deep in hair; lightness without detail, its bands, strands; and
+# where hair ends at skin.
 HAIR, REST = slice(0, 3), slice(3, 6)
 BY_MATTE, MOST, DEEP, NEARLY, SMOOTH = range(6, 11)
-BANDS, STRANDS, PLANES = slice(11, 14), slice(14, 17), 17
+BANDS, STRANDS, HAIRLINE, PLANES = slice(11, 14), slice(14, 17), 17, 18
 # A layer of the photo: share of hair, its own colour, what of the pixel neither explains times the
-# share as far as that is believed, and of the planes above the last seven.
+# share as far as that is believed, of the planes above the last eight, and the colour of the rest.
 SHARE, OWN, UNEXPLAINED = 0, slice(1, 4), slice(4, 7)
-LIGHT, LAYER = slice(7, 14), 14
+LIGHT, THIN, BESIDE, LAYER = slice(7, 14), 14, slice(15, 18), 18
 
 SMOOTHED, LARGE, AROUND = 3, 8, 8  # px: detail, light and shadow, and where bands are measured
 # Of a matte averaged over 2 and 3 px to each side: from not to entirely.
@@ -31,35 +32,48 @@ FIRST_HAIR, FIRST_REST = (0.93, 0.99), (0.93, 0.995)  # for a first estimate of 
 ONLY_HAIR = 0.9, 0.995  # share by colours of hair and nothing else
 SURE = 0.6, 0.98  # certainty of that
 BY_COLOUR = 0.08, 0.92  # share by colours that counts
-REACH = 0.25, 0.7  # matte where it may count
+REACH, LIGHT_REACH = (0.25, 0.7), (0.05, 0.3)  # matte where it may count, of dark and of light hair
+IS_LIGHT = 30.0, 55.0  # its lightness
 BY_MATTE_ALONE = 0.35, 0.75  # matte that counts without colours
 ENDS = 0.4  # by how much of it strands end sooner or later
 APART = 40.0  # levels between both colours at which they say as much as the matte
 OTHER = 3.0  # weight of the squared distance of a pixel from all mixtures of both
+# px to each side over which a matte is averaged twice for its edge, and from where to where that is it.
+EDGE, IN_EDGE = 4, (0.97, 0.5)
 LEAST = 0.02  # matte from which on there are strands
 
 
 def planes(
-    crop: Bytes, matte: Floats, smoothed: int = SMOOTHED, *, with_strands: bool = True
+    crop: Bytes,
+    matte: Floats,
+    skin: Floats | None = None,
+    smoothed: int = SMOOTHED,
+    *,
+    with_strands: bool = True,
 ) -> Floats:
-    """Planes float32 [S, S, 17] of a crop [S, S, 3] and its matte of hair [S, S], 0..1.
+    """Planes float32 [S, S, 18] of a crop [S, S, 3] and its matte of hair [S, S], 0..1.
 
-    `smoothed`: pixels to each side over which light and shadow are told from strands. Without
-    strands their planes are 0.
+    `skin` [S, S], 0..1: where it shows skin; without it no hairline is found. `smoothed`: pixels to each
+    side over which light and shadow are told from strands. Without strands their planes are 0.
     """
     pixels = crop.astype(np.float32)
     # The parser's matte has the grain of its own upsampling.
     matte = box_mean(box_mean(matte, 1), 1)
     deep = smoothstep(box_mean(matte, 3), DEEP_HAIR)
-    nearly, most = smoothstep(box_mean(matte, 2), NEAR_HAIR), smoothstep(matte, REACH)
+    nearly = smoothstep(box_mean(matte, 2), NEAR_HAIR)
     result = np.empty((*matte.shape, PLANES), np.float32)
-    result[..., MOST], result[..., DEEP], result[..., NEARLY] = most, deep, nearly
+    result[..., DEEP], result[..., NEARLY] = deep, nearly
     result[..., REST] = fill(pixels, smoothstep(1 - matte, FIRST_REST) ** 2)
     result[..., HAIR] = fill(pixels, smoothstep(matte, FIRST_HAIR) ** 2)
     sure = _sure(result, *_by_colour(pixels, result))
     result[..., HAIR] = fill(pixels, sure)
+    beside = 0 if skin is None else _skin_beside(matte, skin)
+    light = smoothstep(_lightness(result[..., HAIR]), IS_LIGHT) * (1 - beside)
+    # Around dark hair, and at skin, what a parser doubts is shadow; around light hair it is strands.
+    dark = smoothstep(matte, REACH)
+    result[..., MOST] = dark + light * (smoothstep(matte, LIGHT_REACH) - dark)
     own = result[..., HAIR] + sure[..., None] * (pixels - result[..., HAIR])
-    lightness = to_lab(np.clip(np.rint(own), 0, 255).astype(np.uint8))[..., 0]
+    lightness = _lightness(own)
     weight = sure + 0.02
 
     def smooth(values: Floats, reach: int) -> Floats:
@@ -70,6 +84,8 @@ def planes(
     bands = (lightness - fine, fine - base, base - smooth(base, LARGE))
     for k, band in enumerate(bands):
         result[..., BANDS.start + k] = np.sqrt(smooth(band * band, AROUND))
+    edge = smoothstep(box_mean(box_mean(matte, EDGE), EDGE), IN_EDGE)
+    result[..., HAIRLINE] = edge * beside
     result[..., STRANDS] = 0
     if with_strands:
         along = strands.directions(to_lab(crop)[..., 0], nearly)
@@ -80,9 +96,9 @@ def planes(
 
 
 def layer(pixels: Bytes, seen: Floats) -> Floats:
-    """Layer float32 [H, W, 14] of a photo's pixels [H, W, 3].
+    """Layer float32 [H, W, 18] of a photo's pixels [H, W, 3].
 
-    `seen` [H, W, 17]: a crop's planes at each pixel.
+    `seen` [H, W, 18]: a crop's planes at each pixel.
     """
     levels = pixels.astype(np.float32)
     by_colour, believed = _by_colour(levels, seen)
@@ -96,8 +112,21 @@ def layer(pixels: Bytes, seen: Floats) -> Floats:
     result = np.empty((*share.shape, LAYER), np.float32)
     result[..., SHARE], result[..., OWN] = share, own
     result[..., UNEXPLAINED] = (share * believed)[..., None] * (levels - explained)
-    result[..., LIGHT] = seen[..., SMOOTH:]
+    result[..., LIGHT.start : THIN + 1] = seen[..., SMOOTH:]
+    result[..., BESIDE] = seen[..., REST]
     return result
+
+
+def _lightness(levels: Floats) -> Floats:
+    """CIELAB's, of colours [..., 3] in levels."""
+    return to_lab(np.clip(np.rint(levels), 0, 255).astype(np.uint8))[..., 0]
+
+
+def _skin_beside(matte: Floats, skin: Floats) -> Floats:
+    """How much of what is beside hair is skin, 0..1 [S, S]."""
+    bare, every = np.minimum(skin, 1 - matte), 1 - matte
+    near = [box_mean(box_mean(one, EDGE), EDGE) for one in (bare, every)]
+    return np.asarray(near[0] / np.maximum(near[1], 0.02), np.float32)
 
 
 def _by_colour(levels: Floats, seen: Floats) -> tuple[Floats, Floats]:

@@ -41,7 +41,7 @@ MEDIAN = SHARES.index(0.5)
 # Limits of the factor on detail: less makes flat patches, more shows noise. Limits of the largest factor
 # on light and shadow, which is so many times that on the median; what quantiles of pixels are of those
 # without detail; and what beyond the outermost is kept.
-CONTRAST, STEEPEST, STEEPER, SMOOTHER, BEYOND = (0.7, 2.2), (1.0, 3.0), 1.3, 0.82, 0.25
+CONTRAST, STEEPEST, STEEPER, SMOOTHER, BEYOND = (1.0, 2.2), (1.0, 3.0), 1.3, 0.82, 0.25
 # By which, half way, both axes of colour exceed the mean of both ends, over the way in lightness.
 BROWNER = 0.09
 NATURAL_CHROMA = 30.0
@@ -52,7 +52,11 @@ DARK_STRANDS = 0.35, 1.2
 LIGHTEST = 90.0  # of quantiles: above it hair has no colour
 MIN_WEIGHT = 0.5  # of a matte, for a pixel to count in statistics
 MIN_PIXELS = 40
+LIGHT_HAIR = 25.0  # mean lightness above which hair keeps some of its light when it is dyed
 SKIN = 61.8, 15.4, 19.7  # median of mean skin over the people of `NATURAL`, CIELAB
+# Of hair that becomes darker by so much lightness (none, all) the line is thinned by up to so much, more
+# or less by strand, and so much of what goes shows skin.
+DARKER, THINNEST, ROUGH, SKIN_THROUGH = (15.0, 40.0), 0.75, 0.25, 0.8
 DRAWN = 0.6  # of what light and shadow lack, that comes from the drawing
 SHADING_RADIUS = 2  # crop pixels to each side: finer light and shadow are the photo's own
 MAX_SHADING, LEAST_DRAWN_SD = 26.0, 4.0  # of lightness
@@ -79,7 +83,7 @@ class HairColour:
 
     @staticmethod
     def seen(layer: Floats) -> "HairColour | None":
-        """Of hair in a crop's own layer [S, S, 14] (`hair_planes.layer`); None for too little."""
+        """Of hair in a crop's own layer [S, S, 18] (`hair_planes.layer`); None for too little."""
         inside = layer[..., planes.SHARE] > 1 - 1e-3
         if inside.sum() < MIN_PIXELS:
             return None
@@ -121,19 +125,23 @@ class NaturalColour:
     """Hair of people who clearly have a colour: mean in CIELAB.
 
     `slope`: change of the mean with that of the same people's skin, which tells the light of a photo.
+    `dyed`: change with the lightness above `LIGHT_HAIR` of the hair that takes it.
     """
 
     mean: tuple[float, float, float]
     slope: tuple[float, float, float]
+    dyed: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    def beside(self, skin: Floats | None) -> HairColour:
+    def beside(self, skin: Floats | None, hair: Floats | None = None) -> HairColour:
         """This colour in the light of a photo; as beside the median person's skin where None.
 
-        `skin` [3]: its mean there, CIELAB.
+        `skin` [3]: its mean there, CIELAB; `hair` [3]: that of the hair that takes the colour.
         """
         mean = np.array(self.mean, np.float32)
         if skin is not None:
             mean += np.array(self.slope, np.float32) * (skin - np.array(SKIN, np.float32))
+        if hair is not None:
+            mean += np.array(self.dyed, np.float32) * max(float(hair[0]) - LIGHT_HAIR, 0)
         return HairColour.usual(mean)
 
 
@@ -141,7 +149,7 @@ class NaturalColour:
 # away from the other colours until validation people are seen to have them
 # (docs/experiments/0023-hair-colour.md).
 NATURAL: Mapping[str, NaturalColour] = {
-    "Black_Hair": NaturalColour((8.0, 2.0, 3.0), (0.07, 0.08, 0.14)),
+    "Black_Hair": NaturalColour((8.0, 2.0, 3.0), (0.07, 0.08, 0.14), (0.1, 0.01, 0.03)),
     "Blond_Hair": NaturalColour((61.5, 7.0, 22.5), (0.24, 0.29, 0.36)),
     "Brown_Hair": NaturalColour((28.0, 10.0, 16.0), (0.16, 0.21, 0.19)),
     "Gray_Hair": NaturalColour((57.0, 2.0, 5.0), (0.3, 0.29, 0.36)),
@@ -189,6 +197,15 @@ class Transfer:
         )
         missing = max(float(self.target.deviations[3]) ** 2 - (spread / 2) ** 2, 0.0)
         return self.hidden * float(np.sqrt(missing))
+
+    @property
+    def thinner(self) -> float:
+        """How much the hairline is thinned, 0..1: dark hair shows skin between its last strands.
+
+        Light hair hides that.
+        """
+        darker = float(self.source.mean[0] - self.target.mean[0])
+        return self.amount * float(np.interp(darker, DARKER, (0, 1)))
 
     @property
     def hidden(self) -> float:
@@ -259,7 +276,7 @@ def shading(hair: Floats, drawing: Bytes, drawn_hair: Floats, transfer: Transfer
 def recoloured(pixels: Bytes, layer: Floats | Halves, transfer: Transfer, shade: Floats) -> Bytes:
     """Pixels uint8 [H, W, 3] with their hair in its new colour.
 
-    `layer` [H, W, 14] (`hair_planes.layer`): a pixel of hair and skin changes as its hair does. `shade`
+    `layer` [H, W, 18] (`hair_planes.layer`): a pixel of hair and skin changes as its hair does. `shade`
     [H, W]: as `shading`. Pixels without hair keep their bits.
     """
     result = pixels.copy()
@@ -268,10 +285,23 @@ def recoloured(pixels: Bytes, layer: Floats | Halves, transfer: Transfer, shade:
         seen = layer[there].astype(np.float32)
         own = np.clip(np.rint(seen[:, planes.OWN]), 0, 255).astype(np.uint8)
         change = to_rgb(transfer(to_lab(own), seen[:, planes.LIGHT], shade[there])) - own
+        through = transfer.thinner * _thin(seen)[:, None]
+        change = change + through * (SKIN_THROUGH * (seen[:, planes.BESIDE] - own) - change)
         # Skin shining through a strand, or its gloss, would shine twice as bright beside new hair.
-        change = seen[:, :1] * change - transfer.amount * seen[:, planes.UNEXPLAINED]
+        added = seen[:, :1] * change - transfer.amount * seen[:, planes.UNEXPLAINED]
+        # What is lighter than the hair around it, or of another hue, darkens in proportion.
+        darker = np.minimum(change, 0) / np.maximum(own, 1.0) * seen[:, :1] * pixels[there]
+        change = np.where(change < 0, np.minimum(added, darker), added)
         result[there] = np.clip(np.rint(pixels[there] + change), 0, 255).astype(np.uint8)
     return result
+
+
+def _thin(seen: Floats) -> Floats:
+    """How much of hair [N, 18] is thin, 0..1 [N]: at its line, strand by strand."""
+    line = seen[:, planes.THIN]
+    strand = seen[:, planes.LIGHT.stop - 3 : planes.LIGHT.stop - 1].sum(1)
+    uneven = ROUGH * np.clip(strand, -2, 2) * 4 * line * (1 - line)
+    return np.asarray(np.clip(THINNEST * line + uneven, 0, 1), np.float32)
 
 
 def _within(source: HairColour, target: HairColour) -> Floats:
