@@ -12,6 +12,7 @@ from facedial.codes.code import Code
 from facedial.compose.retouch import RETOUCHED
 from facedial.composing import (
     BALD,
+    BANGS,
     BEARDS,
     GLASSES,
     MIN_WAY,
@@ -19,6 +20,7 @@ from facedial.composing import (
     NO_BEARD,
     SMILE,
     WHOLE_RANGE,
+    FringeChange,
     GlassesChange,
     GlassesOff,
     MouthChange,
@@ -44,7 +46,8 @@ from facedial.errors import BadRequest
 from facedial.flow.inversion import BY_DISTILLED, BY_FLOW, BY_REFINING, FlowEdit, condition_of
 from facedial.model import Model
 
-DRAWN, COMPOSED, MOUTHS, OFF = range(4)  # steps of an edit
+DRAWN, COMPOSED, MOUTHS, OFF, FRINGE = range(5)  # steps of an edit
+_KIND_OF = {**dict.fromkeys(MOUTH, MOUTHS), BANGS: FRINGE}
 NOTICED = 0.03  # probability by which an implied attribute must change to be named
 WEARS = 0.5  # probability from which on a face has glasses: none are added
 # What makes the best result, by the measured quality of an attribute.
@@ -72,7 +75,8 @@ class Change:
     `mouth`: how the photo's own mouth is moved (`mouths`); None where it stays, or is drawn.
     `retouch`: attributes -> share of what they add to the photo's own face (`retouching`). `shave`:
     attributes -> share of their hair that goes from it (`shaving`). `glasses_off`: glasses that are taken
-    off (`glasses_off`); None where there are none to take, or they are drawn.
+    off (`glasses_off`); None where there are none to take, or they are drawn. `fringe`: one that is grown
+    from the photo's own hair (`fringe`); None where none is, or it is drawn.
     """
 
     before: Code
@@ -90,6 +94,7 @@ class Change:
     retouch: Mapping[str, float] = dataclasses.field(default_factory=dict)
     shave: Mapping[str, float] = dataclasses.field(default_factory=dict)
     glasses_off: GlassesOff | None = None
+    fringe: FringeChange | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,6 +114,8 @@ class Change:
             composed.add(GLASSES)
         if self.bald:
             composed.add(BALD)
+        if self.fringe is not None:
+            composed.add(BANGS)
         if self.mouth is not None:
             composed |= MOUTH
         return tuple(n for n in (*self.edit.targets, *self.edit.shifts) if n not in composed)
@@ -165,7 +172,7 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
         return Change(code, code, edit, {})
     asked = {*edit.targets, *edit.shifts}
     glasses = None if edit.lens_darkness is None else GlassesChange(darkness=edit.lens_darkness)
-    made = _Made(np.zeros((4, len(code.values)), np.float32), set(colours), glasses)
+    made = _Made(np.zeros((5, len(code.values)), np.float32), set(colours), glasses)
     for part, recolours in (
         (only(plan.directions, asked - colours), False),
         (only(plan.directions, colours), True),
@@ -183,7 +190,7 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
     if edit.hair_colour is not None and edit.recolours:
         recolour[edit.hair_colour] = edit.strength * edit.hair_amount
     drawn = _stepped(code, made.steps[DRAWN])
-    after = _stepped(drawn, made.steps[[MOUTHS, OFF, COMPOSED]].sum(0))
+    after = _stepped(drawn, made.steps[[MOUTHS, OFF, FRINGE, COMPOSED]].sum(0))
     kept = {name: m.detail_replacement for name, (_, m) in plan.flow.items()}
     replaced = max((kept[name] for name in kept.keys() - made.composed), default=0.0)
     mouth = None
@@ -199,6 +206,9 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
     off = None
     if made.shares.get(GLASSES, 0.0) < 0:
         off = GlassesOff(-made.shares[GLASSES], made.steps[OFF], kept[GLASSES])
+    fringe = None
+    if made.shares.get(BANGS, 0.0) > 0:
+        fringe = FringeChange(made.shares[BANGS], made.steps[FRINGE], kept[BANGS])
     return Change(
         before=code,
         after=after,
@@ -215,6 +225,7 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
         retouch={name: share for name, share in made.shares.items() if name in RETOUCHED},
         shave=_shaved(model, made, attributes),
         glasses_off=off,
+        fringe=fringe,
     )
 
 
@@ -222,9 +233,9 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
 class _Made:
     """What an edit's attributes add up to.
 
-    `steps` [4, D]: of what is drawn, of what is composed (hair colours, glasses that are put on), of
-    mouths, and of glasses that are taken off. `composed`: names of all but the first. `shares`: name ->
-    share of the way that is made on the photo's own head.
+    `steps` [5, D]: of what is drawn, of what is composed (hair colours, glasses that are put on), of
+    mouths, of glasses that are taken off, and of a fringe. `composed`: names of all but the first.
+    `shares`: name -> share of the way that is made on the photo's own head.
     """
 
     steps: Floats
@@ -300,8 +311,9 @@ def _add(
     made.composed |= {name} if composes else set()
     kind = DRAWN
     if name in made.composed:
-        off = name == GLASSES and lowers
-        kind = MOUTHS if name in MOUTH else OFF if off else COMPOSED
+        kind = _KIND_OF.get(name, COMPOSED)
+        if name == GLASSES and lowers:
+            kind = OFF
     made.steps[kind] += model.directions.keeping(moved, edit.keep)
 
 

@@ -15,11 +15,20 @@ from facedial.model import FRAME, Model
 
 WHOLE_RANGE = 2  # of a condition, from -1 without an attribute to 1 with it
 GLASSES, BALD, SMILE, OPEN = "Eyeglasses", "Bald", "Smiling", "Mouth_Slightly_Open"
+BANGS = "Bangs"
 # Attributes made on the photo's own face, not drawn: where they rise (1), fall (-1), or both (0).
 NO_BEARD = "No_Beard"
 BEARDS = {"Mustache": 1, "Goatee": 1, "5_o_Clock_Shadow": 1, NO_BEARD: -1}
 MOUTH = {SMILE, OPEN}
-COMPOSED = {**BEARDS, BALD: 1, GLASSES: 0, SMILE: 0, OPEN: 0, **dict.fromkeys(RETOUCHED, 0)}
+COMPOSED = {
+    **BEARDS,
+    BALD: 1,
+    BANGS: 1,
+    GLASSES: 0,
+    SMILE: 0,
+    OPEN: 0,
+    **dict.fromkeys(RETOUCHED, 0),
+}
 LARGEST_BEARD = 1.3  # times the mean density of hair, which a target beyond 1 gets
 CLOSED_SMILE = 0.35  # share of a smile from which on it opens the mouth
 MIN_WAY = 0.25  # least distance to a target that counts, so that blond hair can become more so
@@ -59,6 +68,25 @@ class MouthChange:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FringeChange:
+    """A fringe that is grown: `share` of it, 0..1.
+
+    Where the photo shows no hair above the forehead it is drawn: `step` [D] and `detail_replacement` as
+    for `MouthChange`.
+    """
+
+    share: float
+    step: Floats
+    detail_replacement: float = 0.0
+
+    def part(self, share: float) -> "FringeChange":
+        """A share 0..1 of the change."""
+        return dataclasses.replace(
+            self, share=share * self.share, step=np.float32(share) * self.step
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class GlassesOff:
     """Glasses that are taken off: `share` of them, 0..1.
 
@@ -95,6 +123,8 @@ def is_composed(model: Model, name: str, method: str = BEST, *, lowers: bool = F
         return name in BEARDS and model.clean_faces is not None
     if name in BEARDS:
         return model.beards is not None
+    if name == BANGS:
+        return True
     if name == BALD:
         return model.bald_heads is not None
     if name in RETOUCHED:

@@ -13,7 +13,7 @@ from typing import Self
 
 import numpy as np
 
-from facedial import changes, detail, generation, glasses_off, identity, render
+from facedial import changes, detail, fringe, generation, glasses_off, identity, render
 from facedial.arrays import Bytes, Floats
 from facedial.changes import Change
 from facedial.codes.code import Code
@@ -140,6 +140,13 @@ class Editor:
         own = None
         if changes.needs_attributes(self.model, edit, method):
             own = self.predict_attributes(portrait)
+        unseen: tuple[str, ...] = ()
+        if quality == FULL:
+            unseen = tuple(
+                name
+                for one in (glasses_off, fringe)
+                for name in one.unseen(self.model, portrait, edit)
+            )
         return changes.change(
             self.model,
             portrait.code,
@@ -148,7 +155,7 @@ class Editor:
             method=method,
             quality=quality,
             cache=portrait.cache,
-            unseen=glasses_off.unseen(self.model, portrait, edit) if quality == FULL else (),
+            unseen=unseen,
         )
 
     def readings(self, change: Change) -> dict[str, tuple[float, float]]:

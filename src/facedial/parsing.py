@@ -133,6 +133,16 @@ def head_crop(portrait: Portrait) -> Crop:
     return Crop(pixels.astype(np.uint8), head_to_photo(portrait), portrait.crop.inside)
 
 
+def inside(portrait: Portrait) -> Floats:
+    """Which pixels of the head crop lie in the photo, 0 or 1 [256, 256]."""
+    y, x = np.mgrid[:SIDE, :SIDE].astype(np.float64)
+    seen_at = apply(head_to_photo(portrait), np.stack([x, y], 2))
+    width, height = portrait.photo.size
+    there = (seen_at >= -0.5).all(2)
+    there &= (seen_at[..., 0] <= width - 0.5) & (seen_at[..., 1] <= height - 0.5)
+    return there.astype(np.float32)
+
+
 def landmarks_of(model: Model, portrait: Portrait) -> Doubles:
     """Five landmarks of a portrait in its head crop at 256 px [5, 2], located there again.
 

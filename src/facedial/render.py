@@ -8,6 +8,7 @@ import numpy as np
 from facedial import (
     beards,
     detail,
+    fringe,
     glasses,
     glasses_off,
     hair,
@@ -126,7 +127,7 @@ def _changed(
     """The pixels of `photo` that a change touches, changed, and where they lie; None for nothing."""
     first = None
     change = _possible(model, portrait, change)
-    mouth = change.mouth
+    mouth, falls = change.mouth, change.fringe
     if not np.array_equal(change.pasted.values, change.before.values):
         composite, crop = composed(model, portrait, change, before), portrait.crop
         if change.fine and composes_finely(model, portrait):
@@ -168,6 +169,10 @@ def _changed(
             lambda seen: scalp.taken_off(model, portrait, change.bald, seen),
         ),
         (
+            falls is not None,
+            lambda seen: None if falls is None else fringe.put_on(model, portrait, falls, seen),
+        ),
+        (
             any(change.recolour.values()),
             lambda seen: hair.recolour(model, portrait, change, seen),
         ),
@@ -195,7 +200,9 @@ def _changed(
 
 def _possible(model: Model, portrait: Portrait, change: Change) -> Change:
     """A change as a portrait's photo allows it: what it does not show is drawn."""
-    return glasses_off.possible(model, portrait, mouths.possible(model, portrait, change))
+    for one in (mouths, glasses_off, fringe):
+        change = one.possible(model, portrait, change)
+    return change
 
 
 def _uncovered(photo: Photo, skin: NewSkin | None) -> Part | None:
@@ -362,7 +369,8 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
     shaved = shaving.skin_under(model, portrait, change.shave)
     bare = glasses_off.face_under(model, portrait, change.glasses_off)
     uncovers = (None if one is None else one.region() for one in (shaved, bare))
-    for found in (moves, looks, *uncovers):
+    hangs = None if change.fringe is None else fringe.region(model, portrait, change.fringe)
+    for found in (moves, looks, hangs, *uncovers):
         if found is not None:
             (x0, y0, x1, y1), inside = found
             mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], inside)

@@ -12,7 +12,6 @@ from facedial.compose.completion import Places
 from facedial.compose.grain import even
 from facedial.compose.masks import box_mean, soft_mask
 from facedial.compose.retouch import OFFSET, log_luma
-from facedial.faces.crop import Crop
 from facedial.faces.geometry import apply, from_part, invert, warp_float, warp_strips
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Photo
@@ -137,7 +136,7 @@ def _bald(model: Model, portrait: Portrait) -> Floats | None:
             features=seen(*STAYS),
             ears=seen("ears"),
             background=seen("background"),
-            inside=_inside(portrait, crop),
+            inside=parsing.inside(portrait),
         )
         landmarks = parsing.landmarks_of(model, portrait)
         found = scalp.bald(crop.pixels, landmarks, there, heads)
@@ -149,13 +148,3 @@ def _bald(model: Model, portrait: Portrait) -> Floats | None:
 
     found = portrait.cache.get("bald head", make)
     return found if found[..., NEW].max() > LEAST else None
-
-
-def _inside(portrait: Portrait, crop: Crop) -> Floats:
-    """Which pixels of a crop lie in its photo, 0 or 1 [S, S]."""
-    size = crop.pixels.shape[0]
-    y, x = np.mgrid[:size, :size].astype(np.float64)
-    seen = apply(crop.to_photo, np.stack([x, y], 2))
-    width, height = portrait.photo.size
-    there = (seen >= -0.5).all(2) & (seen[..., 0] <= width - 0.5) & (seen[..., 1] <= height - 0.5)
-    return there.astype(np.float32)

@@ -123,6 +123,7 @@ class PersonEdit:
             shave=shave,
             glasses_off=None if whole.glasses_off is None else whole.glasses_off.part(share),
             bald=share * whole.bald,
+            fringe=None if whole.fringe is None else whole.fringe.part(share),
             mouth=mouth,
             glasses=glasses,
             fine=False,
