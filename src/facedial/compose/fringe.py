@@ -59,6 +59,7 @@ SURELY = 0.9
 LIGHTEST = 1.35  # luma over that of the skin below: hair that is lit from behind is not so in front
 # Times the median luma of hair, and levels: what is brighter is none, as the skin of a parting.
 PARTED_LUMA = 1.4, 1.8, 20.0
+LITTLE = 0.02  # share of hair around a place
 NEAR, AROUND = 5, 14  # px, three times: what is coloured alike, at the line and farther down
 LENGTHS = 0.6  # share of the latter at the tips
 DETAIL, KEPT = (
@@ -205,14 +206,16 @@ def grown(seen: Seen, found: Columns, share: float, pixels: Bytes, scale: int) -
     base = base[..., :3] + around * (base[..., 3:] - base[..., :3])
     fine = sampled(pixels, *((places[k] - (x0, y0)[k] + 0.5) * scale - 0.5 for k in range(2)))
     luma = (base @ LUMA)[..., None]
-    base = base * np.minimum(1, LIGHTEST * _lit(seen, found) / np.maximum(luma, 1))
+    dimmed = np.minimum(1, LIGHTEST * _lit(seen, found) / np.maximum(luma, 1))
+    base = base * (1 + smoothstep(way, (0.0, 0.5))[..., None] * (dimmed - 1))
     detail = np.clip(fine - base, -DETAIL[0] * deviation, DETAIL[1] * deviation)
     # Where it begins to move, all of it is the photo's own.
     begins = smoothstep(rows - starts, (0.0, 10.0))[..., None]
-    stays = (1 - (1 - KEPT) * smoothstep(way, (0.0, 0.8)))[..., None]
+    whole = np.clip((rows - starts) / np.maximum(line + hangs - starts, 1), 0, 1)
+    stays = (1 - (1 - KEPT) * smoothstep(whole, (0.15, 0.75)))[..., None]
     light = STRANDS * np.clip(strand, -2, 2) + TUFTS * (tuft - 0.5)
     most = np.minimum(min(deviation, MOST_DETAIL), DARKEST * (base @ LUMA))
-    light = smoothstep(way, (0.0, 0.5)) * most * light
+    light = smoothstep(whole, (0.1, 0.6)) * most * light
     colours = (
         base + begins * stays * detail + (1 - begins) * (fine - base) + light[..., None] * WARM
     )
@@ -240,18 +243,19 @@ def _alike(seen: Seen, found: Columns) -> tuple[Floats, float]:
     luma = pixels @ LUMA
     hair = seen.hair * (seen.hair > HAIR)
     sure = hair > SURELY
-    if sure.any():
-        # Skin in a parting is no hair.
-        usual = float(np.median(luma[sure]))
-        ends = (PARTED_LUMA[1] * usual + PARTED_LUMA[2], PARTED_LUMA[0] * usual + PARTED_LUMA[2])
-        hair = hair * smoothstep(luma, ends)
+    usual = np.median(pixels[sure], 0) if sure.any() else np.zeros(3, np.float32)
+    # Skin in a parting is no hair.
+    parted = [times * float(usual @ LUMA) + PARTED_LUMA[2] for times in PARTED_LUMA[:2]]
+    hair = hair * smoothstep(luma, (parted[1], parted[0]))
     above = np.arange(SIDE)[:, None] < found.line[None] + 2
     planes = []
     for weight, reach in ((hair * above, NEAR), (hair, AROUND)):
         means = [weight, *(weight * pixels[..., c] for c in range(3))]
         for _ in range(3):
             means = [box_mean(one, reach) for one in means]
-        planes.append(np.stack(means[1:], 2) / (means[0][..., None] + 1e-3))
+        # Where none is near, the usual colour.
+        some = means[0][..., None] + LITTLE
+        planes.append((np.stack(means[1:], 2) + LITTLE * usual) / some)
     deviation = np.abs((pixels - planes[0])[sure & above] @ LUMA)
     spread = float(np.percentile(deviation, 68)) if len(deviation) else 0.0
     return np.concatenate(planes, 2).astype(np.float32), spread

@@ -26,7 +26,8 @@ FACES, RESTORED, SHOWN, ACROSS = 2000, 100, 64, 8
 HALF = detail.SIDE // 2
 # Edits that draw; None: the opposite of what the photo shows.
 EDITS: Mapping[str, float | None] = {
-    "Smiling": None, "Mustache": 1.0, "Bangs": 1.0, "Young": 0.0, "Bald": 1.0, "Male": None,
+    "Smiling": None, "Mustache": 1.0, "Bangs": None, "Young": 0.0, "Bald": 1.0, "Male": None,
+    "Wearing_Hat": 1.0,
 }  # fmt: skip
 SHOWN_EDITS: tuple[Mapping[str, float], ...] = (
     {"Smiling": 1.0}, {"Smiling": 0.0}, {"Eyeglasses": 1.0}, {"No_Beard": 0.0}, {"Young": 0.0},

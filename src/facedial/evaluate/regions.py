@@ -85,7 +85,8 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     """Rows of every edit in `KINDS`, on test people of stores with crops of 256 px.
 
     Needs the context's `parse_teachers`. `spill`: share of squared change outside the classes that
-    the edit may change, in either picture's parse; changes too small to be seen are left out.
+    the edit may change, in either picture's parse; changes too small to be seen are left out, and so
+    is what lies outside the photo, in all three.
     `skin_change`, `background_change`: mean absolute change, in levels, where both parses show skin
     (edits of hair and glasses) and background (edits that keep the outline). `identity_cosine`: mean
     cosine of the embeddings before and after, with the context's `identity`; `kept_identity`: the same
@@ -103,7 +104,14 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
             if not len(chosen):
                 continue
             found = [
-                figures(store.pixels[rows[i]], after, parses[i], teacher(after)[0], kind.classes)
+                figures(
+                    store.pixels[rows[i]],
+                    after,
+                    parses[i],
+                    teacher(after)[0],
+                    kind.classes,
+                    store.known(rows[i]),
+                )
                 for i, after in zip(chosen, edited, strict=True)
             ]
             data = f"{context.data(store, 'unseen')}/{name}"
@@ -125,20 +133,29 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
 
 
 def figures(
-    before: Bytes, after: Bytes, parse: Bytes, parse_after: Bytes, classes: tuple[str, ...]
+    before: Bytes,
+    after: Bytes,
+    parse: Bytes,
+    parse_after: Bytes,
+    classes: tuple[str, ...],
+    known: NDArray[np.bool_],
 ) -> tuple[float, float, float]:
     """`spill`, `skin_change` and `background_change` of one picture [S, S, 3] with its parses [S, S].
 
-    A mean over no pixel is NaN.
+    `known` [S, S]: what lies in the photo; beside it its edge is repeated, with hair that nobody has. A
+    mean over no pixel is NaN.
     """
     apart = after.astype(np.float64) - before
     square = np.square(apart).sum(2)
-    square[square < LEAST] = 0
+    square[(square < LEAST) | ~known] = 0
     ids = [CLASSES.index(name) for name in classes]
     allowed = dilated(np.isin(parse, ids) | np.isin(parse_after, ids), RIM)
     spill = float(square[~allowed].sum() / max(square.sum(), 1e-9))
     levels = np.abs(apart).mean(2)
-    both = [(parse == k) & (parse_after == k) for k in map(CLASSES.index, ("skin", "background"))]
+    both = [
+        known & (parse == k) & (parse_after == k)
+        for k in map(CLASSES.index, ("skin", "background"))
+    ]
     skin, background = (float(levels[m].mean()) if m.any() else float("nan") for m in both)
     return spill, skin, background
 
