@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial.arrays import LUMA, Bytes, Doubles, Floats
-from facedial.compose.masks import box_mean, smoothstep
+from facedial.compose.maps import on_map
+from facedial.compose.masks import box_mean, box_means, smoothstep
 from facedial.compose.mouth import sampled
 from facedial.faces.parse import SIDE
 
@@ -60,7 +61,9 @@ LIGHTEST = 1.35  # luma over that of the skin below: hair that is lit from behin
 # Times the median luma of hair, and levels: what is brighter is none, as the skin of a parting.
 PARTED_LUMA = 1.4, 1.8, 20.0
 LITTLE = 0.02  # share of hair around a place
-NEAR, AROUND = 5, 14  # px, three times: what is coloured alike, at the line and farther down
+COARSE = 64  # pixels along the side at which colours without detail are kept
+STEP = SIDE // COARSE
+NEAR, AROUND = 1, 3  # of these, three times: what is coloured alike, at the line and farther down
 LENGTHS = 0.6  # share of the latter at the tips
 DETAIL, KEPT = (
     (2.5, 1.3),
@@ -201,7 +204,7 @@ def grown(seen: Seen, found: Columns, share: float, pixels: Bytes, scale: int) -
     covers = np.asarray(np.where(rows > line, covers, above), np.float32)
     smooth, deviation = _alike(seen, found)
     places = np.where(moves, at, across), source
-    base = sampled(smooth, *places)
+    base = on_map(smooth, np.stack(places, 2))
     around = LENGTHS * smoothstep(way, (0.0, 0.7))[..., None]
     base = base[..., :3] + around * (base[..., 3:] - base[..., :3])
     fine = sampled(pixels, *((places[k] - (x0, y0)[k] + 0.5) * scale - 0.5 for k in range(2)))
@@ -235,7 +238,7 @@ def _lit(seen: Seen, found: Columns) -> float:
 
 
 def _alike(seen: Seen, found: Columns) -> tuple[Floats, float]:
-    """Colours of hair without its detail [256, 256, 6], and what that deviates by, in levels of luma.
+    """Colours of hair without its detail [64, 64, 6], and what that deviates by, in levels of luma.
 
     Near each place, and farther around it: at its roots hair is darker than the lengths of it.
     """
@@ -250,15 +253,18 @@ def _alike(seen: Seen, found: Columns) -> tuple[Floats, float]:
     above = np.arange(SIDE)[:, None] < found.line[None] + 2
     planes = []
     for weight, reach in ((hair * above, NEAR), (hair, AROUND)):
-        means = [weight, *(weight * pixels[..., c] for c in range(3))]
+        means = np.concatenate([weight[..., None], weight[..., None] * pixels], 2)
+        means = means.reshape(COARSE, STEP, COARSE, STEP, 4).mean((1, 3))
         for _ in range(3):
-            means = [box_mean(one, reach) for one in means]
+            means = box_means(means, reach)
         # Where none is near, the usual colour.
-        some = means[0][..., None] + LITTLE
-        planes.append((np.stack(means[1:], 2) + LITTLE * usual) / some)
-    deviation = np.abs((pixels - planes[0])[sure & above] @ LUMA)
-    spread = float(np.percentile(deviation, 68)) if len(deviation) else 0.0
-    return np.concatenate(planes, 2).astype(np.float32), spread
+        planes.append((means[..., 1:] + LITTLE * usual) / (means[..., :1] + LITTLE))
+    smooth = np.concatenate(planes, 2).astype(np.float32)
+    rows, columns = np.nonzero(sure & above)
+    if not len(rows):
+        return smooth, 0.0
+    near = on_map(smooth[..., :3], np.stack([columns, rows], 1).astype(np.float64))
+    return smooth, float(np.percentile(np.abs((pixels[rows, columns] - near) @ LUMA), 68))
 
 
 class _Noise:
