@@ -1,5 +1,7 @@
 """Fringes grown in a portrait's photo."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from skimage import data
@@ -8,6 +10,7 @@ from facedial import fringe, parsing, render
 from facedial.composing import BANGS
 from facedial.editing.request import Edit
 from facedial.editor import Editor
+from facedial.faces.geometry import apply
 from facedial.faces.photo import Photo
 from facedial.portrait import Portrait
 
@@ -72,9 +75,52 @@ def test_it_takes_the_colour_that_hair_gets(editor: Editor, portrait: Portrait) 
     both = editor.render(portrait, Edit({BANGS: 1, "Blond_Hair": 1}))
     change = editor.change(portrait, Edit({BANGS: 1}))
     assert change.fringe is not None
-    found = fringe.region(editor.model, portrait, change.fringe)
-    assert found is not None
-    (x0, y0, x1, y1), inside = found
-    alone = editor.render(portrait, Edit({BANGS: 1}))
-    first, last = (one.pixels[y0:y1, x0:x1][inside > 0].mean() for one in (alone, both))
-    assert last > first + 15
+    alone = editor.paste(portrait, change)
+    fell = np.abs(alone.pixels.astype(int) - portrait.photo.pixels).max(2) > 40
+    first, last = (one.pixels[fell].mean() for one in (alone, both))
+    assert last > first + 40
+
+
+def test_beside_a_bald_head_and_a_receding_line_it_is_drawn(
+    editor: Editor, portrait: Portrait
+) -> None:
+    for other in ("Bald", "Receding_Hairline"):
+        change = editor.change(portrait, Edit({BANGS: 1, other: 1}))
+        assert fringe.possible(editor.model, portrait, change).fringe is None
+    bald, both = (
+        editor.render(portrait, Edit(targets)).pixels.astype(int)
+        for targets in ({"Bald": 1}, {"Bald": 1, BANGS: 1})
+    )
+    points = parsing.landmarks_of(editor.model, portrait)
+    x, y = apply(parsing.head_to_photo(portrait), points[:2].mean(0) - [0, 60]).astype(int)
+    scalp = slice(y - 8, y + 8), slice(x - 20, x + 20)
+    assert np.abs(both - bald)[scalp].mean() < 12
+
+
+def test_a_photo_with_transparency_changes_nowhere_else(editor: Editor, portrait: Portrait) -> None:
+    size = portrait.photo.size[::-1]
+    clear = dataclasses.replace(portrait.photo, alpha=np.full(size, 128, np.uint8))
+    (found,) = editor.portraits(clear)
+    for edit in ({BANGS: 1}, {"Smiling": 0}, {"Young": 0}, {"No_Beard": 1, "Male": 1}):
+        change = editor.change(found, Edit(edit))
+        moved = np.abs(editor.paste(found, change).pixels.astype(int) - clear.pixels).max(2)
+        assert moved.any()
+        assert not moved[render.region(editor.model, found, change) == 0].any()
+
+
+def test_it_has_the_grain_of_the_photo(editor: Editor) -> None:
+    rng = np.random.default_rng(0)
+    clean = np.repeat(np.repeat(data.astronaut()[:300, 80:380], 2, 0), 2, 1)
+    noisy = np.clip(clean + rng.normal(0, 8, clean.shape[:2])[..., None], 0, 255).astype(np.uint8)
+    rough = []
+    for pixels in (clean, noisy):
+        (found,) = editor.portraits(Photo(pixels))
+        result = editor.render(found, Edit({BANGS: 1})).pixels.astype(float)
+        moved = np.abs(result - pixels).max(2) > 40
+        fine = result.mean(2)
+        fine = (
+            fine[1:-1, 1:-1]
+            - (fine[:-2, 1:-1] + fine[2:, 1:-1] + fine[1:-1, :-2] + fine[1:-1, 2:]) / 4
+        )
+        rough.append(float(fine[moved[1:-1, 1:-1]].std()))
+    assert rough[0] < 4 and 6 < rough[1] < 12

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,10 +21,9 @@ from facedial.composing import (
     NO_BEARD,
     SMILE,
     WHOLE_RANGE,
-    FringeChange,
     GlassesChange,
-    GlassesOff,
     MouthChange,
+    PhotoChange,
     is_composed,
     mouth_of,
     recolours_hair,
@@ -93,8 +93,8 @@ class Change:
     mouth: MouthChange | None = None
     retouch: Mapping[str, float] = dataclasses.field(default_factory=dict)
     shave: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    glasses_off: GlassesOff | None = None
-    fringe: FringeChange | None = None
+    glasses_off: PhotoChange | None = None
+    fringe: PhotoChange | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -135,6 +135,13 @@ class Change:
         drawn = Code(self.pasted.values + step, self.before.space)
         replaced = max(self.detail_replacement, detail_replacement)
         return dataclasses.replace(self, drawn=drawn, detail_replacement=replaced)
+
+    def drawing(self, field: str) -> "Change":
+        """The same with `mouth`, `glasses_off` or `fringe`, whichever `field` names, drawn."""
+        made = getattr(self, field)
+        drawn = self.also_drawn(made.step, made.detail_replacement)
+        none: dict[str, Any] = {field: None}
+        return dataclasses.replace(drawn, **none)
 
 
 def takes_glasses_off(edit: Edit) -> bool:
@@ -205,10 +212,10 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
         )
     off = None
     if made.shares.get(GLASSES, 0.0) < 0:
-        off = GlassesOff(-made.shares[GLASSES], made.steps[OFF], kept[GLASSES])
+        off = PhotoChange(-made.shares[GLASSES], made.steps[OFF], kept[GLASSES])
     fringe = None
     if made.shares.get(BANGS, 0.0) > 0:
-        fringe = FringeChange(made.shares[BANGS], made.steps[FRINGE], kept[BANGS])
+        fringe = PhotoChange(made.shares[BANGS], made.steps[FRINGE], kept[BANGS])
     return Change(
         before=code,
         after=after,

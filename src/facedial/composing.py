@@ -68,37 +68,18 @@ class MouthChange:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FringeChange:
-    """A fringe that is grown: `share` of it, 0..1.
+class PhotoChange:
+    """A change that is made of the photo's own pixels: a fringe that is grown, glasses that come off.
 
-    Where the photo shows no hair above the forehead it is drawn: `step` [D] and `detail_replacement` as
-    for `MouthChange`.
+    `share`: of all of it, 0..1. Where the photo does not show what it is made of, it is drawn: `step` [D]
+    and `detail_replacement` as for `MouthChange`.
     """
 
     share: float
     step: Floats
     detail_replacement: float = 0.0
 
-    def part(self, share: float) -> "FringeChange":
-        """A share 0..1 of the change."""
-        return dataclasses.replace(
-            self, share=share * self.share, step=np.float32(share) * self.step
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GlassesOff:
-    """Glasses that are taken off: `share` of them, 0..1.
-
-    Where the photo does not show the eyes behind them, they are drawn: `step` [D] and
-    `detail_replacement` as for `MouthChange`.
-    """
-
-    share: float
-    step: Floats
-    detail_replacement: float = 0.0
-
-    def part(self, share: float) -> "GlassesOff":
+    def part(self, share: float) -> "PhotoChange":
         """A share 0..1 of the change."""
         return dataclasses.replace(
             self, share=share * self.share, step=np.float32(share) * self.step

@@ -140,13 +140,6 @@ class Editor:
         own = None
         if changes.needs_attributes(self.model, edit, method):
             own = self.predict_attributes(portrait)
-        unseen: tuple[str, ...] = ()
-        if quality == FULL:
-            unseen = tuple(
-                name
-                for one in (glasses_off, fringe)
-                for name in one.unseen(self.model, portrait, edit)
-            )
         return changes.change(
             self.model,
             portrait.code,
@@ -155,7 +148,17 @@ class Editor:
             method=method,
             quality=quality,
             cache=portrait.cache,
-            unseen=unseen,
+            unseen=self.unseen(portrait, edit, method, quality),
+        )
+
+    def unseen(
+        self, portrait: Portrait, edit: Edit, method: str = BEST, quality: str = FULL
+    ) -> tuple[str, ...]:
+        """Attributes that an edit draws since the photo does not show what they would be made of."""
+        if edit.is_zero or quality != FULL or method != BEST:
+            return ()
+        return tuple(
+            name for one in (glasses_off, fringe) for name in one.unseen(self.model, portrait, edit)
         )
 
     def readings(self, change: Change) -> dict[str, tuple[float, float]]:

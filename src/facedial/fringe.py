@@ -1,7 +1,5 @@
 """A fringe of a portrait's own hair, at the photo's resolution."""
 
-import dataclasses
-
 import numpy as np
 
 from facedial import parsing
@@ -9,37 +7,44 @@ from facedial.arrays import Floats
 from facedial.changes import Change
 from facedial.compose import fringe
 from facedial.compose.blend import Part
-from facedial.composing import BANGS, FringeChange, recolours_hair
+from facedial.compose.grain import even
+from facedial.compose.retouch import OFFSET, log_luma
+from facedial.composing import BANGS, PhotoChange, is_composed
 from facedial.editing.request import Edit
 from facedial.faces.geometry import apply, compose, from_part, scale_of, warp, warp_float
 from facedial.faces.photo import Box, Photo
 from facedial.model import Model
+from facedial.new_skin import grain_of
 from facedial.portrait import Portrait
 
-SCALES = 1, 2, 4  # pixels of strands to one of the head crop; as many at least as the photo has
+SCALES = 1, 2, 4  # pixels of strands to one of the head crop, where the photo has as many
 MARGIN = 2  # photo pixels that resampling touches
 LEAST = 1e-3  # share of a pixel that changes
+BARE = 0.95  # share of skin whose grain is continued
+LOST = 0.8  # share of the photo's grain that stretching takes from hair
+# Attributes by which a forehead or a head is bare: a fringe beside them is drawn with them.
+BARED = ("Bald", "Receding_Hairline")
+COLUMNS = "fringe"  # key of a portrait's cache for `columns`
 NONE = np.zeros(0, np.float32)
 NONE.flags.writeable = False
 
 
 def possible(model: Model, portrait: Portrait, change: Change) -> Change:
     """A change as a portrait's photo allows it: where no hair is seen above a forehead, it is drawn."""
-    asked = change.fringe
-    if asked is None or _columns(model, portrait) is not None:
+    if change.fringe is None:
         return change
-    drawn = change.also_drawn(asked.step, asked.detail_replacement)
-    return dataclasses.replace(drawn, fringe=None)
+    bared = change.bald > 0 or not set(BARED).isdisjoint(change.drawn_names)
+    return change.drawing("fringe") if bared or not columns(model, portrait).size else change
 
 
 def unseen(model: Model, portrait: Portrait, edit: Edit) -> tuple[str, ...]:
-    """`BANGS` where an edit asks for some and the photo shows no hair of which they could be."""
-    asked = edit.targets.get(BANGS, 0.0) > 0 or edit.shifts.get(BANGS, 0.0) > 0
-    hidden = asked and recolours_hair(model) and _columns(model, portrait) is None
+    """`BANGS` where an edit sets some and the photo shows no hair of which they could be."""
+    sets = edit.targets.get(BANGS, 0.0) > 0 or edit.shifts.get(BANGS, 0.0) > 0
+    hidden = sets and is_composed(model, BANGS) and not columns(model, portrait).size
     return (BANGS,) if hidden else ()
 
 
-def put_on(model: Model, portrait: Portrait, change: FringeChange, photo: Photo) -> Part | None:
+def put_on(model: Model, portrait: Portrait, change: PhotoChange, photo: Photo) -> Part | None:
     """A part of `photo` with a fringe, and where it lies; None where there is none to grow.
 
     `photo`: the portrait's own, perhaps changed since.
@@ -47,33 +52,51 @@ def put_on(model: Model, portrait: Portrait, change: FringeChange, photo: Photo)
     found = _layer(model, portrait, change, photo)
     if found is None:
         return None
-    (x0, y0, x1, y1), planes = found
-    part = photo.flattened[y0:y1, x0:x1]
+    box, planes, light = found
+    x0, y0, x1, y1 = box
+    own = photo.pixels[y0:y1, x0:x1]
     covers, shade = np.clip(planes[..., 3:4], 0, 1), np.clip(planes[..., 4:], 0, 1)
-    levels = part * (1 - shade) * (1 - covers) + planes[..., :3]
+    levels = own * (1 - shade) * (1 - covers) + planes[..., :3]
+    # As many levels as on the skin: a share of dark hair's would be none.
+    rough = grain_of(portrait, _known(model, portrait), box)[..., None]
+    levels += LOST * covers * rough * (light + OFFSET)
     there = np.maximum(covers, shade) > LEAST
-    pixels = np.where(there, np.clip(np.rint(levels), 0, 255), part)
+    pixels = np.where(there, np.clip(np.rint(levels), 0, 255), own)
     return pixels.astype(np.uint8), (x0, y0)
 
 
-def region(model: Model, portrait: Portrait, change: FringeChange) -> tuple[Box, Floats] | None:
+def region(model: Model, portrait: Portrait, change: PhotoChange) -> tuple[Box, Floats] | None:
     """A rectangle of the photo, and where it may change: 0 or 1 [h, w]; None where nothing does."""
     found = _layer(model, portrait, change, portrait.photo)
     if found is None:
         return None
-    box, planes = found
+    box, planes, _ = found
     return box, np.asarray(planes[..., 3:].max(2) > LEAST, np.float32)
 
 
+def columns(model: Model, portrait: Portrait) -> Floats:
+    """`fringe.Columns` of a portrait [3, 256], or none; computed once."""
+
+    def found() -> Floats:
+        seen = fringe.columns(_seen(model, portrait))
+        return NONE if seen is None else np.stack(seen).astype(np.float32)
+
+    return portrait.cache.get(COLUMNS, found)
+
+
 def _layer(
-    model: Model, portrait: Portrait, change: FringeChange, photo: Photo
-) -> tuple[Box, Floats] | None:
-    """A rectangle of the photo and planes there [h, w, 5]: colours times cover, cover and shade."""
-    columns = _columns(model, portrait)
-    if columns is None or change.share <= 0:
+    model: Model, portrait: Portrait, change: PhotoChange, photo: Photo
+) -> tuple[Box, Floats, float] | None:
+    """A rectangle of the photo, planes there [h, w, 5] and luma of the skin below.
+
+    Planes: colours times cover, cover and shade.
+    """
+    kept = columns(model, portrait)
+    if not kept.size or change.share <= 0:
         return None
+    by_column = fringe.Columns(*kept.astype(np.float64))
     to_photo = parsing.head_to_photo(portrait)
-    x0, y0, x1, y1 = fringe.box_of(columns)
+    x0, y0, x1, y1 = fringe.box_of(by_column, change.share)
     scale = next((one for one in SCALES if one >= scale_of(to_photo)), SCALES[-1])
     half = (scale - 1) / 2
     to_crop = np.array([[1 / scale, 0, x0 - half / scale], [0, 1 / scale, y0 - half / scale]])
@@ -86,31 +109,45 @@ def _layer(
     box = left, top, min(right, photo.size[0]), min(bottom, photo.size[1])
     if box[0] >= box[2] or box[1] >= box[3]:
         return None
-    pixels = warp(photo.flattened, to_photo, size)
-    found = fringe.grown(_seen(model, portrait), columns, change.share, pixels, scale)
+    seen, pixels = _seen(model, portrait), warp(photo.flattened, to_photo, size)
+    hair = _colours(portrait, seen, by_column)
+    found = fringe.grown(seen, by_column, hair, change.share, pixels, scale)
     covers = found.covers[..., None]
     planes = np.concatenate([covers * found.colours, covers, found.shade[..., None]], 2)
     in_photo = (box[2] - box[0], box[3] - box[1])
-    return box, warp_float(planes, from_part(to_photo, left, top), in_photo, linear=True)
+    planes = warp_float(planes, from_part(to_photo, left, top), in_photo, linear=True)
+    return box, planes, hair.skin
 
 
 def _seen(model: Model, portrait: Portrait) -> fringe.Seen:
     skin, brows = (parsing.seen(model, portrait, {one}) for one in ("skin", "brows"))
     return fringe.Seen(
         pixels=parsing.head_crop(portrait).pixels,
-        hair=parsing.own_head_hair(model, portrait) * parsing.inside(portrait),
+        hair=parsing.own_head_hair(model, portrait),
         skin=skin,
         brows=brows,
+        inside=parsing.inside(portrait),
         eyes=parsing.landmarks_of(model, portrait)[:2],
     )
 
 
-def _columns(model: Model, portrait: Portrait) -> fringe.Columns | None:
-    """`fringe.columns` of a portrait; computed once."""
+def _colours(portrait: Portrait, seen: fringe.Seen, by_column: fringe.Columns) -> fringe.Colours:
+    """`fringe.colours` of a portrait; computed once."""
 
     def found() -> Floats:
-        columns = fringe.columns(_seen(model, portrait))
-        return NONE if columns is None else np.stack(columns).astype(np.float32)
+        near, *numbers = fringe.colours(seen, by_column)
+        return np.append(near.ravel(), numbers).astype(np.float32)
 
-    kept = portrait.cache.get("fringe", found)
-    return fringe.Columns(*kept.astype(np.float64)) if kept.size else None
+    *near, deviation, skin = np.split(portrait.cache.get("colours of a fringe", found), [-2, -1])
+    side = fringe.COARSE
+    return fringe.Colours(near[0].reshape(side, side, -1), float(deviation[0]), float(skin[0]))
+
+
+def _known(model: Model, portrait: Portrait) -> Floats:
+    """Skin of the head crop that shows the photo's grain, 0 or 1 [256, 256]; computed once."""
+
+    def found() -> Floats:
+        skin = parsing.seen(model, portrait, {"skin"}) > BARE
+        return even(log_luma(parsing.head_crop(portrait).pixels), skin).astype(np.float32)
+
+    return portrait.cache.get("even skin", found)

@@ -1,14 +1,12 @@
 """Glasses of a portrait taken off by the photo's own pixels, where one sees through their lenses."""
 
-import dataclasses
-
 import numpy as np
 
 from facedial import parsing, retouching
 from facedial.arrays import Floats
 from facedial.changes import Change, takes_glasses_off
 from facedial.compose import rims, worn
-from facedial.composing import GLASSES, GlassesOff
+from facedial.composing import GLASSES, PhotoChange
 from facedial.editing.request import Edit
 from facedial.model import Model
 from facedial.new_skin import NewSkin
@@ -20,12 +18,9 @@ NONE.flags.writeable = False
 
 def possible(model: Model, portrait: Portrait, change: Change) -> Change:
     """A change as a portrait's photo allows it: eyes that no lens shows are drawn."""
-    off = change.glasses_off
-    if off is None or _found(model, portrait).size:
+    if change.glasses_off is None or _found(model, portrait).size:
         return change
-    return dataclasses.replace(
-        change.also_drawn(off.step, off.detail_replacement), glasses_off=None
-    )
+    return change.drawing("glasses_off")
 
 
 def unseen(model: Model, portrait: Portrait, edit: Edit) -> tuple[str, ...]:
@@ -34,7 +29,7 @@ def unseen(model: Model, portrait: Portrait, edit: Edit) -> tuple[str, ...]:
     return (GLASSES,) if hidden and not _found(model, portrait).size else ()
 
 
-def face_under(model: Model, portrait: Portrait, off: GlassesOff | None) -> NewSkin | None:
+def face_under(model: Model, portrait: Portrait, off: PhotoChange | None) -> NewSkin | None:
     """The face that glasses leave that are taken off; None where none are, or none are seen."""
     if off is None or not off.share:
         return None

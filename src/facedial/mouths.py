@@ -46,8 +46,7 @@ def possible(model: Model, portrait: Portrait, change: Change) -> Change:
     mouth = change.mouth
     if mouth is None or _contours(model, portrait) is not None:
         return change
-    drawn = change.also_drawn(mouth.step, mouth.detail_replacement)
-    return dataclasses.replace(drawn, mouth=None)
+    return change.drawing("mouth")
 
 
 def moved(model: Model, portrait: Portrait, change: MouthChange, photo: Photo) -> Part | None:
@@ -78,7 +77,7 @@ def moved(model: Model, portrait: Portrait, change: MouthChange, photo: Photo) -
         shown = _inside(model, portrait, layer, change, opening.at(seen), source)
         found[seen] += opening.share[seen, None].astype(np.float32) * (shown - found[seen])
     found *= np.exp(steps[:, 4:7])
-    part = source[y0:y1, x0:x1].copy()
+    part = photo.pixels[y0:y1, x0:x1].copy()
     part[rows, columns] = np.clip(np.rint(found), 0, 255)
     return part, (x0, y0)
 

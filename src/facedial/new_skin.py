@@ -58,7 +58,8 @@ class NewSkin:
         skin = there[..., :3] + there[..., 4:5] * rough[..., None]
         goes = np.clip(there[..., 3:4], 0, 1) * (there[..., 5:] > 0)
         found = np.exp(log + goes * (skin - log)) - OFFSET
-        pixels = np.where(goes > 0, np.clip(np.rint(found), 0, 255), part)
+        own = photo.pixels[y0:y1, x0:x1]
+        pixels = np.where(goes > 0, np.clip(np.rint(found), 0, 255), own)
         return pixels.astype(np.uint8), (x0, y0)
 
     def region(self) -> tuple[Box, Floats]:

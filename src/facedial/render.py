@@ -127,7 +127,7 @@ def _changed(
     """The pixels of `photo` that a change touches, changed, and where they lie; None for nothing."""
     first = None
     change = _possible(model, portrait, change)
-    mouth, falls = change.mouth, change.fringe
+    mouth, bangs = change.mouth, change.fringe
     if not np.array_equal(change.pasted.values, change.before.values):
         composite, crop = composed(model, portrait, change, before), portrait.crop
         if change.fine and composes_finely(model, portrait):
@@ -169,8 +169,8 @@ def _changed(
             lambda seen: scalp.taken_off(model, portrait, change.bald, seen),
         ),
         (
-            falls is not None,
-            lambda seen: None if falls is None else fringe.put_on(model, portrait, falls, seen),
+            bangs is not None,
+            lambda seen: None if bangs is None else fringe.put_on(model, portrait, bangs, seen),
         ),
         (
             any(change.recolour.values()),
@@ -369,8 +369,8 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
     shaved = shaving.skin_under(model, portrait, change.shave)
     bare = glasses_off.face_under(model, portrait, change.glasses_off)
     uncovers = (None if one is None else one.region() for one in (shaved, bare))
-    hangs = None if change.fringe is None else fringe.region(model, portrait, change.fringe)
-    for found in (moves, looks, hangs, *uncovers):
+    bangs = None if change.fringe is None else fringe.region(model, portrait, change.fringe)
+    for found in (moves, looks, bangs, *uncovers):
         if found is not None:
             (x0, y0, x1, y1), inside = found
             mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], inside)

@@ -73,7 +73,7 @@ def retouched(
                 # What is deeper than a wrinkle is none.
                 light = light - (goes * np.clip(band, -DEEPEST, DEEPEST))[..., None]
     lit = (part + OFFSET) * np.exp(light) - OFFSET
-    found = source[y0:y1, x0:x1].copy()
+    found = photo.pixels[y0:y1, x0:x1].copy()
     found[changes] = np.clip(np.rint(lit), 0, 255)[changes]
     return found, (x0, y0)
 

@@ -1,8 +1,12 @@
 """Clips edited: faces followed, people told apart, one law of steps, what stays and what changes."""
 
 import numpy as np
+import pytest
+from skimage import data
 
+from facedial import fringe
 from facedial.arrays import Bytes
+from facedial.composing import BANGS
 from facedial.editing.request import Edit
 from facedial.editing.table import FAST
 from facedial.editor import Editor
@@ -10,6 +14,7 @@ from facedial.faces.photo import Photo
 from facedial.video import clip as files
 from facedial.video.clip import Frame
 from facedial.video.edit import Steps, encode_faces, of_person, rendered
+from facedial.video.steady import Steady
 from facedial.video.tracks import follow, people, smoothed
 from moving_faces import RATE, moving
 
@@ -101,3 +106,23 @@ def test_steps_are_linear_in_the_code_and_a_share_is_a_share(editor: Editor, hea
     )
     assert half.recolour == {"Blond_Hair": whole.recolour["Blond_Hair"] / 2}
     assert np.array_equal(none.pasted.values, code.values) and not any(none.recolour.values())
+
+
+def test_a_fringe_is_grown_in_every_frame_or_in_none(editor: Editor, heads: Bytes) -> None:
+    frames = framed(moving(heads[0], 3))
+    tracks, _ = follow(frames, editor.reader)
+    (person,) = people(tracks)
+    encode_faces(editor, frames, [person])
+    edit = of_person(editor, person, Edit({BANGS: 1}))
+    assert edit.change.fringe is not None and edit.steps is None
+    code = edit.change.before
+    half = edit.in_frame(code, 0.5)
+    assert half.fringe is not None
+    assert half.fringe.share == pytest.approx(edit.change.fringe.share / 2)
+    steady = Steady()
+    (first,) = editor.portraits(Photo(data.astronaut()))
+    (second,) = editor.portraits(Photo(data.astronaut()))
+    second.cache.put(fringe.COLUMNS, fringe.NONE)
+    for one in (first, second):
+        steady.prepare(editor.model, one, edit.change)
+    assert np.array_equal(fringe.columns(editor.model, second), fringe.columns(editor.model, first))

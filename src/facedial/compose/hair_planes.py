@@ -24,6 +24,7 @@ BANDS, STRANDS, HAIRLINE, PLANES = slice(11, 14), slice(14, 17), 17, 18
 # share as far as that is believed, of the planes above the last eight, and the colour of the rest.
 SHARE, OWN, UNEXPLAINED = 0, slice(1, 4), slice(4, 7)
 LIGHT, THIN, BESIDE, LAYER = slice(7, 14), 14, slice(15, 18), 18
+FINE_STRANDS = slice(11, 13)  # of `LIGHT`: the coarse ones would thin whole locks
 
 SMOOTHED, LARGE, AROUND = 3, 8, 8  # px: detail, light and shadow, and where bands are measured
 # Of a matte averaged over 2 and 3 px to each side: from not to entirely.
@@ -67,7 +68,8 @@ def planes(
     result[..., HAIR] = fill(pixels, smoothstep(matte, FIRST_HAIR) ** 2)
     sure = _sure(result, *_by_colour(pixels, result))
     result[..., HAIR] = fill(pixels, sure)
-    beside = 0 if skin is None else _skin_beside(matte, skin)
+    # Where skin is not known, all that is beside hair may be skin.
+    beside = np.ones_like(matte) if skin is None else _skin_beside(matte, skin)
     light = smoothstep(_lightness(result[..., HAIR]), IS_LIGHT) * (1 - beside)
     # Around dark hair, and at skin, what a parser doubts is shadow; around light hair it is strands.
     dark = smoothstep(matte, REACH)
@@ -85,7 +87,7 @@ def planes(
     for k, band in enumerate(bands):
         result[..., BANDS.start + k] = np.sqrt(smooth(band * band, AROUND))
     edge = smoothstep(box_mean(box_mean(matte, EDGE), EDGE), IN_EDGE)
-    result[..., HAIRLINE] = edge * beside
+    result[..., HAIRLINE] = 0 if skin is None else edge * beside
     result[..., STRANDS] = 0
     if with_strands:
         along = strands.directions(to_lab(crop)[..., 0], nearly)

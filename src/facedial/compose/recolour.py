@@ -299,7 +299,8 @@ def recoloured(pixels: Bytes, layer: Floats | Halves, transfer: Transfer, shade:
 def _thin(seen: Floats) -> Floats:
     """How much of hair [N, 18] is thin, 0..1 [N]: at its line, strand by strand."""
     line = seen[:, planes.THIN]
-    strand = seen[:, planes.LIGHT.stop - 3 : planes.LIGHT.stop - 1].sum(1)
+    strand = seen[:, planes.FINE_STRANDS].sum(1)
+    # Most half way, so that the forehead stays bare and deep hair whole.
     uneven = ROUGH * np.clip(strand, -2, 2) * 4 * line * (1 - line)
     return np.asarray(np.clip(THINNEST * line + uneven, 0, 1), np.float32)
 

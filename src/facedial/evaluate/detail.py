@@ -24,7 +24,7 @@ Doubles = NDArray[np.float64]
 PEOPLE = 24  # for each edit, of each store
 FACES, RESTORED, SHOWN, ACROSS = 2000, 100, 64, 8
 HALF = detail.SIDE // 2
-# Edits that draw; None: the opposite of what the photo shows.
+# Edits that change shapes; None: the opposite of what the photo shows.
 EDITS: Mapping[str, float | None] = {
     "Smiling": None, "Mustache": 1.0, "Bangs": None, "Young": 0.0, "Bald": 1.0, "Male": None,
     "Wearing_Hat": 1.0,
@@ -40,12 +40,12 @@ GOALS = (Goal("sharpness_256", must=0.7, aim=0.9),)
 def measure(context: EvaluationContext) -> Iterator[Row]:
     """Rows of the model (`facedial`) and of plain enlargement (`facedial 128`), on stores of 256 px.
 
-    `sharpness_256`: variance of the Laplacian where edits of test people draw, over that of the photos
-    in the same places; of each edit and of all. `restored_psnr`: of crops of test people, shrunk to 128
-    px and enlarged again; what is drawn anew costs squared error. With a judge: `frechet_256`: Frechet
-    distance of features of at most 2,000 new faces to training people's crops, over that of other
-    training people's, and `sharpness_256_new`. Features are the judge's, of each quarter of a picture,
-    so of pixels that are not shrunk; no training used them.
+    `sharpness_256`: variance of the Laplacian where edits of test people change much, over that of the
+    photos in the same places; of each edit and of all. `restored_psnr`: of crops of test people, shrunk
+    to 128 px and enlarged again; what is drawn anew costs squared error. With a judge: `frechet_256`:
+    Frechet distance of features of at most 2,000 new faces to training people's crops, over that of
+    other training people's, and `sharpness_256_new`. Features are the judge's, of each quarter of a
+    picture, so of pixels that are not shrunk; no training used them.
     """
     model = context.editor.model
     stores = [s for s in context.stores if s.frame == FRAME and s.size == detail.SIDE]

@@ -22,9 +22,10 @@ from facedial.training.parse_labels import label_folder
 log = logging.getLogger(__name__)
 
 UInt8 = NDArray[np.uint8]
-# Edits that are drawn, fringes most often: those that are made of the photo's own pixels get no detail.
+# Edits that are drawn: those that are made of the photo's own pixels get no detail. A fringe is where it
+# goes.
 EDITS = (
-    *("Bangs", "Bangs", "Bangs", "Wavy_Hair", "Straight_Hair", "Receding_Hairline", "Wearing_Hat"),
+    *("Bangs", "Wavy_Hair", "Straight_Hair", "Receding_Hairline", "Wearing_Hat"),
     *("Eyeglasses", "High_Cheekbones", "Bags_Under_Eyes", "Big_Nose", "Pointy_Nose"),
 )
 PRESENT = 0.5  # probability from which on an attribute is taken away
@@ -71,7 +72,7 @@ def edited(
         for store in stores:
             own = label_folder(store, split, folder)
             own.mkdir(parents=True, exist_ok=True)
-            claim(own / ABOUT, {"space": editor.model.space})
+            claim(own / ABOUT, {"space": editor.model.space, "edits": list(EDITS)})
             file, shape = own / "edits.u8", (store.size, store.size, CHANNELS)
             size = int(np.prod(shape))
             done = file.stat().st_size // size if file.exists() else 0

@@ -153,10 +153,14 @@ def of_person(
     codes = editor.encode(good)
     space = codes[0].space
 
-    def made(asked: Edit, values: Floats) -> Change:
-        return change(model, Code(values, space), asked, attributes, method=method, quality=quality)
-
     clearest = _portrait(Crop(good[-1], scaling(1, 1), 1.0), codes[-1])
+    # For the whole clip: what is made of one frame's own pixels and drawn in the next would jump.
+    unseen = editor.unseen(clearest, edit, method, quality)
+
+    def made(edit: Edit, values: Floats) -> Change:
+        code = Code(values, space)
+        return change(model, code, edit, attributes, method=method, quality=quality, unseen=unseen)
+
     tried = identity.edited(
         model,
         clearest,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from facedial import beards, glasses, hair, parsing
+from facedial import beards, fringe, glasses, hair, parsing
 from facedial.arrays import Floats
 from facedial.changes import Change
 from facedial.composing import recolours_hair
@@ -47,8 +47,12 @@ class Steady:
         }
         if change.recolour:
             found[parsing.WIDE_HAIR] = parsing.wide_hair(model, portrait)
+        if change.fringe is not None:
+            found[fringe.COLUMNS] = fringe.columns(model, portrait)
         for key, now in found.items():
             before = self._maps.get(key, now)
+            if before.shape != now.shape:  # none is seen in one of them
+                now = before = max(now, before, key=len)
             self._maps[key] = before + np.float32(NEW) * (now - before)
             portrait.cache.put(key, self._maps[key])
         if self.colours is not None:
