@@ -1,5 +1,7 @@
 """A fringe of a portrait's own hair, at the photo's resolution."""
 
+import dataclasses
+
 import numpy as np
 
 from facedial import parsing
@@ -22,19 +24,23 @@ MARGIN = 2  # photo pixels that resampling touches
 LEAST = 1e-3  # share of a pixel that changes
 BARE = 0.95  # share of skin whose grain is continued
 LOST = 0.8  # share of the photo's grain that stretching takes from hair
-# Attributes by which a forehead or a head is bare: a fringe beside them is drawn with them.
-BARED = ("Bald", "Receding_Hairline")
+RECEDING = "Receding_Hairline"  # beside which a fringe is drawn, as it is
 COLUMNS = "fringe"  # key of a portrait's cache for `columns`
 NONE = np.zeros(0, np.float32)
 NONE.flags.writeable = False
 
 
 def possible(model: Model, portrait: Portrait, change: Change) -> Change:
-    """A change as a portrait's photo allows it: where no hair is seen above a forehead, it is drawn."""
+    """A change as a portrait's photo allows it: where no hair is seen above a forehead, it is drawn.
+
+    A head that is made bald gets none.
+    """
     if change.fringe is None:
         return change
-    bared = change.bald > 0 or not set(BARED).isdisjoint(change.drawn_names)
-    return change.drawing("fringe") if bared or not columns(model, portrait).size else change
+    if change.bald > 0:
+        return dataclasses.replace(change, fringe=None)
+    drawn = RECEDING in change.drawn_names or not columns(model, portrait).size
+    return change.drawing("fringe") if drawn else change
 
 
 def unseen(model: Model, portrait: Portrait, edit: Edit) -> tuple[str, ...]:

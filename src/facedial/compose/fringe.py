@@ -138,7 +138,8 @@ def columns(seen: Seen) -> Columns | None:
     there = ends[:, 1] - ends[:, 0] >= LEAST_HAIR
     x = np.arange(SIDE)
     forehead = np.abs(x - middle) < FOREHEAD * across
-    known = forehead & (seen.inside[lowest] > 0)
+    inside = seen.inside[lowest] > 0
+    known = forehead & inside
     if known.sum() < LEAST_INSIDE * forehead.sum() or there[known].mean() < 1 - MOST_BARE:
         return None
     top, line = (
@@ -152,7 +153,7 @@ def columns(seen: Seen) -> Columns | None:
     first, last = (np.clip(one, 0, SIDE - 1).astype(int) for one in (line, line + length))
     bare = (sums[last, x] - sums[first, x]) / np.maximum(last - first, 1)
     share = _mean(smoothstep(bare, BARE).astype(np.float64), 3)
-    share = share * (1 - smoothstep(np.abs(aside), SIDES)) * known
+    share = share * (1 - smoothstep(np.abs(aside), SIDES)) * inside
     drop = np.minimum(_mean(length * share, 2), FARTHEST * np.maximum(line - top, 1))
     return Columns(top, line, drop) if drop.max() > WHOLE else None
 
