@@ -233,15 +233,15 @@ def test_what_takes_an_attribute_away_is_a_method_of_its_own(
 
 
 def test_hair_colours_are_kept_apart_from_what_is_drawn(editor: Editor, portrait: Portrait) -> None:
-    both = Edit({"Blond_Hair": 1, "Wearing_Hat": 1})
+    both = Edit({"Blond_Hair": 1, "Wavy_Hair": 1})
     made = editor.change(portrait, both, quality=FAST)
-    drawn = editor.change(portrait, Edit({"Wearing_Hat": 1}), quality=FAST)
-    assert made.drawn is not None and made.drawn_names == ("Wearing_Hat",)
+    drawn = editor.change(portrait, Edit({"Wavy_Hair": 1}), quality=FAST)
+    assert made.drawn is not None and made.drawn_names == ("Wavy_Hair",)
     assert_allclose(made.drawn.values, drawn.after.values)
     assert np.abs(made.after.values - made.drawn.values).max() > 0.01
     assert made.recolour == {"Blond_Hair": pytest.approx(1.0)}
     other = editor.change(portrait, both, DIRECTION)  # drawn, as is everything by that method
-    assert not other.recolour and other.drawn_names == ("Blond_Hair", "Wearing_Hat")
+    assert not other.recolour and other.drawn_names == ("Blond_Hair", "Wavy_Hair")
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_hair_colour_is_a_share_of_the_way_there(
 
 
 def test_fine_detail_is_replaced_but_for_colour_on_skin(editor: Editor, portrait: Portrait) -> None:
-    both = editor.change(portrait, Edit({"Wearing_Hat": 1, "Male": 1}), quality=FAST)
+    both = editor.change(portrait, Edit({"Wavy_Hair": 1, "Male": 1}), quality=FAST)
     assert both.detail_replacement == 1
     assert editor.change(portrait, Edit({"Pale_Skin": 1}), quality=FAST).detail_replacement == 0
 

@@ -16,6 +16,7 @@ from facedial.composing import (
     BANGS,
     BEARDS,
     GLASSES,
+    HAT,
     MIN_WAY,
     MOUTH,
     NO_BEARD,
@@ -46,8 +47,8 @@ from facedial.errors import BadRequest
 from facedial.flow.inversion import BY_DISTILLED, BY_FLOW, BY_REFINING, FlowEdit, condition_of
 from facedial.model import Model
 
-DRAWN, COMPOSED, MOUTHS, OFF, FRINGE = range(5)  # steps of an edit
-_KIND_OF = {**dict.fromkeys(MOUTH, MOUTHS), BANGS: FRINGE}
+DRAWN, COMPOSED, MOUTHS, OFF, FRINGE, HATS = range(6)  # steps of an edit
+_KIND_OF = {**dict.fromkeys(MOUTH, MOUTHS), BANGS: FRINGE, HAT: HATS}
 NOTICED = 0.03  # probability by which an implied attribute must change to be named
 WEARS = 0.5  # probability from which on a face has glasses: none are added
 # What makes the best result, by the measured quality of an attribute.
@@ -76,7 +77,8 @@ class Change:
     `retouch`: attributes -> share of what they add to the photo's own face (`retouching`). `shave`:
     attributes -> share of their hair that goes from it (`shaving`). `glasses_off`: glasses that are taken
     off (`glasses_off`); None where there are none to take, or they are drawn. `fringe`: one that is grown
-    from the photo's own hair (`fringe`); None where none is, or it is drawn.
+    from the photo's own hair (`fringe`), `hat`: one that is put on (`hats`); None where none is, or it is
+    drawn.
     """
 
     before: Code
@@ -95,6 +97,7 @@ class Change:
     shave: Mapping[str, float] = dataclasses.field(default_factory=dict)
     glasses_off: PhotoChange | None = None
     fringe: PhotoChange | None = None
+    hat: PhotoChange | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -116,6 +119,8 @@ class Change:
             composed.add(BALD)
         if self.fringe is not None:
             composed.add(BANGS)
+        if self.hat is not None:
+            composed.add(HAT)
         if self.mouth is not None:
             composed |= MOUTH
         return tuple(n for n in (*self.edit.targets, *self.edit.shifts) if n not in composed)
@@ -137,7 +142,7 @@ class Change:
         return dataclasses.replace(self, drawn=drawn, detail_replacement=replaced)
 
     def drawing(self, field: str) -> "Change":
-        """The same with `mouth`, `glasses_off` or `fringe`, whichever `field` names, drawn."""
+        """The same with `mouth`, `glasses_off`, `fringe` or `hat`, whichever `field` names, drawn."""
         made = getattr(self, field)
         drawn = self.also_drawn(made.step, made.detail_replacement)
         none: dict[str, Any] = {field: None}
@@ -179,7 +184,7 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
         return Change(code, code, edit, {})
     asked = {*edit.targets, *edit.shifts}
     glasses = None if edit.lens_darkness is None else GlassesChange(darkness=edit.lens_darkness)
-    made = _Made(np.zeros((5, len(code.values)), np.float32), set(colours), glasses)
+    made = _Made(np.zeros((6, len(code.values)), np.float32), set(colours), glasses)
     for part, recolours in (
         (only(plan.directions, asked - colours), False),
         (only(plan.directions, colours), True),
@@ -197,7 +202,7 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
     if edit.hair_colour is not None and edit.recolours:
         recolour[edit.hair_colour] = edit.strength * edit.hair_amount
     drawn = _stepped(code, made.steps[DRAWN])
-    after = _stepped(drawn, made.steps[[MOUTHS, OFF, FRINGE, COMPOSED]].sum(0))
+    after = _stepped(drawn, made.steps[[MOUTHS, OFF, FRINGE, HATS, COMPOSED]].sum(0))
     kept = {name: m.detail_replacement for name, (_, m) in plan.flow.items()}
     replaced = max((kept[name] for name in kept.keys() - made.composed), default=0.0)
     mouth = None
@@ -216,6 +221,9 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
     fringe = None
     if made.shares.get(BANGS, 0.0) > 0:
         fringe = PhotoChange(made.shares[BANGS], made.steps[FRINGE], kept[BANGS])
+    hat = None
+    if made.shares.get(HAT, 0.0) > 0:
+        hat = PhotoChange(made.shares[HAT], made.steps[HATS], kept[HAT])
     return Change(
         before=code,
         after=after,
@@ -233,6 +241,7 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
         shave=_shaved(model, made, attributes),
         glasses_off=off,
         fringe=fringe,
+        hat=hat,
     )
 
 
@@ -240,8 +249,8 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
 class _Made:
     """What an edit's attributes add up to.
 
-    `steps` [5, D]: of what is drawn, of what is composed (hair colours, glasses that are put on), of
-    mouths, of glasses that are taken off, and of a fringe. `composed`: names of all but the first.
+    `steps` [6, D]: of what is drawn, of what is composed (hair colours, glasses that are put on), of
+    mouths, of glasses that are taken off, of a fringe, of a hat. `composed`: names of all but the first.
     `shares`: name -> share of the way that is made on the photo's own head.
     """
 

@@ -15,7 +15,7 @@ from facedial.model import FRAME, Model
 
 WHOLE_RANGE = 2  # of a condition, from -1 without an attribute to 1 with it
 GLASSES, BALD, SMILE, OPEN = "Eyeglasses", "Bald", "Smiling", "Mouth_Slightly_Open"
-BANGS = "Bangs"
+BANGS, HAT = "Bangs", "Wearing_Hat"
 # Attributes made on the photo's own face, not drawn: where they rise (1), fall (-1), or both (0).
 NO_BEARD = "No_Beard"
 BEARDS = {"Mustache": 1, "Goatee": 1, "5_o_Clock_Shadow": 1, NO_BEARD: -1}
@@ -24,6 +24,7 @@ COMPOSED = {
     **BEARDS,
     BALD: 1,
     BANGS: 1,
+    HAT: 1,
     GLASSES: 0,
     SMILE: 0,
     OPEN: 0,
@@ -69,7 +70,7 @@ class MouthChange:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoChange:
-    """A change that is made of the photo's own pixels: a fringe that is grown, glasses that come off.
+    """A change that is made in the photo: a fringe that is grown, glasses that come off, a hat.
 
     `share`: of all of it, 0..1. Where the photo does not show what it is made of, it is drawn: `step` [D]
     and `detail_replacement` as for `MouthChange`.
@@ -106,7 +107,7 @@ def is_composed(model: Model, name: str, method: str = BEST, *, lowers: bool = F
         return model.beards is not None
     if name == BANGS:
         return True
-    if name == BALD:
+    if name in (BALD, HAT):
         return model.bald_heads is not None
     if name in RETOUCHED:
         return model.retouch is not None and name in model.retouch.names

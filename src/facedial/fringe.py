@@ -9,20 +9,18 @@ from facedial.arrays import Floats
 from facedial.changes import Change
 from facedial.compose import fringe
 from facedial.compose.blend import Part
-from facedial.compose.grain import even
-from facedial.compose.retouch import OFFSET, log_luma
+from facedial.compose.retouch import OFFSET
 from facedial.composing import BANGS, PhotoChange, is_composed
 from facedial.editing.request import Edit
 from facedial.faces.geometry import apply, compose, from_part, scale_of, warp, warp_float
 from facedial.faces.photo import Box, Photo
 from facedial.model import Model
-from facedial.new_skin import grain_of
+from facedial.new_skin import grain_of, known_skin
 from facedial.portrait import Portrait
 
 SCALES = 1, 2, 4  # pixels of strands to one of the head crop, where the photo has as many
 MARGIN = 2  # photo pixels that resampling touches
 LEAST = 1e-3  # share of a pixel that changes
-BARE = 0.95  # share of skin whose grain is continued
 LOST = 0.8  # share of the photo's grain that stretching takes from hair
 RECEDING = "Receding_Hairline"  # beside which a fringe is drawn, as it is
 COLUMNS = "fringe"  # key of a portrait's cache for `columns`
@@ -64,7 +62,7 @@ def put_on(model: Model, portrait: Portrait, change: PhotoChange, photo: Photo) 
     covers, shade = np.clip(planes[..., 3:4], 0, 1), np.clip(planes[..., 4:], 0, 1)
     levels = own * (1 - shade) * (1 - covers) + planes[..., :3]
     # As many levels as on the skin: a share of dark hair's would be none.
-    rough = grain_of(portrait, _known(model, portrait), box)[..., None]
+    rough = grain_of(portrait, known_skin(model, portrait), box)[..., None]
     levels += LOST * covers * rough * (light + OFFSET)
     there = np.maximum(covers, shade) > LEAST
     pixels = np.where(there, np.clip(np.rint(levels), 0, 255), own)
@@ -147,13 +145,3 @@ def _colours(portrait: Portrait, seen: fringe.Seen, by_column: fringe.Columns) -
     *near, deviation, skin = np.split(portrait.cache.get("colours of a fringe", found), [-2, -1])
     side = fringe.COARSE
     return fringe.Colours(near[0].reshape(side, side, -1), float(deviation[0]), float(skin[0]))
-
-
-def _known(model: Model, portrait: Portrait) -> Floats:
-    """Skin of the head crop that shows the photo's grain, 0 or 1 [256, 256]; computed once."""
-
-    def found() -> Floats:
-        skin = parsing.seen(model, portrait, {"skin"}) > BARE
-        return even(log_luma(parsing.head_crop(portrait).pixels), skin).astype(np.float32)
-
-    return portrait.cache.get("even skin", found)

@@ -53,6 +53,8 @@ LOOKS: tuple[Look, ...] = (
     Look("younger", "Younger", Edit({"Young": 1})),
     Look("make-up", "Make-up", Edit({"Heavy_Makeup": 1})),
     Look("bald", "Bald", Edit({"Bald": 1})),
+    Look("fringe", "Fringe", Edit({"Bangs": 1})),
+    Look("cap", "Knitted cap", Edit({"Wearing_Hat": 1})),
 )
 
 

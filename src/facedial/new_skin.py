@@ -7,14 +7,16 @@ import numpy as np
 from facedial import parsing
 from facedial.arrays import Floats
 from facedial.compose.blend import Part
-from facedial.compose.grain import FINE, grain
+from facedial.compose.grain import FINE, even, grain
 from facedial.compose.masks import box_mean
 from facedial.compose.retouch import OFFSET, log_luma
 from facedial.faces.geometry import apply, scale_of
 from facedial.faces.photo import Box, Photo
 from facedial.faces.placed import Placed
+from facedial.model import Model
 from facedial.portrait import Portrait
 
+BARE = 0.95  # share of skin whose grain is continued
 LEAST = 0.01  # share of what goes that counts
 # Px of a crop whose grain is continued; of the photo, at least and at most.
 PATCH, SMALLEST, LARGEST = 24, 8, 96
@@ -66,6 +68,16 @@ class NewSkin:
         """A rectangle of the photo, and where it may change: 0 or 1 [h, w]."""
         _, there = self.placed.in_box(parsing.head_to_photo(self.portrait))
         return self.placed.box, np.asarray(there[..., 5] > 0, np.float32)
+
+
+def known_skin(model: Model, portrait: Portrait) -> Floats:
+    """Skin of the head crop that shows the photo's grain, 0 or 1 [256, 256]; computed once."""
+
+    def found() -> Floats:
+        skin = parsing.seen(model, portrait, {"skin"}) > BARE
+        return even(log_luma(parsing.head_crop(portrait).pixels), skin).astype(np.float32)
+
+    return portrait.cache.get("even skin", found)
 
 
 def grain_of(portrait: Portrait, known: Floats, box: Box) -> Floats:

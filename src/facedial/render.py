@@ -12,6 +12,7 @@ from facedial import (
     glasses,
     glasses_off,
     hair,
+    hats,
     mouths,
     parsing,
     retouching,
@@ -127,7 +128,7 @@ def _changed(
     """The pixels of `photo` that a change touches, changed, and where they lie; None for nothing."""
     first = None
     change = _possible(model, portrait, change)
-    mouth, bangs = change.mouth, change.fringe
+    mouth, bangs, hat = change.mouth, change.fringe, change.hat
     if not np.array_equal(change.pasted.values, change.before.values):
         composite, crop = composed(model, portrait, change, before), portrait.crop
         if change.fine and composes_finely(model, portrait):
@@ -177,6 +178,10 @@ def _changed(
             lambda seen: hair.recolour(model, portrait, change, seen),
         ),
         (
+            hat is not None,
+            lambda seen: None if hat is None else hats.put_on(model, portrait, hat, seen),
+        ),
+        (
             any(change.beard.values()),
             lambda seen: beards.put_on(model, portrait, change.beard, seen),
         ),
@@ -200,7 +205,7 @@ def _changed(
 
 def _possible(model: Model, portrait: Portrait, change: Change) -> Change:
     """A change as a portrait's photo allows it: what it does not show is drawn."""
-    for one in (mouths, glasses_off, fringe):
+    for one in (mouths, glasses_off, fringe, hats):
         change = one.possible(model, portrait, change)
     return change
 
@@ -377,6 +382,9 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
     uncovered = scalp.region(model, portrait) if change.bald else None
     if uncovered is not None:
         mask = np.maximum(mask, uncovered)
+    capped = None if change.hat is None else hats.region(model, portrait, change.hat)
+    if capped is not None:
+        mask = np.maximum(mask, capped)
     grown = beards.layer_of(model, portrait, change.beard)
     if grown is not None:
         x0, y0, x1, y1 = grown.box

@@ -31,10 +31,11 @@ NOWHERE = -1.0
 LEAST = 0.05  # share of a place that is new, below which nothing has changed
 
 
-def taken_off(model: Model, portrait: Portrait, share: float, photo: Photo) -> Part | None:
+def taken_off(model: Model, portrait: Portrait, share: float | Floats, photo: Photo) -> Part | None:
     """A part of `photo` without a share 0..1 of the hair, and where it lies; None where there is none.
 
-    `photo`: the portrait's own, perhaps changed since.
+    `share`: everywhere, or at each place of the head crop [256, 256]. `photo`: the portrait's own,
+    perhaps changed since.
     """
     portrait = portrait.seen_in(photo)
     found = _bald(model, portrait)
@@ -42,7 +43,8 @@ def taken_off(model: Model, portrait: Portrait, share: float, photo: Photo) -> P
     if found is None:
         return None
     new = share * found[..., NEW]
-    difference = share * (found[..., :3] - crop.pixels) * (found[..., NEW, None] > 0)
+    changed = share * (found[..., NEW] > 0)
+    difference = changed[..., None] * (found[..., :3] - crop.pixels)
     skin = share * found[..., SKIN]
     copied, behind = np.asarray(found[..., COPIED], np.intp), new - skin
     copies = bool((copied != NOWHERE).all())
@@ -125,19 +127,7 @@ def _bald(model: Model, portrait: Portrait) -> Floats | None:
         return None
 
     def make() -> Floats:
-        crop = parsing.head_crop(portrait)
-
-        def seen(*classes: str) -> Floats:
-            return parsing.seen(model, portrait, classes)
-
-        there = scalp.Seen(
-            hair=seen("hair"),
-            skin=seen("skin"),
-            features=seen(*STAYS),
-            ears=seen("ears"),
-            background=seen("background"),
-            inside=parsing.inside(portrait),
-        )
+        crop, there = parsing.head_crop(portrait), seen_of(model, portrait)
         landmarks = parsing.landmarks_of(model, portrait)
         found = scalp.bald(crop.pixels, landmarks, there, heads)
         own = there.skin * (1 - found.skin)
@@ -148,3 +138,19 @@ def _bald(model: Model, portrait: Portrait) -> Floats | None:
 
     found = portrait.cache.get("bald head", make)
     return found if found[..., NEW].max() > LEAST else None
+
+
+def seen_of(model: Model, portrait: Portrait) -> scalp.Seen:
+    """What a portrait's head crop shows of a head and its hair."""
+
+    def seen(*classes: str) -> Floats:
+        return parsing.seen(model, portrait, classes)
+
+    return scalp.Seen(
+        hair=seen("hair"),
+        skin=seen("skin"),
+        features=seen(*STAYS),
+        ears=seen("ears"),
+        background=seen("background"),
+        inside=parsing.inside(portrait),
+    )

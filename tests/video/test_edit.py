@@ -97,7 +97,7 @@ def test_steps_are_linear_in_the_code_and_a_share_is_a_share(editor: Editor, hea
     tracks, _ = follow(frames, editor.reader)
     (person,) = people(tracks)
     encode_faces(editor, frames, [person])
-    edit = of_person(editor, person, Edit({"Wearing_Hat": 1, "Blond_Hair": 1}), quality=FAST)
+    edit = of_person(editor, person, Edit({"Wavy_Hair": 1, "Blond_Hair": 1}), quality=FAST)
     code = edit.change.before
     assert edit.steps is not None and len(edit.steps.exemplars) == 1
     whole, half, none = (edit.in_frame(code, share) for share in (1.0, 0.5, 0.0))

@@ -41,7 +41,7 @@ MEDIAN = SHARES.index(0.5)
 # Limits of the factor on detail: less makes flat patches, more shows noise. Limits of the largest factor
 # on light and shadow, which is so many times that on the median; what quantiles of pixels are of those
 # without detail; and what beyond the outermost is kept.
-CONTRAST, STEEPEST, STEEPER, SMOOTHER, BEYOND = (1.0, 2.2), (1.0, 3.0), 1.3, 0.82, 0.25
+CONTRAST, STEEPEST, STEEPER, SMOOTHER, BEYOND = (0.7, 2.2), (1.0, 3.0), 1.3, 0.82, 0.25
 # By which, half way, both axes of colour exceed the mean of both ends, over the way in lightness.
 BROWNER = 0.09
 NATURAL_CHROMA = 30.0
@@ -52,6 +52,7 @@ DARK_STRANDS = 0.35, 1.2
 LIGHTEST = 90.0  # of quantiles: above it hair has no colour
 MIN_WEIGHT = 0.5  # of a matte, for a pixel to count in statistics
 MIN_PIXELS = 40
+SHINES = 30.0, 60.0  # mean lightness of hair that counts as light in part, and wholly
 LIGHT_HAIR = 25.0  # mean lightness above which hair keeps some of its light when it is dyed
 SKIN = 61.8, 15.4, 19.7  # median of mean skin over the people of `NATURAL`, CIELAB
 # Of hair that becomes darker by so much lightness (none, all) the line is thinned by up to so much, more
@@ -185,7 +186,9 @@ class Transfer:
     def of(source: HairColour, target: HairColour, amount: float = 1.0) -> "Transfer":
         """The transfer between two colours; `amount`: share of the way."""
         ratio = target.deviations[:3] / np.maximum(source.deviations[:3], 0.3)
-        gain = float(np.clip(np.median(ratio), *CONTRAST))
+        # Light hair that is dyed dark still shines: its detail stays.
+        least = CONTRAST[0] + _lightly(source) * (1 - CONTRAST[0])
+        gain = float(np.clip(np.median(ratio), least, CONTRAST[1]))
         share = float(np.clip(amount, 0, 1))
         return Transfer(source, target, gain, _within(source, target), share)
 
@@ -291,7 +294,9 @@ def recoloured(pixels: Bytes, layer: Floats | Halves, transfer: Transfer, shade:
         added = seen[:, :1] * change - transfer.amount * seen[:, planes.UNEXPLAINED]
         # What is lighter than the hair around it, or of another hue, darkens in proportion.
         darker = np.minimum(change, 0) / np.maximum(own, 1.0) * seen[:, :1] * pixels[there]
-        change = np.where(change < 0, np.minimum(added, darker), added)
+        # Of dark hair that is its gloss.
+        light = _lightly(transfer.source)
+        change = np.where(change < 0, added + light * np.minimum(darker - added, 0), added)
         result[there] = np.clip(np.rint(pixels[there] + change), 0, 255).astype(np.uint8)
     return result
 
@@ -312,6 +317,11 @@ def _within(source: HairColour, target: HairColour) -> Floats:
     steps = np.minimum(np.diff(target.lightness), steepest * own)
     found = np.concatenate([[0.0], np.cumsum(steps)])
     return np.asarray(found + target.lightness[MEDIAN] - found[MEDIAN], np.float32)
+
+
+def _lightly(source: HairColour) -> float:
+    """How light hair is, 0..1."""
+    return float(np.interp(source.mean[0], SHINES, (0, 1)))
 
 
 def _lighter(source: HairColour, target: HairColour) -> float:

@@ -122,6 +122,16 @@ class Seen:
     inside: Floats
 
 
+class Head(NamedTuple):
+    """A head without hair in its crop [256, 256]: `share` of each place, and learned `light`.
+
+    The light is the log of luma over that of the face's skin.
+    """
+
+    share: Floats
+    light: Floats
+
+
 class Bald(NamedTuple):
     """A head crop without hair, in levels [256, 256, 3], and which share of it is `new` [256, 256].
 
@@ -177,6 +187,16 @@ def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> Bal
     found = picture + scalp[..., None] * (drawn - picture) + gone[..., None] * (around - picture)
     new = np.asarray(scalp + gone, np.float32)
     return Bald(np.clip(found, 0, 255), new, np.asarray(scalp, np.float32), copied)
+
+
+def head_of(landmarks: Doubles, seen: Seen, heads: BaldHeads) -> Head:
+    """Where a head is under its hair, and how light falls on it."""
+    outline, light = heads.of(landmarks)
+    best = _fitted(outline, seen.hair, 1 - seen.background)
+    outline, light = (_stretched(one, *best) for one in (outline, light))
+    bare = seen.skin > BARE
+    usual = float(np.median(light[bare])) if bare.any() else 0.0
+    return Head(smoothstep(outline, OUTLINE), light - usual)
 
 
 def _without_ear(ears: Floats, landmarks: Doubles) -> NDArray[np.bool_]:

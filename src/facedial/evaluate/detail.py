@@ -27,7 +27,7 @@ HALF = detail.SIDE // 2
 # Edits that change shapes; None: the opposite of what the photo shows.
 EDITS: Mapping[str, float | None] = {
     "Smiling": None, "Mustache": 1.0, "Bangs": None, "Young": 0.0, "Bald": 1.0, "Male": None,
-    "Wearing_Hat": 1.0,
+    "Wearing_Hat": 1.0, "Wavy_Hair": 1.0,
 }  # fmt: skip
 SHOWN_EDITS: tuple[Mapping[str, float], ...] = (
     {"Smiling": 1.0}, {"Smiling": 0.0}, {"Eyeglasses": 1.0}, {"No_Beard": 0.0}, {"Young": 0.0},

@@ -22,8 +22,8 @@ from facedial.training.parse_labels import label_folder
 log = logging.getLogger(__name__)
 
 UInt8 = NDArray[np.uint8]
-# Edits that are drawn: those that are made of the photo's own pixels get no detail. A fringe is where it
-# goes.
+# Edits that are drawn: those that are made of the photo's own pixels get no detail. A fringe or a hat
+# is where it goes.
 EDITS = (
     *("Bangs", "Wavy_Hair", "Straight_Hair", "Receding_Hairline", "Wearing_Hat"),
     *("Eyeglasses", "High_Cheekbones", "Bags_Under_Eyes", "Big_Nose", "Pointy_Nose"),

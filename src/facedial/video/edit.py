@@ -124,6 +124,7 @@ class PersonEdit:
             glasses_off=None if whole.glasses_off is None else whole.glasses_off.part(share),
             bald=share * whole.bald,
             fringe=None if whole.fringe is None else whole.fringe.part(share),
+            hat=None if whole.hat is None else whole.hat.part(share),
             mouth=mouth,
             glasses=glasses,
             fine=False,
