@@ -15,7 +15,7 @@ import numpy as np
 
 from facedial.arrays import LUMA, Bytes, Doubles, Floats
 from facedial.compose.maps import on_map
-from facedial.compose.masks import box_mean, smoothstep
+from facedial.compose.masks import box_mean, grown, smoothstep
 from facedial.compose.mouth import sampled
 from facedial.compose.scalp import Head
 from facedial.faces.parse import SIDE
@@ -29,6 +29,7 @@ ABOVE_BROWS, HANGS = 0.2, 0.16
 THICK, HIGHER = 8.0, 13.0  # px beyond the head, beside and above it
 ROUND, ROUND_ABOVE = 2.3, 2.1  # exponents of the outline, across and up
 FOLD, FOLD_WIDER, FOLD_ROUND = 0.36, 2.5, (9.0, 5.0)  # distances of the eyes; px; exponents
+AROUND = 0.02  # share of the side around the head that is covered
 SOFT = 0.9  # px over which the outline fades
 DRAPE = 0.9  # px that hair beside the cap begins lower, a px outwards
 RIBS, RIB, STITCH, STITCH_LENGTH, SLANT = 30.0, 0.12, 0.05, 3.2, 1.2  # count; light; light; px; px
@@ -80,9 +81,11 @@ def fitted(pixels: Bytes, skin: Floats, brows: Floats, eyes: Doubles, head: Head
     edge = brow - ABOVE_BROWS * across
     inside = head.share > HEAD
     lowest = int(np.clip(edge, 0, SIDE - 1))
-    columns, first = np.flatnonzero(inside[lowest]), np.flatnonzero(inside.any(1))
+    # All that is above the edge: a turned head reaches farther to one side, and so may its forehead.
+    columns = np.flatnonzero((inside | (skin > HEAD))[: lowest + 1].any(0))
+    first = np.flatnonzero(inside.any(1))
     bare = skin > BARE
-    if not len(columns) or first[0] >= edge or not bare.any():
+    if not len(first) or first[0] >= edge or not bare.any():
         return None
     middle, width = (columns[0] + columns[-1]) / 2, (columns[-1] - columns[0]) / 2
     luma = pixels.astype(np.float32) @ LUMA
@@ -114,6 +117,9 @@ def worn(cap: Cap, places: Doubles, head: Head) -> Worn:
     along = np.abs(2 * above / fold - 1)
     corner = (aside ** FOLD_ROUND[0] + along ** FOLD_ROUND[1]) ** (1 / FOLD_ROUND[0])
     folded = smoothstep((1 - corner) * size, (-SOFT, SOFT))
+    # A turned head bulges to one side.
+    bulge = sampled(box_mean(grown(head.share, AROUND), 2)[..., None], x, y)[..., 0]
+    dome = np.maximum(dome, smoothstep(bulge, (0.3, 0.7)) * over)
     covers = np.asarray(np.maximum(dome, folded), np.float32)
     narrow = np.sqrt(np.clip(1 - np.clip(up, 0, 0.999) ** ROUND_ABOVE, 0.04, 1))
     angle = np.arcsin(np.clip(u / narrow, -1, 1))
