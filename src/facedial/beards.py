@@ -10,7 +10,7 @@ from facedial.arrays import LUMA, Floats
 from facedial.compose import growth
 from facedial.compose.blend import Part
 from facedial.compose.masks import smoothstep
-from facedial.faces.geometry import Affine, apply, compose, from_part, scale_of, warp_float
+from facedial.faces.geometry import Affine, box_in_photo, compose, from_part, scale_of, warp_float
 from facedial.faces.photo import Box, Photo
 from facedial.model import Model
 from facedial.portrait import Portrait
@@ -73,12 +73,10 @@ def layer_of(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> L
         return None
     to_photo = _to_photo(model, portrait)
     left, top, right, bottom = beards.box
-    corners = apply(to_photo, np.array([[x, y] for x in (left, right) for y in (top, bottom)]))
-    x0, y0 = np.maximum(np.floor(corners.min(0)) - MARGIN, 0).astype(int).tolist()
-    x1, y1 = (np.ceil(corners.max(0)) + MARGIN + 1).astype(int).tolist()
-    x1, y1 = min(x1, portrait.photo.size[0]), min(y1, portrait.photo.size[1])
-    if x0 >= x1 or y0 >= y1:
+    box = box_in_photo(to_photo, (left, right), (top, bottom), portrait.photo.size, MARGIN)
+    if box is None:
         return None
+    x0, y0, x1, y1 = box
     wanted = growth.FINER * scale_of(to_photo)
     scale = next((one for one in growth.SCALES if one >= wanted), growth.SCALES[-1])
     # Pixel centres of the strands: `scale` of them to a pixel of the template.
@@ -92,7 +90,7 @@ def layer_of(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> L
     grows = (parsing.share(classes, GROWS_ON) * (1 - mouth))[..., None]
     in_crop = from_part(portrait.crop.to_photo, x0, y0)
     allowed = np.clip(warp_float(grows, in_crop, size)[..., 0], 0, 1)
-    return Layer((x0, y0, x1, y1), planes, allowed)
+    return Layer(box, planes, allowed)
 
 
 def _to_photo(model: Model, portrait: Portrait) -> Affine:

@@ -47,7 +47,8 @@ from facedial.errors import BadRequest
 from facedial.flow.inversion import BY_DISTILLED, BY_FLOW, BY_REFINING, FlowEdit, condition_of
 from facedial.model import Model
 
-DRAWN, COMPOSED, MOUTHS, OFF, FRINGE, HATS = range(6)  # steps of an edit
+STEPS = 6  # of an edit:
+DRAWN, COMPOSED, MOUTHS, OFF, FRINGE, HATS = range(STEPS)
 _KIND_OF = {**dict.fromkeys(MOUTH, MOUTHS), BANGS: FRINGE, HAT: HATS}
 NOTICED = 0.03  # probability by which an implied attribute must change to be named
 WEARS = 0.5  # probability from which on a face has glasses: none are added
@@ -184,7 +185,7 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
         return Change(code, code, edit, {})
     asked = {*edit.targets, *edit.shifts}
     glasses = None if edit.lens_darkness is None else GlassesChange(darkness=edit.lens_darkness)
-    made = _Made(np.zeros((6, len(code.values)), np.float32), set(colours), glasses)
+    made = _Made(np.zeros((STEPS, len(code.values)), np.float32), set(colours), glasses)
     for part, recolours in (
         (only(plan.directions, asked - colours), False),
         (only(plan.directions, colours), True),
@@ -215,15 +216,11 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
             made.steps[MOUTHS],
             max(kept.values()),
         )
-    off = None
-    if made.shares.get(GLASSES, 0.0) < 0:
-        off = PhotoChange(-made.shares[GLASSES], made.steps[OFF], kept[GLASSES])
-    fringe = None
-    if made.shares.get(BANGS, 0.0) > 0:
-        fringe = PhotoChange(made.shares[BANGS], made.steps[FRINGE], kept[BANGS])
-    hat = None
-    if made.shares.get(HAT, 0.0) > 0:
-        hat = PhotoChange(made.shares[HAT], made.steps[HATS], kept[HAT])
+
+    def in_photo(name: str, kind: int, way: int = 1) -> PhotoChange | None:
+        share = way * made.shares.get(name, 0.0)
+        return PhotoChange(share, made.steps[kind], kept[name]) if share > 0 else None
+
     return Change(
         before=code,
         after=after,
@@ -239,9 +236,9 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
         mouth=mouth,
         retouch={name: share for name, share in made.shares.items() if name in RETOUCHED},
         shave=_shaved(model, made, attributes),
-        glasses_off=off,
-        fringe=fringe,
-        hat=hat,
+        glasses_off=in_photo(GLASSES, OFF, -1),
+        fringe=in_photo(BANGS, FRINGE),
+        hat=in_photo(HAT, HATS),
     )
 
 

@@ -12,7 +12,7 @@ from facedial.compose.blend import Part
 from facedial.compose.retouch import OFFSET
 from facedial.composing import BANGS, PhotoChange, is_composed
 from facedial.editing.request import Edit
-from facedial.faces.geometry import apply, compose, from_part, scale_of, warp, warp_float
+from facedial.faces.geometry import box_in_photo, compose, from_part, scale_of, warp, warp_float
 from facedial.faces.photo import Box, Photo
 from facedial.model import Model
 from facedial.new_skin import grain_of, known_skin
@@ -106,19 +106,16 @@ def _layer(
     to_crop = np.array([[1 / scale, 0, x0 - half / scale], [0, 1 / scale, y0 - half / scale]])
     size = ((x1 - x0) * scale, (y1 - y0) * scale)
     to_photo = compose(to_photo, to_crop)
-    corners = np.array([[x, y] for x in (0, size[0]) for y in (0, size[1])], np.float64)
-    seen_at = apply(to_photo, corners)
-    left, top = np.maximum(np.floor(seen_at.min(0)) - MARGIN, 0).astype(int).tolist()
-    right, bottom = (np.ceil(seen_at.max(0)) + MARGIN + 1).astype(int).tolist()
-    box = left, top, min(right, photo.size[0]), min(bottom, photo.size[1])
-    if box[0] >= box[2] or box[1] >= box[3]:
+    box = box_in_photo(to_photo, (0, size[0]), (0, size[1]), photo.size, MARGIN)
+    if box is None:
         return None
     seen, pixels = _seen(model, portrait), warp(photo.flattened, to_photo, size)
     hair = _colours(portrait, seen, by_column)
     found = fringe.grown(seen, by_column, hair, change.share, pixels, scale)
     covers = found.covers[..., None]
     planes = np.concatenate([covers * found.colours, covers, found.shade[..., None]], 2)
-    in_photo = (box[2] - box[0], box[3] - box[1])
+    left, top, right, bottom = box
+    in_photo = (right - left, bottom - top)
     planes = warp_float(planes, from_part(to_photo, left, top), in_photo, linear=True)
     return box, planes, hair.skin
 

@@ -10,7 +10,7 @@ from facedial.compose.blend import Part
 from facedial.compose.retouch import OFFSET
 from facedial.compose.scalp import Head, head_of
 from facedial.composing import PhotoChange
-from facedial.faces.geometry import apply, invert
+from facedial.faces.geometry import apply, box_in_photo, invert
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Box, Photo
 from facedial.model import Model
@@ -38,14 +38,15 @@ def put_on(model: Model, portrait: Portrait, change: PhotoChange, photo: Photo) 
     if found is None or change.share <= 0:
         return None
     cap, head = found
+    box, worn = _worn(portrait, cap, head)
     share = np.float32(change.share)
     first = scalp.taken_off(model, portrait, share * hats.beneath(cap), photo)
     bared = photo if first is None else photo.with_part(*first)
-    (x0, y0, x1, y1), worn = _worn(portrait, cap, head)
+    x0, y0, x1, y1 = box
     own = bared.pixels[y0:y1, x0:x1]
     light = 1 - share * worn.shade[..., None]
     covers = share * worn.covers[..., None]
-    rough = grain_of(portrait, known_skin(model, portrait), (x0, y0, x1, y1))[..., None]
+    rough = grain_of(portrait, known_skin(model, portrait), box)[..., None]
     fabric = (worn.colours + OFFSET) * np.exp(GRAIN * rough) - OFFSET
     levels = own * light + covers * (fabric - own * light)
     there = np.maximum(covers, 1 - light) > LEAST
@@ -69,14 +70,10 @@ def region(model: Model, portrait: Portrait, change: PhotoChange) -> Floats | No
 
 
 def _worn(portrait: Portrait, cap: hats.Cap, head: Head) -> tuple[Box, hats.Worn]:
-    """A rectangle of the photo, which holds the head crop, and the cap at its pixels."""
+    """A rectangle of the photo, which holds all of a cap, and the cap at its pixels."""
     to_photo = parsing.head_to_photo(portrait)
-    corners = apply(to_photo, np.array([[x, y] for x in (0, SIDE - 1) for y in (0, SIDE - 1)]))
-    width, height = portrait.photo.size
-    x0, y0 = np.clip(np.floor(corners.min(0)), 0, (width - 1, height - 1)).astype(int).tolist()
-    x1, y1 = (
-        np.clip(np.ceil(corners.max(0)) + 1, (x0 + 1, y0 + 1), (width, height)).astype(int).tolist()
-    )
+    box = box_in_photo(to_photo, (0, SIDE - 1), hats.rows_of(cap), portrait.photo.size)
+    x0, y0, x1, y1 = box or (0, 0, 1, 1)  # of a head beyond the photo's edge nothing is seen
     rows, columns = np.mgrid[y0:y1, x0:x1]
     places = apply(invert(to_photo), np.stack([columns, rows], 2).astype(np.float64))
     return (x0, y0, x1, y1), hats.worn(cap, places, head)

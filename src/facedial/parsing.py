@@ -7,11 +7,12 @@ import numpy as np
 from facedial.arrays import Bytes, Doubles, Floats
 from facedial.compose.masks import box_mean, grown, rows_mask, smoothstep
 from facedial.editing.regions import EITHER, Region
-from facedial.faces.crop import Crop, head_template
+from facedial.faces.crop import Crop, head_template, inside_photo
 from facedial.faces.face_boxes import FaceBoxes
 from facedial.faces.geometry import (
     Affine,
     apply,
+    box_in_photo,
     compose,
     scaling,
     similarity,
@@ -135,12 +136,7 @@ def head_crop(portrait: Portrait) -> Crop:
 
 def inside(portrait: Portrait) -> Floats:
     """Which pixels of the head crop lie in the photo, 0 or 1 [256, 256]."""
-    y, x = np.mgrid[:SIDE, :SIDE].astype(np.float64)
-    seen_at = apply(head_to_photo(portrait), np.stack([x, y], 2))
-    width, height = portrait.photo.size
-    there = (seen_at >= -0.5).all(2)
-    there &= (seen_at[..., 0] <= width - 0.5) & (seen_at[..., 1] <= height - 0.5)
-    return there.astype(np.float32)
+    return inside_photo(portrait.photo.size, head_to_photo(portrait), SIDE).astype(np.float32)
 
 
 def landmarks_of(model: Model, portrait: Portrait) -> Doubles:
@@ -276,14 +272,8 @@ def hair_box(model: Model, portrait: Portrait) -> Box | None:
     rows, columns = np.nonzero(wide_hair(model, portrait))
     if not len(rows):
         return None
-    x, y = (
-        (columns.min() - AROUND, columns.max() + AROUND),
-        (rows.min() - AROUND, rows.max() + AROUND),
-    )
-    seen = apply(wide_to_photo(portrait), np.array([[a, b] for a in x for b in y], np.float64))
-    x0, y0 = np.maximum(np.floor(seen.min(0)), 0).astype(int)
-    x1, y1 = np.minimum(np.ceil(seen.max(0)) + 1, portrait.photo.size).astype(int)
-    return (int(x0), int(y0), int(x1), int(y1)) if x0 < x1 and y0 < y1 else None
+    x, y = ((one.min() - AROUND, one.max() + AROUND) for one in (columns, rows))
+    return box_in_photo(wide_to_photo(portrait), x, y, portrait.photo.size)
 
 
 def head_hair(model: Model, portrait: Portrait) -> Floats:

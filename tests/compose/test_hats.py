@@ -47,6 +47,10 @@ def test_it_covers_the_head_above_the_brows_and_nothing_below() -> None:
     middle = slice(118, 138)
     assert not worn.covers[edge + 4 :, middle].any()
     assert not worn.covers[:20].any() and not worn.covers[:, :50].any()
+    first, last = hats.rows_of(found)
+    rows = np.arange(256)
+    outside = (rows < first) | (rows > last)
+    assert not worn.covers[outside].any() and not worn.shade[outside].any()
     # Its shadow lies below its edge, and nowhere far from it.
     assert worn.shade[edge + 3, 128] > 0.1 and not worn.shade[edge + 20 :, middle].any()
 

@@ -23,6 +23,11 @@ REACH, EDGE, HIDING, HIDDEN = (30, 150), 0.5, 6, 0.4
 # Px across and down around an eye and a brow, and eye distances from the eye up to its brow.
 AROUND_EYE, AROUND_BROW, UP = (24, 14), (34, 20), 0.3
 NARROWEST = 8  # px of an eye or a brow
+SEEN, LEAST_BROWS = (
+    0.5,
+    30,
+)  # share of a pixel that is brow, and pixels of both that show where they are
+FIRST_BROW, BROWS_ABOVE = 15, 0.42  # percentile of their rows; distances of the eyes above the eyes
 FACE = ("skin", "brows", "eyes", "glasses", "mouth", "lips")
 OVER = ("hair", "hat")
 
@@ -46,6 +51,14 @@ def points(pixels: Bytes, classes: Floats, landmarks: Doubles) -> Doubles:
             _outline(share(classes, FACE), share(classes, OVER), landmarks),
         ]
     )
+
+
+def brow_row(brows: Floats, eyes: Doubles) -> float:
+    """Row where brows begin, by their share [256, 256]; where none are seen, by the eyes [2, 2]."""
+    rows = np.nonzero(brows > SEEN)[0]
+    if len(rows) >= LEAST_BROWS:
+        return float(np.percentile(rows, FIRST_BROW))
+    return float(eyes[:, 1].mean() - BROWS_ABOVE * np.hypot(*(eyes[1] - eyes[0])))
 
 
 def mirrored(places: Doubles) -> Doubles:

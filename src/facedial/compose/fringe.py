@@ -15,16 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedial.arrays import LUMA, Bytes, Doubles, Floats
+from facedial.compose.features import brow_row
 from facedial.compose.maps import on_map
 from facedial.compose.masks import box_mean, box_means, smoothstep
 from facedial.compose.mouth import sampled
 from facedial.faces.parse import SIDE
 
 HAIR, SURELY = 0.5, 0.9  # matte that is hair, and nothing else
-# Where hair begins and ends. In distances of the eyes: brows above the eyes, where none are seen, and the
-# columns of the forehead to each side of its middle.
-BROWS, FOREHEAD = 0.42, 0.8
-LEAST_BROWS, FIRST_BROW = 30, 15  # pixels of brows; percentile of their rows where they begin
+# Where hair begins and ends.
+FOREHEAD = 0.8  # distances of the eyes to each side of the middle
 GAP = 4  # px without hair that a column of it may have
 LEAST_HAIR = 12.0  # px of a column: less is the shade on a bald head
 MOST_BARE = 0.25  # share of the forehead's columns that may show less
@@ -129,9 +128,7 @@ class Fringe(NamedTuple):
 def columns(seen: Seen) -> Columns | None:
     """Where hair is and how far a fringe would hang; None where no hair is seen above the forehead."""
     across = float(np.hypot(*(seen.eyes[1] - seen.eyes[0])))
-    middle, eyes = seen.eyes.mean(0)
-    brows = np.nonzero(seen.brows > HAIR)[0]
-    brow = eyes - BROWS * across if len(brows) < LEAST_BROWS else np.percentile(brows, FIRST_BROW)
+    middle, brow = float(seen.eyes[:, 0].mean()), brow_row(seen.brows, seen.eyes)
     lowest = int(np.clip(brow, 1, SIDE - 1))
     hair = (seen.hair * seen.inside)[: lowest + 1] > HAIR
     ends = np.array([_rows_of_hair(hair[:, x]) for x in range(SIDE)])

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from facedial.arrays import LUMA, Bytes, Doubles, Floats
+from facedial.compose.features import brow_row
 from facedial.compose.maps import on_map
 from facedial.compose.masks import box_mean, grown, smoothstep
 from facedial.compose.mouth import sampled
@@ -23,9 +24,9 @@ from facedial.faces.parse import SIDE
 COLOUR = np.array([54.0, 60.0, 74.0], np.float32)  # levels, dark blue, on skin of luma `USUAL`
 USUAL, LIGHT_RANGE = 150.0, (0.4, 1.25)
 HEAD = 0.5  # share of a head's outline that is head
-BROWS, LEAST_BROWS, FIRST_BROW = 0.42, 30, 15  # as for `compose.fringe`
 # In distances of the eyes: the lower edge above the brows, and by how much it hangs at the sides.
 ABOVE_BROWS, HANGS = 0.2, 0.16
+FARTHEST = 1.2  # half widths from the middle, from which on it hangs no lower
 THICK, HIGHER = 8.0, 13.0  # px beyond the head, beside and above it
 ROUND, ROUND_ABOVE = 2.3, 2.1  # exponents of the outline, across and up
 FOLD, FOLD_WIDER, FOLD_ROUND = 0.36, 2.5, (9.0, 5.0)  # distances of the eyes; px; exponents
@@ -34,10 +35,8 @@ SOFT = 0.9  # px over which the outline fades
 DRAPE = 0.9  # px that hair beside the cap begins lower, a px outwards
 RIBS, RIB, STITCH, STITCH_LENGTH, SLANT = 30.0, 0.12, 0.05, 3.2, 1.2  # count; light; light; px; px
 WOOL, WOOL_CELLS = 0.07, 96  # light by chance, and how many parts the cap has of it
-LEARNED, LEARNED_RANGE = (
-    0.8,
-    (-0.7, 0.35),
-)  # share of the learned light of a head, and its limits, log
+LEARNED = 0.8  # share of the learned light of a head
+LEARNED_RANGE = -0.7, 0.35  # its limits, log
 TURN, MOST_TURN = 1.6, 0.3  # how much light from one side counts, and its limit
 RIM, RIM_BEND = 0.45, 0.6  # light that is lost at the outline, and how soon
 SEAM, SEAM_WIDTH, ABOVE_FOLD, ABOVE_FOLD_REACH = 0.35, 1.6, 0.25, 6.0  # shadow of the fold, px
@@ -75,10 +74,7 @@ def fitted(pixels: Bytes, skin: Floats, brows: Floats, eyes: Doubles, head: Head
     `pixels` uint8 [256, 256, 3]; `skin`, `brows`: shares [256, 256]; `eyes` [2, 2].
     """
     across = float(np.hypot(*(eyes[1] - eyes[0])))
-    rows = np.nonzero(brows > HEAD)[0]
-    known = len(rows) >= LEAST_BROWS
-    brow = float(np.percentile(rows, FIRST_BROW) if known else eyes[:, 1].mean() - BROWS * across)
-    edge = brow - ABOVE_BROWS * across
+    edge = brow_row(brows, eyes) - ABOVE_BROWS * across
     inside = head.share > HEAD
     lowest = int(np.clip(edge, 0, SIDE - 1))
     # All that is above the edge: a turned head reaches farther to one side, and so may its forehead.
@@ -95,6 +91,12 @@ def fitted(pixels: Bytes, skin: Floats, brows: Floats, eyes: Doubles, head: Head
     turn = float(np.clip(turn, -MOST_TURN, MOST_TURN))
     own = float(np.median(luma[bare]))
     return Cap(float(middle), float(width), edge, edge - float(first[0]), across, own, turn)
+
+
+def rows_of(cap: Cap) -> tuple[float, float]:
+    """First and last row of the head crop that a cap or its shadow changes."""
+    sides = HANGS * cap.across * FARTHEST**2
+    return cap.edge - cap.height - HIGHER - 3, cap.edge + sides + SHADOW_REACH * cap.across + 1
 
 
 def beneath(cap: Cap) -> Floats:
@@ -147,7 +149,7 @@ def worn(cap: Cap, places: Doubles, head: Head) -> Worn:
 
 def _above(cap: Cap, x: Doubles, y: Doubles) -> Doubles:
     """Px above the lower edge, which hangs at the sides."""
-    aside = np.clip((x - cap.middle) / cap.width, -1.2, 1.2)
+    aside = np.clip((x - cap.middle) / cap.width, -FARTHEST, FARTHEST)
     return cap.edge + HANGS * cap.across * aside**2 - y
 
 

@@ -187,7 +187,7 @@ class Transfer:
         """The transfer between two colours; `amount`: share of the way."""
         ratio = target.deviations[:3] / np.maximum(source.deviations[:3], 0.3)
         # Light hair that is dyed dark still shines: its detail stays.
-        least = CONTRAST[0] + _lightly(source) * (1 - CONTRAST[0])
+        least = CONTRAST[0] + _light_share(source) * (1 - CONTRAST[0])
         gain = float(np.clip(np.median(ratio), least, CONTRAST[1]))
         share = float(np.clip(amount, 0, 1))
         return Transfer(source, target, gain, _within(source, target), share)
@@ -295,7 +295,7 @@ def recoloured(pixels: Bytes, layer: Floats | Halves, transfer: Transfer, shade:
         # What is lighter than the hair around it, or of another hue, darkens in proportion.
         darker = np.minimum(change, 0) / np.maximum(own, 1.0) * seen[:, :1] * pixels[there]
         # Of dark hair that is its gloss.
-        light = _lightly(transfer.source)
+        light = _light_share(transfer.source)
         change = np.where(change < 0, added + light * np.minimum(darker - added, 0), added)
         result[there] = np.clip(np.rint(pixels[there] + change), 0, 255).astype(np.uint8)
     return result
@@ -319,7 +319,7 @@ def _within(source: HairColour, target: HairColour) -> Floats:
     return np.asarray(found + target.lightness[MEDIAN] - found[MEDIAN], np.float32)
 
 
-def _lightly(source: HairColour) -> float:
+def _light_share(source: HairColour) -> float:
     """How light hair is, 0..1."""
     return float(np.interp(source.mean[0], SHINES, (0, 1)))
 

@@ -149,9 +149,7 @@ class Bald(NamedTuple):
 def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> Bald:
     """A head crop without hair; hats stay, and what lies under them."""
     hair = seen.hair
-    outline, light = heads.of(landmarks)
-    best = _fitted(outline, hair, 1 - seen.background)
-    outline, light = (_stretched(one, *best) for one in (outline, light))
+    outline, light = _of_person(landmarks, seen, heads)
     rows = np.arange(SIDE, dtype=np.float32)[:, None] / SIDE
     narrower = JAW * np.where(
         _without_ear(seen.ears, landmarks), smoothstep(rows, EAR_ROWS), smoothstep(rows, JAW_ROWS)
@@ -191,12 +189,17 @@ def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> Bal
 
 def head_of(landmarks: Doubles, seen: Seen, heads: BaldHeads) -> Head:
     """Where a head is under its hair, and how light falls on it."""
-    outline, light = heads.of(landmarks)
-    best = _fitted(outline, seen.hair, 1 - seen.background)
-    outline, light = (_stretched(one, *best) for one in (outline, light))
+    outline, light = _of_person(landmarks, seen, heads)
     bare = seen.skin > BARE
     usual = float(np.median(light[bare])) if bare.any() else 0.0
     return Head(smoothstep(outline, OUTLINE), light - usual)
+
+
+def _of_person(landmarks: Doubles, seen: Seen, heads: BaldHeads) -> tuple[Floats, Floats]:
+    """Outline and log of light [256, 256] each, stretched to fit a person's head."""
+    outline, light = heads.of(landmarks)
+    best = _fitted(outline, seen.hair, 1 - seen.background)
+    return _stretched(outline, *best), _stretched(light, *best)
 
 
 def _without_ear(ears: Floats, landmarks: Doubles) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from facedial.codes.attributes import NAMES
 from facedial.data import tables
 from facedial.data.item import SPLITS
 from facedial.errors import BadRequest, BadStore
+from facedial.faces.crop import inside_photo
 
 FORMAT = 1
 PIXELS, INDEX, FACTS = "pixels.u8", "index.parquet", "store.json"
@@ -133,14 +134,8 @@ class Store:
         matrix = self.to_photo[row]
         if not np.isfinite(matrix).all() or not self.photo_size[row].all():
             return np.ones((self.size, self.size), np.bool_)
-        index = np.arange(self.size)
-        x = matrix[0, 0] * index[None, :] + matrix[0, 1] * index[:, None] + matrix[0, 2]
-        y = matrix[1, 0] * index[None, :] + matrix[1, 1] * index[:, None] + matrix[1, 2]
-        width, height = self.photo_size[row]
-        inside: npt.NDArray[np.bool_] = (
-            (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
-        )
-        return inside
+        width, height = self.photo_size[row].tolist()
+        return inside_photo((width, height), matrix, self.size)
 
 
 def read_facts(path: Path) -> dict[str, Any]:

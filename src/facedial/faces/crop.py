@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facedial.errors import BadRequest, UnknownName
 from facedial.faces.face import Face
@@ -101,13 +102,12 @@ def align(photo: Photo, face: Face | None, frame: str = "head", size: int = 128)
     if frame not in FRAMES:
         raise UnknownName(nearest(frame, FRAMES, "frame"))
     to_photo = FRAMES[frame].place(photo.size, face, size)
-    return Crop(
-        warp(photo.flattened, to_photo, size), to_photo, _inside(photo.size, to_photo, size)
-    )
+    inside = float(inside_photo(photo.size, to_photo, size).mean())
+    return Crop(warp(photo.flattened, to_photo, size), to_photo, inside)
 
 
-def _inside(photo: tuple[int, int], to_photo: Affine, size: int) -> float:
-    """Fraction of a crop's pixels whose centres lie inside the photo."""
+def inside_photo(photo: tuple[int, int], to_photo: Affine, size: int) -> NDArray[np.bool_]:
+    """Which pixels of a crop have their centre inside a photo of (width, height): bool [size, size]."""
     rows, columns = np.mgrid[:size, :size]
     seen = apply(to_photo, np.stack([columns, rows], axis=-1))
-    return float(((seen >= -0.5) & (seen < np.array(photo) - 0.5)).all(axis=-1).mean())
+    return np.asarray(((seen >= -0.5) & (seen < np.array(photo) - 0.5)).all(axis=-1), np.bool_)

@@ -109,6 +109,24 @@ def scale_of(affine: Affine) -> float:
     return math.sqrt(abs(float(np.linalg.det(affine[:, :2]))))
 
 
+def box_in_photo(
+    to_photo: Affine,
+    x: tuple[float, float],
+    y: tuple[float, float],
+    size: tuple[int, int],
+    margin: int = 0,
+) -> tuple[int, int, int, int] | None:
+    """Rectangle x0, y0, x1, y1 of a photo (half-open) that holds a part of a crop; None outside it.
+
+    `x`, `y`: its first and last column and row, crop pixels, which `to_photo` [2, 3] maps to the photo's.
+    `size`: (width, height) of the photo; `margin`: photo pixels around it.
+    """
+    seen = apply(to_photo, np.array([[a, b] for a in x for b in y], np.float64))
+    x0, y0 = np.maximum(np.floor(seen.min(axis=0)) - margin, 0).astype(int).tolist()
+    x1, y1 = np.minimum(np.ceil(seen.max(axis=0)) + margin + 1, size).astype(int).tolist()
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
 def warp(
     pixels: UInt8,
     to_source: Affine,

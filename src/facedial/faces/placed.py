@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facedial.arrays import Floats
-from facedial.faces.geometry import Affine, apply, compose, from_part, warp_float
+from facedial.faces.geometry import Affine, box_in_photo, compose, from_part, warp_float
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Box
 
@@ -27,14 +27,10 @@ class Placed:
         if not len(rows):
             return None
         step = SIDE // len(planes)
-        edges = [(one.min() - 1, one.max() + 1) for one in (columns, rows)]
-        crop = np.array([[x, y] for x in edges[0] for y in edges[1]], np.float64) * step
-        seen_at = apply(to_photo, crop + (step - 1) / 2)
-        x0, y0 = np.maximum(np.floor(seen_at.min(0)), 0).astype(int)
-        x1, y1 = np.minimum(np.ceil(seen_at.max(0)) + 1, size).astype(int)
-        if x0 >= x1 or y0 >= y1:
-            return None
-        return Placed((int(x0), int(y0), int(x1), int(y1)), planes)
+        first, last = (one * step + (step - 1) / 2 for one in (-1, 1))
+        x, y = ((first + one.min() * step, last + one.max() * step) for one in (columns, rows))
+        box = box_in_photo(to_photo, x, y, size)
+        return None if box is None else Placed(box, planes)
 
     def in_box(self, to_photo: Affine) -> tuple[Affine, Floats]:
         """Pixels of the box -> the head crop [2, 3], and the planes there [h, w, C]."""
