@@ -98,7 +98,7 @@ def recolour(model: Model, portrait: Portrait, change: Change, photo: Photo) -> 
 
 
 def layer(model: Model, portrait: Portrait, box: Box, *, keep: bool = True) -> Halves:
-    """A person's hair in a rectangle of the photo, [H, W, 18] (`hair_planes.layer`).
+    """A person's hair in a rectangle of the photo, [H, W, 19] (`hair_planes.layer`).
 
     By the parser's mattes of the head and of its surroundings. `keep`: the layer is kept for the next
     time, where it is not too large.
@@ -138,7 +138,7 @@ def _tile(model: Model, portrait: Portrait, box: Box) -> Floats | float:
 
 
 def _head_planes(model: Model, portrait: Portrait) -> Floats:
-    """Planes of the frame `head` [256, 256, 18]; computed once."""
+    """Planes of the frame `head` [256, 256, 19]; computed once."""
 
     def compute() -> Floats:
         own = parsing.own_head_hair(model, portrait)
@@ -150,7 +150,7 @@ def _head_planes(model: Model, portrait: Portrait) -> Floats:
 
 
 def _wide_planes(model: Model, portrait: Portrait) -> Floats:
-    """Planes of the frame `portrait` [256, 256, 18]; computed once."""
+    """Planes of the frame `portrait` [256, 256, 19]; computed once."""
 
     def compute() -> Floats:
         pixels, hair = parsing.wide_crop(portrait), parsing.wide_hair(model, portrait)

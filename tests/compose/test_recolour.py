@@ -190,6 +190,25 @@ def test_dark_hair_thins_out_towards_the_forehead_and_light_hair_and_outlines_do
     assert line[57] < to_lab(picture)[64, 64, 0]
 
 
+def test_dark_hair_that_becomes_light_keeps_dark_roots_at_skin_and_nowhere_else():
+    rng = np.random.default_rng(0)
+    picture, matte, skin = white_on_skin()
+    picture[:60] = 30 + rng.integers(-8, 9, (60, 128, 1))
+    light = {}
+    for name, bare in (("skin", skin), ("wall", 0 * skin)):
+        layer = hair_planes.layer(picture, hair_planes.planes(picture, matte, bare))
+        source = HairColour.seen(layer)
+        assert source is not None
+        for goal in ("Blond_Hair", "Black_Hair"):
+            transfer = Transfer.of(source, NATURAL[goal].beside(None))
+            changed = recoloured(picture, layer, transfer, 0 * matte)
+            light[name, goal] = to_lab(changed)[..., 0].mean(1)
+    darker = light["wall", "Blond_Hair"] - light["skin", "Blond_Hair"]
+    gained = light["wall", "Blond_Hair"][50] - to_lab(picture)[50, :, 0].mean()
+    assert darker[55] > 0.4 * gained and darker[40] < 0.25 * gained and darker[20] == 0
+    assert np.abs(light["wall", "Black_Hair"] - light["skin", "Black_Hair"])[:56].max() < 1
+
+
 def test_what_is_lighter_than_the_hair_around_it_or_bluer_becomes_as_dark():
     picture = np.full((128, 128, 3), (220, 180, 90), np.uint8)  # golden
     picture[62:66, 62:66] = 240, 240, 240

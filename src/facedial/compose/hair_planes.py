@@ -15,15 +15,15 @@ from facedial.compose.lab import to_lab
 from facedial.compose.masks import box_mean, smoothstep
 
 # Planes of a crop: colours of hair and of the rest; share by the matte alone, and the largest and the
-# smallest that colours may say; near and deep in hair; lightness without detail, its bands, strands; and
-# where hair ends at skin.
+# smallest that colours may say; near and deep in hair; lightness without detail, its bands, strands;
+# where hair ends at skin; and how near to skin its roots are.
 HAIR, REST = slice(0, 3), slice(3, 6)
 BY_MATTE, MOST, DEEP, NEARLY, SMOOTH = range(6, 11)
-BANDS, STRANDS, HAIRLINE, PLANES = slice(11, 14), slice(14, 17), 17, 18
+BANDS, STRANDS, HAIRLINE, ROOTS, PLANES = slice(11, 14), slice(14, 17), 17, 18, 19
 # A layer of the photo: share of hair, its own colour, what of the pixel neither explains times the
-# share as far as that is believed, of the planes above the last eight, and the colour of the rest.
+# share as far as that is believed, of the planes above the last nine, and the colour of the rest.
 SHARE, OWN, UNEXPLAINED = 0, slice(1, 4), slice(4, 7)
-LIGHT, THIN, BESIDE, LAYER = slice(7, 14), 14, slice(15, 18), 18
+LIGHT, THIN, ROOTED, BESIDE, LAYER = slice(7, 14), 14, 15, slice(16, 19), 19
 FINE_STRANDS = slice(11, 13)  # of `LIGHT`: the coarse ones would thin whole locks
 
 SMOOTHED, LARGE, AROUND = 3, 8, 8  # px: detail, light and shadow, and where bands are measured
@@ -41,6 +41,7 @@ APART = 40.0  # levels between both colours at which they say as much as the mat
 OTHER = 3.0  # weight of the squared distance of a pixel from all mixtures of both
 # px to each side over which a matte is averaged twice for its edge, and from where to where that is it.
 EDGE, IN_EDGE = 4, (0.97, 0.5)
+ROOT, IN_ROOTS = 14, (1.0, 0.72)  # the same, of roots
 LEAST = 0.02  # matte from which on there are strands
 
 
@@ -52,7 +53,7 @@ def planes(
     *,
     with_strands: bool = True,
 ) -> Floats:
-    """Planes float32 [S, S, 18] of a crop [S, S, 3] and its matte of hair [S, S], 0..1.
+    """Planes float32 [S, S, 19] of a crop [S, S, 3] and its matte of hair [S, S], 0..1.
 
     `skin` [S, S], 0..1: where it shows skin; without it no hairline is found. `smoothed`: pixels to each
     side over which light and shadow are told from strands. Without strands their planes are 0.
@@ -86,8 +87,12 @@ def planes(
     bands = (lightness - fine, fine - base, base - smooth(base, LARGE))
     for k, band in enumerate(bands):
         result[..., BANDS.start + k] = np.sqrt(smooth(band * band, AROUND))
-    edge = smoothstep(box_mean(box_mean(matte, EDGE), EDGE), IN_EDGE)
-    result[..., HAIRLINE] = 0 if skin is None else edge * beside
+    result[..., HAIRLINE] = result[..., ROOTS] = 0
+    if skin is not None:
+        edge = smoothstep(box_mean(box_mean(matte, EDGE), EDGE), IN_EDGE)
+        result[..., HAIRLINE] = edge * beside
+        roots = smoothstep(box_mean(box_mean(matte, ROOT), ROOT), IN_ROOTS)
+        result[..., ROOTS] = roots * _skin_beside(matte, skin, ROOT)
     result[..., STRANDS] = 0
     if with_strands:
         along = strands.directions(to_lab(crop)[..., 0], nearly)
@@ -98,9 +103,9 @@ def planes(
 
 
 def layer(pixels: Bytes, seen: Floats) -> Floats:
-    """Layer float32 [H, W, 18] of a photo's pixels [H, W, 3].
+    """Layer float32 [H, W, 19] of a photo's pixels [H, W, 3].
 
-    `seen` [H, W, 18]: a crop's planes at each pixel.
+    `seen` [H, W, 19]: a crop's planes at each pixel.
     """
     levels = pixels.astype(np.float32)
     by_colour, believed = _by_colour(levels, seen)
@@ -114,7 +119,7 @@ def layer(pixels: Bytes, seen: Floats) -> Floats:
     result = np.empty((*share.shape, LAYER), np.float32)
     result[..., SHARE], result[..., OWN] = share, own
     result[..., UNEXPLAINED] = (share * believed)[..., None] * (levels - explained)
-    result[..., LIGHT.start : THIN + 1] = seen[..., SMOOTH:]
+    result[..., LIGHT.start : ROOTED + 1] = seen[..., SMOOTH:]
     result[..., BESIDE] = seen[..., REST]
     return result
 
@@ -124,10 +129,10 @@ def _lightness(levels: Floats) -> Floats:
     return to_lab(np.clip(np.rint(levels), 0, 255).astype(np.uint8))[..., 0]
 
 
-def _skin_beside(matte: Floats, skin: Floats) -> Floats:
+def _skin_beside(matte: Floats, skin: Floats, reach: int = EDGE) -> Floats:
     """How much of what is beside hair is skin, 0..1 [S, S]."""
     bare, every = np.minimum(skin, 1 - matte), 1 - matte
-    near = [box_mean(box_mean(one, EDGE), EDGE) for one in (bare, every)]
+    near = [box_mean(box_mean(one, reach), reach) for one in (bare, every)]
     return np.asarray(near[0] / np.maximum(near[1], 0.02), np.float32)
 
 

@@ -58,6 +58,8 @@ SKIN = 61.8, 15.4, 19.7  # median of mean skin over the people of `NATURAL`, CIE
 # Of hair that becomes darker by so much lightness (none, all) the line is thinned by up to so much, more
 # or less by strand, and so much of what goes shows skin.
 DARKER, THINNEST, ROUGH, SKIN_THROUGH = (15.0, 40.0), 0.75, 0.25, 0.8
+# Of dark hair that becomes lighter by so much (none, all) roots at skin keep up to so much of their own.
+LIGHTER, ROOTS = (15.0, 45.0), 0.6
 DRAWN = 0.6  # of what light and shadow lack, that comes from the drawing
 SHADING_RADIUS = 2  # crop pixels to each side: finer light and shadow are the photo's own
 MAX_SHADING, LEAST_DRAWN_SD = 26.0, 4.0  # of lightness
@@ -84,7 +86,7 @@ class HairColour:
 
     @staticmethod
     def seen(layer: Floats) -> "HairColour | None":
-        """Of hair in a crop's own layer [S, S, 18] (`hair_planes.layer`); None for too little."""
+        """Of hair in a crop's own layer [S, S, 19] (`hair_planes.layer`); None for too little."""
         inside = layer[..., planes.SHARE] > 1 - 1e-3
         if inside.sum() < MIN_PIXELS:
             return None
@@ -211,6 +213,12 @@ class Transfer:
         return self.amount * float(np.interp(darker, DARKER, (0, 1)))
 
     @property
+    def rooted(self) -> float:
+        """Share of the way that hair at its line does not go, 0..1: dyed hair has dark roots."""
+        lighter = float(self.target.mean[0] - self.source.mean[0])
+        return ROOTS * float(np.interp(lighter, LIGHTER, (0, 1)))
+
+    @property
     def hidden(self) -> float:
         """How much of its structure hair has that only its darkness hides, 0..1.
 
@@ -279,7 +287,7 @@ def shading(hair: Floats, drawing: Bytes, drawn_hair: Floats, transfer: Transfer
 def recoloured(pixels: Bytes, layer: Floats | Halves, transfer: Transfer, shade: Floats) -> Bytes:
     """Pixels uint8 [H, W, 3] with their hair in its new colour.
 
-    `layer` [H, W, 18] (`hair_planes.layer`): a pixel of hair and skin changes as its hair does. `shade`
+    `layer` [H, W, 19] (`hair_planes.layer`): a pixel of hair and skin changes as its hair does. `shade`
     [H, W]: as `shading`. Pixels without hair keep their bits.
     """
     result = pixels.copy()
@@ -288,10 +296,12 @@ def recoloured(pixels: Bytes, layer: Floats | Halves, transfer: Transfer, shade:
         seen = layer[there].astype(np.float32)
         own = np.clip(np.rint(seen[:, planes.OWN]), 0, 255).astype(np.uint8)
         change = to_rgb(transfer(to_lab(own), seen[:, planes.LIGHT], shade[there])) - own
-        through = transfer.thinner * _thin(seen)[:, None]
+        thin = _thin(seen)[:, None]
+        through = transfer.thinner * thin
         change = change + through * (SKIN_THROUGH * (seen[:, planes.BESIDE] - own) - change)
         # Skin shining through a strand, or its gloss, would shine twice as bright beside new hair.
         added = seen[:, :1] * change - transfer.amount * seen[:, planes.UNEXPLAINED]
+        added = (1 - transfer.rooted * _rooted(seen)) * added
         # What is lighter than the hair around it, or of another hue, darkens in proportion.
         darker = np.minimum(change, 0) / np.maximum(own, 1.0) * seen[:, :1] * pixels[there]
         # Of dark hair that is its gloss.
@@ -302,12 +312,19 @@ def recoloured(pixels: Bytes, layer: Floats | Halves, transfer: Transfer, shade:
 
 
 def _thin(seen: Floats) -> Floats:
-    """How much of hair [N, 18] is thin, 0..1 [N]: at its line, strand by strand."""
+    """How much of hair [N, 19] is thin, 0..1 [N]: at its line, strand by strand."""
     line = seen[:, planes.THIN]
     strand = seen[:, planes.FINE_STRANDS].sum(1)
     # Most half way, so that the forehead stays bare and deep hair whole.
     uneven = ROUGH * np.clip(strand, -2, 2) * 4 * line * (1 - line)
     return np.asarray(np.clip(THINNEST * line + uneven, 0, 1), np.float32)
+
+
+def _rooted(seen: Floats) -> Floats:
+    """How near to skin the roots of hair [N, 19] are, 0..1 [N, 1], strand by strand."""
+    roots = seen[:, planes.ROOTED]
+    strand = np.clip(seen[:, planes.FINE_STRANDS].sum(1), -2, 2)
+    return np.asarray(np.clip(roots + ROUGH * strand * 4 * roots * (1 - roots), 0, 1), np.float32)[:, None]
 
 
 def _within(source: HairColour, target: HairColour) -> Floats:
