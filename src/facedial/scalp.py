@@ -9,18 +9,16 @@ from facedial.arrays import Floats
 from facedial.compose import scalp
 from facedial.compose.blend import DetailLoss, Part, changed_part
 from facedial.compose.completion import Places
-from facedial.compose.grain import even
 from facedial.compose.masks import box_mean, soft_mask
-from facedial.compose.retouch import OFFSET, log_luma
+from facedial.compose.retouch import OFFSET
 from facedial.faces.geometry import apply, from_part, invert, warp_float, warp_strips
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Photo
 from facedial.model import Model
-from facedial.new_skin import grain_of
+from facedial.new_skin import grain_of, known_skin
 from facedial.portrait import Portrait, grain
 
 STAYS = ("eyes", "brows", "mouth", "lips", "ears", "glasses", "hat")
-BARE = 0.95  # share of skin whose grain is continued
 SMOOTHER = 0.6  # of the face's grain: scalps have less
 EDGE = 0.05  # share of the side over which hair that reaches beyond the crop comes back
 RIM, REACH = 0.02, 2  # share of the region, and px, around what is new
@@ -130,8 +128,7 @@ def _bald(model: Model, portrait: Portrait) -> Floats | None:
         crop, there = parsing.head_crop(portrait), seen_of(model, portrait)
         landmarks = parsing.landmarks_of(model, portrait)
         found = scalp.bald(crop.pixels, landmarks, there, heads)
-        own = there.skin * (1 - found.skin)
-        single = (found.new, found.skin, even(log_luma(crop.pixels), own > BARE))
+        single = (found.new, found.skin, known_skin(model, portrait))
         places = np.full((2, SIDE, SIDE), NOWHERE) if found.copied is None else found.copied
         planes = [found.pixels, *(one[..., None] for one in (*single, *places))]
         return np.concatenate(planes, 2).astype(np.float32)

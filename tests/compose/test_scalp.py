@@ -91,6 +91,35 @@ def test_a_hat_stays_and_a_side_without_an_ear_is_as_narrow_as_a_cheek(
     assert skin[130, 66:74].mean() > 0.9 and skin[130, 182:190].mean() < 0.1
 
 
+def test_a_lobe_that_shows_is_no_ear(heads: BaldHeads, person: tuple[np.ndarray, Seen]) -> None:
+    pixels, seen = person
+    soft = dataclasses.replace(heads, outline=0.85 * heads.outline)
+    lobe, ear = np.zeros((2, SIDE, SIDE), np.float32)
+    lobe[150:157, 55:62] = ear[130:157, 50:62] = 1
+    new = [
+        scalp.bald(pixels, TEMPLATE, dataclasses.replace(seen, ears=one), soft).skin[:, :128].sum()
+        for one in (0 * lobe, lobe, ear)
+    ]
+    assert new[0] == new[1] < new[2] - 50
+
+
+def test_what_hair_shades_goes_with_it_above_the_brows_alone(
+    heads: BaldHeads, person: tuple[np.ndarray, Seen]
+) -> None:
+    pixels, seen = person
+    pixels = pixels.copy()
+    face = disc(SIDE, 128, 150, 55, 80)
+    shaded = face & ~disc(SIDE, 128, 153, 55, 74)
+    pixels[face], pixels[shaded] = SKIN, 0.6 * SKIN
+    hair = seen.hair * ~face
+    seen = dataclasses.replace(seen, hair=hair, skin=face.astype(np.float32))
+    found = scalp.bald(pixels, TEMPLATE, seen, heads)
+    above = np.arange(SIDE)[:, None] < scalp.BROWS[0] * SIDE - 10
+    assert (shaded & above).sum() > 200
+    assert np.abs(found.pixels[shaded & above] - SKIN).mean() < 20
+    assert not found.new[125:200, 100:156].any()
+
+
 def test_what_is_learned_is_written_and_read(heads: BaldHeads, tmp_path: Path) -> None:
     heads.save(tmp_path / scalp.FILE)
     again = BaldHeads.load(tmp_path / scalp.FILE)

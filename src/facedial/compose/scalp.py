@@ -29,8 +29,9 @@ FARTHEST = np.array([0.35, 0.1])  # of `pose` from its mean
 # Share of a head's outline: from the first on it is head, to the second on wholly. The jaw is narrower:
 # hair beside a cheek hides no more of it.
 OUTLINE, JAW, JAW_ROWS = (0.46, 0.54), 0.3, (0.57, 0.7)
-# The same rows on a side whose ear is hidden, which has the cheek's edge; pixels of an ear that is seen.
-EAR_ROWS, LEAST_EAR = (0.34, 0.58), 30.0
+# The same rows on a side whose ear is hidden, which has the cheek's edge; pixels of an ear that is hidden
+# (a lobe shows), and of one that is seen.
+EAR_ROWS, EAR = (0.34, 0.58), (60.0, 240.0)
 # Stretches about a place, and shifts in px, that are tried, so that the outline fits the photo's head.
 WIDER, HIGHER, ASIDE = (1.0, 1.04, 1.08, 1.12), (0.96, 1.0, 1.04, 1.08), (-6, -3, 0, 3, 6)
 ABOUT, FITTED_ROWS, RING = (127.5, 150.0), 165, 2  # px, px, and px of the 64
@@ -38,6 +39,8 @@ ABOUT, FITTED_ROWS, RING = (127.5, 150.0), 165, 2  # px, px, and px of the 64
 OUTSIDE, LEFT, STRETCH, SHIFT, USUAL = 4.0, 0.8, 6.0, 0.004, 1.03
 STRANDS = 0.02  # of the side, around hair
 HAIRLINE, HAIRLINE_SOFT = 0.025, 5  # of the side, and px: skin beside hair that is replaced with it
+# The same above the brows, where hair throws shadows; rows, of the side, from which on that ends.
+SHADED, SHADED_SOFT, BROWS = 0.06, 12, (0.4, 0.46)
 GONE = 0.15, 0.5  # share of hair up to which a place stays, and from which on it is replaced
 SURE, FREE, LEAST_SKIN = (
     0.93,
@@ -151,12 +154,14 @@ def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> Bal
     hair = seen.hair
     outline, light = _of_person(landmarks, seen, heads)
     rows = np.arange(SIDE, dtype=np.float32)[:, None] / SIDE
-    narrower = JAW * np.where(
-        _without_ear(seen.ears, landmarks), smoothstep(rows, EAR_ROWS), smoothstep(rows, JAW_ROWS)
-    )
+    ear, jaw = smoothstep(rows, EAR_ROWS), smoothstep(rows, JAW_ROWS)
+    narrower = JAW * (jaw + _without_ear(seen.ears, landmarks) * (ear - jaw))
     head = smoothstep(outline - narrower, OUTLINE)
     strands = box_mean(grown(hair, STRANDS), 1)
-    hairline = box_mean(grown((hair > GONE[1]).astype(np.float32), HAIRLINE), HAIRLINE_SOFT)
+    only = (hair > GONE[1]).astype(np.float32)
+    hairline = box_mean(grown(only, HAIRLINE), HAIRLINE_SOFT)
+    shaded = box_mean(grown(only, SHADED), SHADED_SOFT) * (1 - smoothstep(rows, BROWS))
+    hairline = np.maximum(hairline, shaded)
     hairline = np.where(seen.features > GONE[1], 0, hairline)
     stays = smoothstep(seen.features, GONE)
     scalp = smoothstep(np.maximum(hair, hairline), GONE) * head * (1 - stays)
@@ -202,11 +207,11 @@ def _of_person(landmarks: Doubles, seen: Seen, heads: BaldHeads) -> tuple[Floats
     return _stretched(outline, *best), _stretched(light, *best)
 
 
-def _without_ear(ears: Floats, landmarks: Doubles) -> NDArray[np.bool_]:
-    """Columns [256] on the side of a head whose ear is not seen."""
+def _without_ear(ears: Floats, landmarks: Doubles) -> Floats:
+    """How much the ear on a column's side of the head is hidden, 0..1 [256]."""
     right = np.arange(SIDE) > landmarks[:2, 0].mean()
-    seen = [float(ears[:, side].sum()) > LEAST_EAR for side in (~right, right)]
-    return np.where(right, not seen[1], not seen[0])
+    seen = [smoothstep(ears[:, side].sum(), EAR) for side in (~right, right)]
+    return np.asarray(1 - np.where(right, seen[1], seen[0]), np.float32)
 
 
 def _meeting(lacking: Floats, known: NDArray[np.bool_]) -> Floats:
