@@ -5,7 +5,9 @@ import pytest
 
 from facedial.compose import shave
 from facedial.compose.grain import grain
-from facedial.compose.shave import MAP, CleanFaces
+from facedial.compose.shave import MAP, CleanFaces, Seen
+from facedial.faces.crop import head_template
+from facedial.faces.parse import SIDE
 from facedial.runtime.bundle import Bundle
 
 
@@ -37,6 +39,21 @@ def test_the_chin_of_the_mean_face_is_no_darker_than_a_beard_would_make_it(
     mean = faces.patterns[0].astype(float).mean(2)
     chin, cheek = mean[50:53, 29:35].mean(), mean[34:37, 20:23].mean()
     assert -0.35 < chin - cheek < 0.2
+
+
+def test_hair_that_falls_beside_a_cheek_is_no_beard(faces: CleanFaces) -> None:
+    landmarks = head_template(SIDE)
+    pixels = np.full((SIDE, SIDE, 3), (200, 160, 140), np.uint8)
+    x, y = np.arange(SIDE)[None], np.arange(SIDE)[:, None]
+    beside = (x > 150) & (y > 0)  # hair that hides one half of a face
+    beard = (y > 208) & (y < 228) & (x > 110) & (x < 145)
+    pixels[beside | beard] = 40
+    hair = (beside | beard).astype(np.float32)
+    none = np.zeros_like(hair)
+    seen = Seen(pixels, faces.usual, landmarks, 1 - hair, 1 - hair, none, hair)
+    goes = shave.shaved(seen, faces).hair
+    assert goes[213:221, 118:135].min() > 0.9
+    assert not goes[:, 162:].any()
 
 
 def test_grain_has_the_contrast_of_its_patch_and_no_seam() -> None:

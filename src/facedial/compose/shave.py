@@ -46,6 +46,9 @@ SIDES, STRANDS = (
     (34.0, 46.0),
     12,
 )  # px beside the middle that long hair may cover; px of its strands
+# Px beyond the cheeks, from eyes to nose, up to which and from which on no beard is: what is there is hair
+# of the head. Pixels of skin in a column that is a cheek's.
+WIDER, CHEEK = (3.0, 8.0), 3
 # Rows of the usual face to which a moustache reaches down, and a goatee up; px beside the middle.
 MOUSTACHE, GOATEE, WIDE = (178.0, 190.0), (168.0, 180.0), (40.0, 50.0)
 PARTS = ("Mustache", "Goatee")  # the others are the whole beard
@@ -128,7 +131,7 @@ def shaved(seen: Seen, faces: CleanFaces) -> Shaved:
     long = _long((seen.hair > 0.5) & (zones[..., 0] < 0.5)) * zones[..., 2]
     grows = np.maximum(zones[..., 0], zones[..., 1] * hairy) * (1 - long * hairy)
     # Nostrils are dark, too.
-    grows = np.clip(grows, 0, 1) * beside_nose(seen.landmarks, SIDE)
+    grows = np.clip(grows, 0, 1) * beside_nose(seen.landmarks, SIDE) * _between_cheeks(seen)
     mouth = np.maximum(_lips(seen.points), seen.mouth)
     allowed = np.clip(seen.skin + seen.hair, 0, 1) * (1 - smoothstep(mouth, MOUTH))
     weight = visible * (1 - on_usual_face[..., 0])
@@ -164,6 +167,16 @@ def _hair(log: Floats, clean: Floats, grows: Floats, skin: NDArray[np.bool_]) ->
     usual = max(float(np.median(contrast[bare])) if bare.any() else NO_ROUGHNESS, 1e-3)
     rough = smoothstep(contrast / usual, ROUGHER) * smoothstep(darker, AS_DARK)
     return np.asarray(np.maximum(smoothstep(darker, DARKER), rough), np.float32)
+
+
+def _between_cheeks(seen: Seen) -> Floats:
+    """1 in columns [256] of a face as wide as its cheeks, 0 beside it; of one without cheeks 1."""
+    rows = slice(*np.rint([seen.landmarks[:2, 1].min(), seen.landmarks[2, 1]]).astype(int).tolist())
+    (cheeks,) = np.nonzero((seen.skin[rows] > SKIN).sum(0) >= CHEEK)
+    if not len(cheeks):
+        return np.ones(SIDE, np.float32)
+    x = np.arange(SIDE, dtype=np.float32)
+    return np.asarray(1 - smoothstep(np.maximum(cheeks[0] - x, x - cheeks[-1]), WIDER), np.float32)
 
 
 def _long(hair: NDArray[np.bool_]) -> Floats:
