@@ -56,6 +56,26 @@ def test_hair_that_falls_beside_a_cheek_is_no_beard(faces: CleanFaces) -> None:
     assert not goes[:, 162:].any()
 
 
+def test_a_rim_of_a_beard_before_a_wall_gives_way_to_the_wall(faces: CleanFaces) -> None:
+    x, y = np.arange(SIDE)[None], np.arange(SIDE)[:, None]
+    face = (np.hypot((x - 128) / 58, (y - 150) / 85) < 1).astype(np.float32)
+    rim = (np.hypot((x - 128) / 61, (y - 150) / 89) < 1) & (face == 0) & (y > 225)
+    assert rim.sum() > 100
+    wall = (150, 170, 190)
+    pixels = np.full((SIDE, SIDE, 3), wall, np.uint8)
+    pixels[face > 0] = 200, 160, 140
+    none = np.zeros_like(face)
+    for bearded in (False, True):
+        if bearded:
+            pixels[rim | ((face > 0) & (y > 200))] = 40
+        seen = Seen(pixels, faces.usual, head_template(SIDE), face, face, none, none)
+        found = shave.shaved(seen, faces)
+        if not bearded:
+            assert not found.hair[rim].any()
+    assert found.hair[rim].mean() > 0.8
+    assert np.abs(found.light[rim] - np.log(np.array(wall) + 8.0)).mean() < 0.15
+
+
 def test_grain_has_the_contrast_of_its_patch_and_no_seam() -> None:
     patch = np.random.default_rng(1).normal(0, 0.05, (32, 32)).astype(np.float32)
     found = grain(patch, 256)

@@ -324,7 +324,9 @@ def _rooted(seen: Floats) -> Floats:
     """How near to skin the roots of hair [N, 19] are, 0..1 [N, 1], strand by strand."""
     roots = seen[:, planes.ROOTED]
     strand = np.clip(seen[:, planes.FINE_STRANDS].sum(1), -2, 2)
-    return np.asarray(np.clip(roots + ROUGH * strand * 4 * roots * (1 - roots), 0, 1), np.float32)[:, None]
+    return np.asarray(np.clip(roots + ROUGH * strand * 4 * roots * (1 - roots), 0, 1), np.float32)[
+        :, None
+    ]
 
 
 def _within(source: HairColour, target: HairColour) -> Floats:

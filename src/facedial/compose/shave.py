@@ -59,6 +59,9 @@ PATCH, TIMES = 4, 2.5  # px around hair that is hair, too
 FAINT = 0.05, 0.3  # share of hair up to which a pixel is fitted
 ROUNDS = 2  # of finding hair and fitting what is left
 HAIR = 0.1, 0.6  # evidence up to which skin stays, and from which on it is drawn
+# Px around skin and hair in which a beard's rim may hide what is behind; log of luma by which a rim is darker
+# than that; px around what goes in which it is this beard's.
+RIM, RIM_DARKER, RIM_NEAR = 5, (0.12, 0.35), 4
 AROUND = 5  # px around hair that are not known to be skin
 SKIN, BARE = 0.9, 0.05  # of skin that is known; evidence of hair on it
 LIMIT = 0.5  # log of light by which the photo differs from the patterns
@@ -155,7 +158,25 @@ def shaved(seen: Seen, faces: CleanFaces) -> Shaved:
     clean = clean + fill(met.astype(np.float32), known, BEHIND)
     hair = smoothstep(hair, HAIR)
     hair = box_mean(grown(hair, 0.012), SMOOTH) * allowed * smoothstep(grows, (0, 0.5))
-    return Shaved(clean, np.asarray(hair, np.float32), known, np.clip(zones[..., 3:], 0, 1))
+    behind, rim = _rim(seen, log, hair, np.clip(zones[..., 1], 0, 1))
+    over = np.maximum(hair + rim, 1e-6)
+    light = clean + (rim / over)[..., None] * (behind - clean)
+    goes = np.asarray(np.minimum(hair + rim, 1), np.float32)
+    return Shaved(light, goes, known, np.clip(zones[..., 3:], 0, 1))
+
+
+def _rim(seen: Seen, log: Floats, hair: Floats, hangs: Floats) -> tuple[Floats, Floats]:
+    """What lies behind a beard's rim, log of light [256, 256, 3], and the share of the rim there.
+
+    Strands that reach over the neck, or over the wall, belong to no skin that the parser sees.
+    """
+    person = np.clip(seen.skin + seen.hair + seen.mouth, 0, 1)
+    known = (grown((person > 0.5).astype(np.float32), RIM / SIDE) < 0.5).astype(np.float32)
+    behind = fill(log, known, BEHIND)
+    darker = (behind - box_means(log, 1)) @ LUMA
+    near = np.minimum(1, 2 * box_mean(grown(hair, RIM_NEAR / SIDE), 2))
+    share = smoothstep(darker, RIM_DARKER) * hangs * near * (1 - person) * (1 - known)
+    return behind, np.asarray(share, np.float32)
 
 
 def _hair(log: Floats, clean: Floats, grows: Floats, skin: NDArray[np.bool_]) -> Floats:
