@@ -296,12 +296,11 @@ def recoloured(pixels: Bytes, layer: Floats | Halves, transfer: Transfer, shade:
         seen = layer[there].astype(np.float32)
         own = np.clip(np.rint(seen[:, planes.OWN]), 0, 255).astype(np.uint8)
         change = to_rgb(transfer(to_lab(own), seen[:, planes.LIGHT], shade[there])) - own
-        thin = _thin(seen)[:, None]
-        through = transfer.thinner * thin
+        through = transfer.thinner * _thin(seen)[:, None]
         change = change + through * (SKIN_THROUGH * (seen[:, planes.BESIDE] - own) - change)
         # Skin shining through a strand, or its gloss, would shine twice as bright beside new hair.
         added = seen[:, :1] * change - transfer.amount * seen[:, planes.UNEXPLAINED]
-        added = (1 - transfer.rooted * _rooted(seen)) * added
+        added = (1 - transfer.rooted * _rooted(seen)[:, None]) * added
         # What is lighter than the hair around it, or of another hue, darkens in proportion.
         darker = np.minimum(change, 0) / np.maximum(own, 1.0) * seen[:, :1] * pixels[there]
         # Of dark hair that is its gloss.
@@ -314,19 +313,22 @@ def recoloured(pixels: Bytes, layer: Floats | Halves, transfer: Transfer, shade:
 def _thin(seen: Floats) -> Floats:
     """How much of hair [N, 19] is thin, 0..1 [N]: at its line, strand by strand."""
     line = seen[:, planes.THIN]
-    strand = seen[:, planes.FINE_STRANDS].sum(1)
-    # Most half way, so that the forehead stays bare and deep hair whole.
-    uneven = ROUGH * np.clip(strand, -2, 2) * 4 * line * (1 - line)
-    return np.asarray(np.clip(THINNEST * line + uneven, 0, 1), np.float32)
+    return np.asarray(np.clip(THINNEST * line + _by_strand(line, seen), 0, 1), np.float32)
 
 
 def _rooted(seen: Floats) -> Floats:
-    """How near to skin the roots of hair [N, 19] are, 0..1 [N, 1], strand by strand."""
+    """How near to skin the roots of hair [N, 19] are, 0..1 [N], strand by strand."""
     roots = seen[:, planes.ROOTED]
+    return np.asarray(np.clip(roots + _by_strand(roots, seen), 0, 1), np.float32)
+
+
+def _by_strand(share: Floats, seen: Floats) -> Floats:
+    """More or less of a share [N] for each strand of hair [N, 19].
+
+    Most half way, so that the forehead stays bare and deep hair whole.
+    """
     strand = np.clip(seen[:, planes.FINE_STRANDS].sum(1), -2, 2)
-    return np.asarray(np.clip(roots + ROUGH * strand * 4 * roots * (1 - roots), 0, 1), np.float32)[
-        :, None
-    ]
+    return np.asarray(ROUGH * strand * 4 * share * (1 - share), np.float32)
 
 
 def _within(source: HairColour, target: HairColour) -> Floats:

@@ -46,8 +46,8 @@ SIDES, STRANDS = (
     (34.0, 46.0),
     12,
 )  # px beside the middle that long hair may cover; px of its strands
-# Px beyond the cheeks, from eyes to nose, up to which and from which on no beard is: what is there is hair
-# of the head. Pixels of skin in a column that is a cheek's.
+# Px beyond the cheeks, from eyes to nose, up to which beards reach, and from which on hair is the head's.
+# Pixels of skin in a column that is a cheek's.
 WIDER, CHEEK = (3.0, 8.0), 3
 # Rows of the usual face to which a moustache reaches down, and a goatee up; px beside the middle.
 MOUSTACHE, GOATEE, WIDE = (178.0, 190.0), (168.0, 180.0), (40.0, 50.0)
@@ -59,8 +59,8 @@ PATCH, TIMES = 4, 2.5  # px around hair that is hair, too
 FAINT = 0.05, 0.3  # share of hair up to which a pixel is fitted
 ROUNDS = 2  # of finding hair and fitting what is left
 HAIR = 0.1, 0.6  # evidence up to which skin stays, and from which on it is drawn
-# Px around skin and hair in which a beard's rim may hide what is behind; log of luma by which a rim is darker
-# than that; px around what goes in which it is this beard's.
+# Px around skin and hair in which a beard's rim may hide what is behind; log of luma by which it is
+# darker; px around what goes in which it is this beard's.
 RIM, RIM_DARKER, RIM_NEAR = 5, (0.12, 0.35), 4
 AROUND = 5  # px around hair that are not known to be skin
 SKIN, BARE = 0.9, 0.05  # of skin that is known; evidence of hair on it
