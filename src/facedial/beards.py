@@ -7,11 +7,13 @@ import numpy as np
 
 from facedial import parsing
 from facedial.arrays import LUMA, Floats
+from facedial.changes import Change
 from facedial.compose import growth
 from facedial.compose.blend import Part
 from facedial.compose.masks import smoothstep
 from facedial.faces.geometry import Affine, box_in_photo, compose, from_part, scale_of, warp_float
 from facedial.faces.photo import Box, Photo
+from facedial.in_photo import InPhoto, Touched
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -126,3 +128,15 @@ def _colours(model: Model, portrait: Portrait) -> Floats:
         return np.append(colour, skin @ LUMA).astype(np.float32)
 
     return portrait.cache.get(COLOUR, measure)
+
+
+def _region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
+    layer = layer_of(model, portrait, change.beard)
+    return None if layer is None else (layer.box, np.asarray(layer.covered > 0, np.float32))
+
+
+IN_PHOTO = InPhoto(
+    asked=lambda change: any(change.beard.values()),
+    made=lambda model, portrait, change, photo: put_on(model, portrait, change.beard, photo),
+    region=_region,
+)

@@ -7,6 +7,7 @@ import numpy as np
 
 from facedial import parsing
 from facedial.arrays import LUMA, Floats
+from facedial.changes import Change
 from facedial.compose.blend import Part
 from facedial.compose.glasses import SHADOW_BELOW, SHADOW_REACH, Glasses, worn
 from facedial.compose.masks import smoothstep, soft_mask
@@ -15,6 +16,7 @@ from facedial.faces.crop import head_template
 from facedial.faces.geometry import Affine, apply, from_part, invert, scale_of, warp_float
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Box, Photo
+from facedial.in_photo import InPhoto, Touched
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -45,10 +47,11 @@ class Layer:
         return np.asarray(covering.max(2), np.float32)
 
 
-def put_on(model: Model, portrait: Portrait, asked: GlassesChange, photo: Photo) -> Part | None:
+def put_on(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
     """A part of `photo` with glasses, or with other lenses in its own, and where it lies; or None."""
-    worn_by = _worn_by(model, portrait, asked)
-    if worn_by is None:
+    asked = change.glasses
+    worn_by = None if asked is None else _worn_by(model, portrait, asked)
+    if asked is None or worn_by is None:
         return None
     fitted, (x0, y0, x1, y1), own = worn_by
     pixels = photo.pixels[y0:y1, x0:x1].copy()
@@ -147,3 +150,11 @@ def _skin_luma(portrait: Portrait, classes: Floats) -> float:
     skin = parsing.share(classes, {"skin"}) > 0.5
     pixels = portrait.crop.pixels[skin]
     return float(np.median(pixels @ LUMA)) if len(pixels) else SKIN_LUMA
+
+
+def _region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
+    layer = None if change.glasses is None else layer_of(model, portrait, change.glasses)
+    return None if layer is None else (layer.box, np.asarray(layer.covered > 0, np.float32))
+
+
+IN_PHOTO = InPhoto(lambda change: change.glasses is not None, put_on, _region)

@@ -6,10 +6,10 @@ from facedial import parsing, retouching
 from facedial.arrays import Floats
 from facedial.changes import Change, takes_glasses_off
 from facedial.compose import rims, worn
-from facedial.composing import GLASSES, PhotoChange
+from facedial.composing import GLASSES
 from facedial.editing.request import Edit
 from facedial.model import Model
-from facedial.new_skin import NewSkin
+from facedial.new_skin import NewSkin, in_photo
 from facedial.portrait import Portrait
 
 NONE = np.zeros(0, np.float32)
@@ -18,9 +18,7 @@ NONE.flags.writeable = False
 
 def possible(model: Model, portrait: Portrait, change: Change) -> Change:
     """A change as a portrait's photo allows it: eyes that no lens shows are drawn."""
-    if change.glasses_off is None or _found(model, portrait).size:
-        return change
-    return change.drawing("glasses_off")
+    return change if _found(model, portrait).size else change.drawing("glasses_off")
 
 
 def unseen(model: Model, portrait: Portrait, edit: Edit) -> tuple[str, ...]:
@@ -29,8 +27,9 @@ def unseen(model: Model, portrait: Portrait, edit: Edit) -> tuple[str, ...]:
     return (GLASSES,) if hidden and not _found(model, portrait).size else ()
 
 
-def face_under(model: Model, portrait: Portrait, off: PhotoChange | None) -> NewSkin | None:
+def face_under(model: Model, portrait: Portrait, change: Change) -> NewSkin | None:
     """The face that glasses leave that are taken off; None where none are, or none are seen."""
+    off = change.glasses_off
     if off is None or not off.share:
         return None
     found = _found(model, portrait)
@@ -62,3 +61,6 @@ def _found(model: Model, portrait: Portrait) -> Floats:
         return np.concatenate(planes, 2).astype(np.float32)
 
     return portrait.cache.get("without glasses", make)
+
+
+IN_PHOTO = in_photo(lambda change: change.glasses_off is not None, face_under, possible)

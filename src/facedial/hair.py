@@ -34,6 +34,7 @@ from facedial.faces.geometry import (
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Box, Photo
 from facedial.faces.sheet import as_bytes
+from facedial.in_photo import InPhoto, Touched
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -198,3 +199,14 @@ def _known(found: Floats) -> tuple[HairColour | None, Floats | None]:
 
 def _colour(name: str, skin: Floats | None, hair: Floats) -> HairColour:
     return NATURAL[name].beside(skin, hair) if name in NATURAL else HairColour.parse(name)
+
+
+def _region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
+    """The matte of the hair that is recoloured."""
+    box = parsing.hair_box(model, portrait)
+    if box is None:
+        return None
+    return box, np.asarray(layer(model, portrait, box)[..., hair_planes.SHARE], np.float32)
+
+
+IN_PHOTO = InPhoto(lambda change: any(change.recolour.values()), recolour, _region)

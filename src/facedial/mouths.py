@@ -16,9 +16,10 @@ from facedial.compose.smile import COARSE, DARK, OWN, STEP, Opening
 from facedial.composing import MouthChange
 from facedial.faces.geometry import apply
 from facedial.faces.parse import SIDE
-from facedial.faces.photo import Box, Photo
+from facedial.faces.photo import Photo
 from facedial.faces.placed import Placed
 from facedial.faces.remap import remapped
+from facedial.in_photo import InPhoto, Touched
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -43,20 +44,18 @@ class _Layer:
 
 def possible(model: Model, portrait: Portrait, change: Change) -> Change:
     """A change as a portrait's photo allows it: a mouth that is not seen whole is drawn, not moved."""
-    mouth = change.mouth
-    if mouth is None or _contours(model, portrait) is not None:
-        return change
-    return change.drawing("mouth")
+    return change.drawing("mouth") if _contours(model, portrait) is None else change
 
 
-def moved(model: Model, portrait: Portrait, change: MouthChange, photo: Photo) -> Part | None:
+def moved(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
     """A part of `photo` with the mouth moved, and where it lies; None where nothing moves.
 
     `photo`: the portrait's own, perhaps changed since.
     """
     portrait = portrait.seen_in(photo)
-    layer = _layer(model, portrait, change)
-    if layer is None:
+    mouth = change.mouth
+    layer = None if mouth is None else _layer(model, portrait, mouth)
+    if mouth is None or layer is None:
         return None
     x0, y0, x1, y1 = layer.placed.box
     to_photo = parsing.head_to_photo(portrait)
@@ -74,7 +73,7 @@ def moved(model: Model, portrait: Portrait, change: MouthChange, photo: Photo) -
     opening = Opening.of(layer.end, places)
     seen = opening.share > 0
     if seen.any():
-        shown = _inside(model, portrait, layer, change, opening.at(seen), source)
+        shown = _inside(model, portrait, layer, mouth, opening.at(seen), source)
         found[seen] += opening.share[seen, None].astype(np.float32) * (shown - found[seen])
     found *= np.exp(steps[:, 4:7])
     part = photo.pixels[y0:y1, x0:x1].copy()
@@ -102,9 +101,9 @@ def _inside(
     return drawn + _own(layer, shown, colours, change) * (shown - drawn)
 
 
-def region(model: Model, portrait: Portrait, change: MouthChange) -> tuple[Box, Floats] | None:
-    """A rectangle of the photo, and where it may change: 0 or 1 [h, w]; None where nothing does."""
-    layer = _layer(model, portrait, change)
+def region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
+    """Where a photo may change, 0 or 1; None where nothing does."""
+    layer = None if change.mouth is None else _layer(model, portrait, change.mouth)
     if layer is None:
         return None
     _, planes = layer.placed.in_box(parsing.head_to_photo(portrait))
@@ -165,3 +164,6 @@ def _contours(model: Model, portrait: Portrait) -> Doubles | None:
 
     mouth = portrait.cache.get(CONTOURS, found)
     return mouth.astype(np.float64) if mouth.size else None
+
+
+IN_PHOTO = InPhoto(lambda change: change.mouth is not None, moved, region, possible)

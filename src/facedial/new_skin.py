@@ -1,11 +1,13 @@
 """Skin that comes to light where a beard or glasses go, with the grain of the photo's own."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from facedial import parsing
 from facedial.arrays import Floats
+from facedial.changes import Change
 from facedial.compose.blend import Part
 from facedial.compose.grain import FINE, even, grain
 from facedial.compose.masks import box_mean
@@ -13,6 +15,7 @@ from facedial.compose.retouch import OFFSET, log_luma
 from facedial.faces.geometry import apply, scale_of
 from facedial.faces.photo import Box, Photo
 from facedial.faces.placed import Placed
+from facedial.in_photo import InPhoto, Touched
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -68,6 +71,26 @@ class NewSkin:
         """A rectangle of the photo, and where it may change: 0 or 1 [h, w]."""
         _, there = self.placed.in_box(parsing.head_to_photo(self.portrait))
         return self.placed.box, np.asarray(there[..., 5] > 0, np.float32)
+
+
+def in_photo(
+    asked: Callable[[Change], bool],
+    under: Callable[[Model, Portrait, Change], NewSkin | None],
+    possible: Callable[[Model, Portrait, Change], Change] | None = None,
+) -> InPhoto:
+    """A kind of change that leaves skin, `under` what goes."""
+
+    def made(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
+        skin = under(model, portrait, change)
+        return None if skin is None else skin.shown(photo)
+
+    def region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
+        skin = under(model, portrait, change)
+        return None if skin is None else skin.region()
+
+    return (
+        InPhoto(asked, made, region) if possible is None else InPhoto(asked, made, region, possible)
+    )
 
 
 def known_skin(model: Model, portrait: Portrait) -> Floats:

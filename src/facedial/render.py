@@ -1,7 +1,7 @@
 """From a change to the photo: drawn regions are pasted, hair is recoloured, glasses are put on."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -29,7 +29,6 @@ from facedial.compose.blend import (
     changed_part,
     high_frequency,
 )
-from facedial.compose.hair_planes import SHARE
 from facedial.compose.inpaint import inpaint_background, membrane
 from facedial.compose.masks import (
     beside_nose,
@@ -42,17 +41,23 @@ from facedial.compose.masks import (
     soft_mask,
 )
 from facedial.compose.monochrome import Tone
-from facedial.composing import GlassesChange
 from facedial.editing.regions import EVERYTHING, JAW, Region, region_of
 from facedial.faces.crop import Crop, head_template
 from facedial.faces.geometry import apply, invert, warp_float
 from facedial.faces.mark import EDITED
 from facedial.faces.photo import Photo
+from facedial.in_photo import largest
 from facedial.model import FRAME, Model
 from facedial.near import Near
-from facedial.new_skin import NewSkin
 from facedial.portrait import Portrait, grain
 
+# What is made in the photo, in this order, after what is drawn.
+IN_PHOTO = tuple(
+    one.IN_PHOTO
+    for one in (
+        glasses_off, mouths, shaving, retouching, scalp, fringe, hair, hats, beards, glasses,
+    )
+)  # fmt: skip
 SKIN = ("skin", "brows", "ears")
 LEAST_FILLED = 0.7  # of 256 px that a head has in its photo to be composed at 256 px
 # Share of hair, and pixels with it, from which on the crop shows its colour.
@@ -126,75 +131,13 @@ def _changed(
     residuals: Cache | None,
 ) -> Part | None:
     """The pixels of `photo` that a change touches, changed, and where they lie; None for nothing."""
-    first = None
     change = _possible(model, portrait, change)
-    mouth, bangs, hat = change.mouth, change.fringe, change.hat
-    if not np.array_equal(change.pasted.values, change.before.values):
-        composite, crop = composed(model, portrait, change, before), portrait.crop
-        if change.fine and composes_finely(model, portrait):
-            crop = parsing.head_crop(portrait)
-            composite = finer(model, portrait.crop, crop, composite)
-        residual = None
-        if residuals is not None:
-            size = crop.pixels.shape[0]
-            residual = residuals.get(size, lambda: high_frequency(portrait.photo, crop))
-        noise = composite.kept_noise * grain(portrait, crop)
-        first = changed_part(
-            photo,
-            crop,
-            composite.difference,
-            soft_mask(crop.pixels.shape[0]),
-            loss=DetailLoss(composite.detail_loss, noise, residual),
-        )
-    steps: list[tuple[bool, Callable[[Photo], Part | None]]] = [
-        (
-            change.glasses_off is not None,
-            lambda seen: _uncovered(
-                seen, glasses_off.face_under(model, portrait, change.glasses_off)
-            ),
-        ),
-        (
-            mouth is not None,
-            lambda seen: None if mouth is None else mouths.moved(model, portrait, mouth, seen),
-        ),
-        (
-            any(change.shave.values()),
-            lambda seen: _uncovered(seen, shaving.skin_under(model, portrait, change.shave)),
-        ),
-        (
-            any(change.retouch.values()),
-            lambda seen: retouching.retouched(model, portrait, change.retouch, seen),
-        ),
-        (
-            change.bald > 0,
-            lambda seen: scalp.taken_off(model, portrait, change.bald, seen),
-        ),
-        (
-            bangs is not None,
-            lambda seen: None if bangs is None else fringe.put_on(model, portrait, bangs, seen),
-        ),
-        (
-            any(change.recolour.values()),
-            lambda seen: hair.recolour(model, portrait, change, seen),
-        ),
-        (
-            hat is not None,
-            lambda seen: None if hat is None else hats.put_on(model, portrait, hat, seen),
-        ),
-        (
-            any(change.beard.values()),
-            lambda seen: beards.put_on(model, portrait, change.beard, seen),
-        ),
-        (
-            change.glasses is not None,
-            lambda seen: glasses.put_on(model, portrait, change.glasses or GlassesChange(), seen),
-        ),
-    ]
-    found, changed = first, photo
-    for asked, put_on in steps:
-        if asked:
+    found = _drawn(model, portrait, change, photo, before, residuals)
+    changed = photo
+    for kind in IN_PHOTO:
+        if kind.asked(change):
             so_far = changed if found is None else changed.with_part(*found)
-            part = put_on(so_far)
+            part = kind.made(model, portrait, change, so_far)
             if part is not None:
                 found, changed = part, so_far
     # Of one change its own part, of several the whole with all of them.
@@ -203,15 +146,40 @@ def _changed(
     )
 
 
+def _drawn(
+    model: Model,
+    portrait: Portrait,
+    change: Change,
+    photo: Photo,
+    before: Floats | None,
+    residuals: Cache | None,
+) -> Part | None:
+    """A part of `photo` with what is drawn of a change, and where it lies; None where nothing is."""
+    if np.array_equal(change.pasted.values, change.before.values):
+        return None
+    composite, crop = composed(model, portrait, change, before), portrait.crop
+    if change.fine and composes_finely(model, portrait):
+        crop = parsing.head_crop(portrait)
+        composite = finer(model, portrait.crop, crop, composite)
+    residual = None
+    if residuals is not None:
+        size = crop.pixels.shape[0]
+        residual = residuals.get(size, lambda: high_frequency(portrait.photo, crop))
+    noise = composite.kept_noise * grain(portrait, crop)
+    return changed_part(
+        photo,
+        crop,
+        composite.difference,
+        soft_mask(crop.pixels.shape[0]),
+        loss=DetailLoss(composite.detail_loss, noise, residual),
+    )
+
+
 def _possible(model: Model, portrait: Portrait, change: Change) -> Change:
     """A change as a portrait's photo allows it: what it does not show is drawn."""
-    for one in (mouths, glasses_off, fringe, hats):
-        change = one.possible(model, portrait, change)
+    for kind in IN_PHOTO:
+        change = kind.possible(model, portrait, change) if kind.asked(change) else change
     return change
-
-
-def _uncovered(photo: Photo, skin: NewSkin | None) -> Part | None:
-    return None if skin is None else skin.shown(photo)
 
 
 def composed(
@@ -364,37 +332,10 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
         inside = soft_mask(model.side) * composed(model, portrait, change).region
         seen = warp_float(inside[..., None], invert(crop.to_photo), photo.size)
         mask = np.clip(seen[..., 0], 0, 1)
-    box = parsing.hair_box(model, portrait) if change.recolour else None
-    if box is not None:
-        matte = hair.layer(model, portrait, box)[..., SHARE]
-        x0, y0, x1, y1 = box
-        mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], matte)
-    moves = None if change.mouth is None else mouths.region(model, portrait, change.mouth)
-    looks = retouching.region(model, portrait, change.retouch) if change.retouch else None
-    shaved = shaving.skin_under(model, portrait, change.shave)
-    bare = glasses_off.face_under(model, portrait, change.glasses_off)
-    uncovers = (None if one is None else one.region() for one in (shaved, bare))
-    bangs = None if change.fringe is None else fringe.region(model, portrait, change.fringe)
-    for found in (moves, looks, bangs, *uncovers):
-        if found is not None:
-            (x0, y0, x1, y1), inside = found
-            mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], inside)
-    uncovered = scalp.region(model, portrait) if change.bald else None
-    if uncovered is not None:
-        mask = np.maximum(mask, uncovered)
-    capped = None if change.hat is None else hats.region(model, portrait, change.hat)
-    if capped is not None:
-        mask = np.maximum(mask, capped)
-    grown = beards.layer_of(model, portrait, change.beard)
-    if grown is not None:
-        x0, y0, x1, y1 = grown.box
-        mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], grown.covered > 0)
-    layer = None if change.glasses is None else glasses.layer_of(model, portrait, change.glasses)
-    if layer is not None:
-        x0, y0, x1, y1 = layer.box
-        covered = layer.covered > 0
-        mask[y0:y1, x0:x1] = np.maximum(mask[y0:y1, x0:x1], covered)
-    return np.asarray(mask, np.float32)
+    for kind in IN_PHOTO:
+        if kind.asked(change):
+            largest(mask, kind.region(model, portrait, change))
+    return mask
 
 
 def _mask(

@@ -14,6 +14,7 @@ from facedial.compose.retouch import OFFSET
 from facedial.faces.geometry import apply, from_part, invert, warp_float, warp_strips
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Photo
+from facedial.in_photo import InPhoto, everywhere
 from facedial.model import Model
 from facedial.new_skin import grain_of, known_skin
 from facedial.portrait import Portrait, grain
@@ -151,3 +152,10 @@ def seen_of(model: Model, portrait: Portrait) -> scalp.Seen:
         background=seen("background"),
         inside=parsing.inside(portrait),
     )
+
+
+IN_PHOTO = InPhoto(
+    asked=lambda change: change.bald > 0,
+    made=lambda model, portrait, change, photo: taken_off(model, portrait, change.bald, photo),
+    region=lambda model, portrait, change: everywhere(portrait.photo, region(model, portrait)),
+)

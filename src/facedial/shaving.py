@@ -1,23 +1,19 @@
 """Beards of a portrait taken off, at the photo's resolution."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from facedial import parsing, retouching
 from facedial.arrays import Floats
+from facedial.changes import Change
 from facedial.compose import shave
 from facedial.model import Model
-from facedial.new_skin import NewSkin
+from facedial.new_skin import NewSkin, in_photo
 from facedial.portrait import Portrait
 
 
-def skin_under(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> NewSkin | None:
-    """The skin that a beard leaves where shares of it go; None where no hair goes.
-
-    `shares`: attribute -> share of its hair that goes.
-    """
-    faces = model.clean_faces
+def skin_under(model: Model, portrait: Portrait, change: Change) -> NewSkin | None:
+    """The skin that a beard leaves where shares of it go; None where no hair goes."""
+    faces, shares = model.clean_faces, change.shave
     if faces is None or not any(shares.values()):
         return None
 
@@ -46,3 +42,6 @@ def skin_under(model: Model, portrait: Portrait, shares: Mapping[str, float]) ->
         most = np.maximum(most, share * part)
     goes = hair[..., 0] * np.clip(most, 0, 1)
     return NewSkin.of(portrait, light, goes, known[..., 0])
+
+
+IN_PHOTO = in_photo(lambda change: any(change.shave.values()), skin_under)
