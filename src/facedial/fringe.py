@@ -78,7 +78,7 @@ def region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
 
 
 def columns(model: Model, portrait: Portrait) -> Floats:
-    """`fringe.Columns` of a portrait [3, 256], or none; computed once."""
+    """`fringe.Columns` of a portrait [4, 256], or none; computed once."""
 
     def found() -> Floats:
         seen = fringe.columns(_seen(model, portrait))

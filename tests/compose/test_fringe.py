@@ -119,6 +119,26 @@ def test_skin_in_a_parting_does_not_hang_down() -> None:
     assert below.max() < 100
 
 
+@pytest.mark.parametrize("parting", [105, 128, 150])
+def test_hair_falls_to_both_sides_of_a_parting_and_one_way_without(parting: int) -> None:
+    plain = head()
+    straight = fringe.columns(plain)
+    assert straight is not None and np.ptp(straight.aside) < 1e-6
+    x, y = np.arange(256)[None], np.arange(256)[:, None]
+    line = LINE - 25 * np.exp(-(((x - parting) / 14) ** 2))
+    bare = (y >= line) & (y < LINE)
+    parted = replace(
+        plain,
+        hair=np.where(bare & (plain.hair > 0), 0, plain.hair).astype(np.float32),
+        skin=np.where(bare, 1, plain.skin).astype(np.float32),
+    )
+    found = fringe.columns(parted)
+    assert found is not None
+    assert found.aside[parting - 25] < -0.1 and found.aside[parting + 25] > 0.1
+    assert abs(found.aside[parting]) < 0.1
+    assert (np.diff(found.aside) >= 0).all()
+
+
 def test_hair_that_is_lit_from_behind_is_darker_in_front_of_a_forehead_in_shadow() -> None:
     seen = head((235, 225, 215))
     dark = seen.pixels.copy()

@@ -42,11 +42,11 @@ STAYS_ABOVE = 0.15  # share of hair, from its top, that never moves
 MOVES_ABOVE = 1.6  # times the length of a fringe: how far above the line hair moves
 INSIDE = 3.0  # px above the line that the tips show
 AT_LINE = -12.0, -4.0  # px below the line from where to where skin between old strands is covered
-SWAY, WAVE, WAVE_LENGTH = (
-    0.16,
-    1.5,
-    15.0,
-)  # of the way down, px, px: strands fall aside, not straight
+# Of the way down, px, px: strands fall aside, not straight.
+SWAY, WAVE, WAVE_LENGTH = 0.16, 1.5, 15.0
+# Where the forehead shows highest, by so many px over its sides (from, wholly), hair is parted, and falls to
+# both sides: by so much of the way down, so far from there, in half widths of a fringe.
+PARTS, ASIDE, ASIDE_BY = (2.0, 8.0), 0.45, 0.7
 SWAYS_AFTER, SWAYS_WHOLLY = 12.0, 20.0  # px below the line; length of a fringe
 FINE, MIDDLE = 0.45, 1.3  # px: widths of strands and of what hangs together
 TUFTS = 4.0, 11.0  # px: widths of what ends together
@@ -96,11 +96,14 @@ class Seen:
 class Columns(NamedTuple):
     """By column of the crop [256], px: first and last row of hair above the forehead, and length of a
     whole fringe below it, 0 where there is none.
+
+    `aside`: px to the right that its strands go for each px down.
     """
 
     top: Doubles
     line: Doubles
     drop: Doubles
+    aside: Doubles
 
 
 class Colours(NamedTuple):
@@ -152,7 +155,19 @@ def columns(seen: Seen) -> Columns | None:
     share = _mean(smoothstep(bare, BARE).astype(np.float64), 3)
     share = share * (1 - smoothstep(np.abs(aside), SIDES)) * inside
     drop = np.minimum(_mean(length * share, 2), FARTHEST * np.maximum(line - top, 1))
-    return Columns(top, line, drop) if drop.max() > WHOLE else None
+    falls = _falls(x, line, known, HALF_WIDTH * across)
+    return Columns(top, line, drop, falls) if drop.max() > WHOLE else None
+
+
+def _falls(
+    x: NDArray[np.int_], line: Doubles, known: NDArray[np.bool_], half_width: float
+) -> Doubles:
+    """By how much strands fall aside in each column, away from where hair is parted."""
+    at = x[known][np.argmin(line[known])]
+    depth = float(np.median(line[known]) - line[at])
+    parted = float(smoothstep(np.array(depth), PARTS))
+    away = np.tanh((x - at) / (ASIDE_BY * half_width))
+    return np.asarray(SWAY + parted * (ASIDE * away - SWAY), np.float64)
 
 
 def _rows_of_hair(column: NDArray[np.bool_]) -> tuple[float, float]:
@@ -240,7 +255,7 @@ def grown(
     drop = share * found.drop
     own = by_column(drop, across)
     down = np.maximum(rows - by_column(found.line, across), 0)
-    sways = SWAY * down + WAVE * np.sin(rows / WAVE_LENGTH + 1)
+    sways = by_column(found.aside, across) * down + WAVE * np.sin(rows / WAVE_LENGTH + 1)
     sways = sways * np.clip(down / SWAYS_AFTER, 0, 1) * np.minimum(own / SWAYS_WHOLLY, 1)
     at = across - sways
     top, line, length = (by_column(one, at) for one in (found.top, found.line, drop))
