@@ -44,8 +44,8 @@ INSIDE = 3.0  # px above the line that the tips show
 AT_LINE = -12.0, -4.0  # px below the line from where to where skin between old strands is covered
 # Of the way down, px, px: strands fall aside, not straight.
 SWAY, WAVE, WAVE_LENGTH = 0.16, 1.5, 15.0
-# Where the forehead shows highest, by so many px over its sides (from, wholly), hair is parted and falls to
-# both sides: by so much of the way down, so far from there, in half widths of a fringe.
+# Hair is parted where the forehead shows highest, by so many px (from, wholly) over its sides. There it
+# falls to both sides: by so much of the way down, so far from there, in half widths of a fringe.
 PARTS, ASIDE, ASIDE_BY = (2.0, 8.0), 0.45, 0.7
 SWAYS_AFTER, SWAYS_WHOLLY = 12.0, 20.0  # px below the line; length of a fringe
 FINE, MIDDLE = 0.45, 1.3  # px: widths of strands and of what hangs together
