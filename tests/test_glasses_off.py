@@ -77,7 +77,7 @@ def test_eyes_that_no_lens_shows_are_drawn(editor: Editor, portrait: Portrait) -
     assert drawn.glasses_off is None and drawn.drawn_names == ("Eyeglasses",)
     step = blind.glasses_off.step
     np.testing.assert_array_equal(drawn.pasted.values, blind.before.values + step)
-    assert glasses_off.face_under(editor.model, dark, blind) is None
+    assert glasses_off.face_under(editor.model, dark, blind.glasses_off) is None
     moved = difference(editor.paste(dark, change), dark.photo)
     x, y = np.rint(portrait.face.landmarks[0]).astype(int) if portrait.face else (0, 0)
     assert moved[y - 3 : y + 4, x - 3 : x + 4].mean() > 20

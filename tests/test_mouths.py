@@ -118,7 +118,7 @@ def test_a_mouth_that_is_hidden_is_drawn(editor: Editor, portrait: Portrait) -> 
     assert change.mouth is not None
     step = drawn.pasted.values - change.before.values
     np.testing.assert_allclose(step, change.mouth.step, atol=1e-5)
-    assert mouths.moved(editor.model, hidden, change, hidden.photo) is None
+    assert mouths.moved(editor.model, hidden, change.mouth, hidden.photo) is None
     result = editor.paste(hidden, change)
     assert moved(hidden.photo, result).any()
 

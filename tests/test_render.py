@@ -100,6 +100,29 @@ def test_edits_stay_in_their_regions(
         assert apart[inside].mean() < 0.5, name
 
 
+TOGETHER = (
+    {"Smiling": 0, "No_Beard": 0},
+    {"Mouth_Slightly_Open": 0, "No_Beard": 0},
+    {"Bangs": 1, "Blond_Hair": 1},
+    {"Bald": 1, "Mustache": 1},
+    {"Male": 1, "Eyeglasses": 1},
+    {"Young": 0, "Gray_Hair": 0.6},
+    {"Wearing_Hat": 1, "Black_Hair": 1},
+)
+
+
+@pytest.mark.parametrize("targets", TOGETHER, ids=" ".join)
+def test_what_is_made_in_the_photo_stays_in_its_region(
+    editor: Editor, portrait: Portrait, targets: dict[str, float]
+) -> None:
+    change = editor.change(portrait, Edit(targets))
+    kinds = [one for one in render.IN_PHOTO if one.of(change) is not None]
+    assert len(kinds) >= 2
+    region = render.region(editor.model, portrait, change)
+    apart = changed(portrait.photo, editor.paste(portrait, change))
+    assert apart.any() and not apart[region == 0].any()
+
+
 @pytest.mark.parametrize("name", ["Smiling", "Young"])
 def test_a_nose_stays_by_which_a_person_is_known(
     editor: Editor, portrait: Portrait, name: str

@@ -1,7 +1,5 @@
 """Beards taken off on photos."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -63,11 +61,8 @@ def test_eyes_mouth_and_nose_stay(editor: Editor, bearded: Portrait) -> None:
 def test_a_moustache_goes_alone_and_half_of_a_beard_is_half(
     editor: Editor, bearded: Portrait
 ) -> None:
-    change = editor.change(bearded, SHAVED)
-
     def part(**shares: float) -> np.ndarray:
-        shaved = dataclasses.replace(change, shave=shares)
-        skin = shaving.skin_under(editor.model, bearded, shaved)
+        skin = shaving.skin_under(editor.model, bearded, shares)
         assert skin is not None
         return difference(bearded.photo.with_part(*skin.shown(bearded.photo)), bearded.photo)
 
@@ -83,7 +78,7 @@ def test_a_moustache_goes_alone_and_half_of_a_beard_is_half(
     assert 0.3 < part(No_Beard=0.5).sum() / whole.sum() < 0.8
     nothing = editor.change(bearded, Edit(SHAVED.targets, strength=0))
     assert editor.paste(bearded, nothing) is bearded.photo
-    assert shaving.skin_under(editor.model, bearded, nothing) is None
+    assert shaving.skin_under(editor.model, bearded, {}) is None
 
 
 def test_who_becomes_a_woman_loses_the_beard_unless_it_is_kept(

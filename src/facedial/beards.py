@@ -7,13 +7,12 @@ import numpy as np
 
 from facedial import parsing
 from facedial.arrays import LUMA, Floats
-from facedial.changes import Change
 from facedial.compose import growth
 from facedial.compose.blend import Part
 from facedial.compose.masks import smoothstep
 from facedial.faces.geometry import Affine, box_in_photo, compose, from_part, scale_of, warp_float
 from facedial.faces.photo import Box, Photo
-from facedial.in_photo import InPhoto, Touched
+from facedial.in_photo import InPhoto, Touched, some, widened
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -42,9 +41,9 @@ class Layer:
     allowed: Floats
 
     @property
-    def covered(self) -> Floats:
-        """Share of each pixel that may change."""
-        return np.asarray(self.planes[..., [0, 2]].max(2) * self.allowed, np.float32)
+    def reaches(self) -> Floats:
+        """Share of each pixel that changes where it is skin."""
+        return np.asarray(self.planes[..., [0, 2]].max(2), np.float32)
 
 
 def put_on(
@@ -66,6 +65,17 @@ def put_on(
         photo.pixels[y0:y1, x0:x1], layer.planes, layer.allowed, colour, float(skin[0]), unit
     )
     return pixels, (x0, y0)
+
+
+def region(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> Touched | None:
+    """Where the photo may change, 0 or 1; None where nothing does.
+
+    Also where it shows no skin: a mouth that closes in the same edit gives way to some.
+    """
+    layer = layer_of(model, portrait, shares)
+    if layer is None:
+        return None
+    return layer.box, widened(np.asarray(layer.reaches > 0, np.float32))
 
 
 def layer_of(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> Layer | None:
@@ -130,13 +140,4 @@ def _colours(model: Model, portrait: Portrait) -> Floats:
     return portrait.cache.get(COLOUR, measure)
 
 
-def _region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
-    layer = layer_of(model, portrait, change.beard)
-    return None if layer is None else (layer.box, np.asarray(layer.covered > 0, np.float32))
-
-
-IN_PHOTO = InPhoto(
-    asked=lambda change: any(change.beard.values()),
-    made=lambda model, portrait, change, photo: put_on(model, portrait, change.beard, photo),
-    region=_region,
-)
+IN_PHOTO = InPhoto(of=lambda change: some(change.beard), made=put_on, region=region)

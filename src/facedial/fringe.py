@@ -10,7 +10,7 @@ from facedial.changes import Change
 from facedial.compose import fringe
 from facedial.compose.blend import Part
 from facedial.compose.retouch import OFFSET
-from facedial.composing import BANGS, is_composed
+from facedial.composing import BANGS, PhotoChange, is_composed
 from facedial.editing.request import Edit
 from facedial.faces.geometry import box_in_photo, compose, from_part, scale_of, warp, warp_float
 from facedial.faces.photo import Box, Photo
@@ -47,7 +47,7 @@ def unseen(model: Model, portrait: Portrait, edit: Edit) -> tuple[str, ...]:
     return (BANGS,) if hidden else ()
 
 
-def put_on(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
+def put_on(model: Model, portrait: Portrait, change: PhotoChange, photo: Photo) -> Part | None:
     """A part of `photo` with a fringe, and where it lies; None where there is none to grow.
 
     `photo`: the portrait's own, perhaps changed since.
@@ -68,8 +68,8 @@ def put_on(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Pa
     return pixels.astype(np.uint8), (x0, y0)
 
 
-def region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
-    """Where a photo may change, 0 or 1; None where nothing does."""
+def region(model: Model, portrait: Portrait, change: PhotoChange) -> Touched | None:
+    """Where the photo may change, 0 or 1; None where nothing does."""
     found = _layer(model, portrait, change, portrait.photo)
     if found is None:
         return None
@@ -88,18 +88,18 @@ def columns(model: Model, portrait: Portrait) -> Floats:
 
 
 def _layer(
-    model: Model, portrait: Portrait, change: Change, photo: Photo
+    model: Model, portrait: Portrait, change: PhotoChange, photo: Photo
 ) -> tuple[Box, Floats, float] | None:
     """A rectangle of the photo, planes there [h, w, 5] and luma of the skin below.
 
     Planes: colours times cover, cover and shade.
     """
-    kept, bangs = columns(model, portrait), change.fringe
-    if not kept.size or bangs is None or bangs.share <= 0:
+    kept = columns(model, portrait)
+    if not kept.size or change.share <= 0:
         return None
     by_column = fringe.Columns(*kept.astype(np.float64))
     to_photo = parsing.head_to_photo(portrait)
-    x0, y0, x1, y1 = fringe.box_of(by_column, bangs.share)
+    x0, y0, x1, y1 = fringe.box_of(by_column, change.share)
     scale = next((one for one in SCALES if one >= scale_of(to_photo)), SCALES[-1])
     half = (scale - 1) / 2
     to_crop = np.array([[1 / scale, 0, x0 - half / scale], [0, 1 / scale, y0 - half / scale]])
@@ -110,7 +110,7 @@ def _layer(
         return None
     seen, pixels = _seen(model, portrait), warp(photo.flattened, to_photo, size)
     hair = _colours(portrait, seen, by_column)
-    found = fringe.grown(seen, by_column, hair, bangs.share, pixels, scale)
+    found = fringe.grown(seen, by_column, hair, change.share, pixels, scale)
     covers = found.covers[..., None]
     planes = np.concatenate([covers * found.colours, covers, found.shade[..., None]], 2)
     left, top, right, bottom = box
@@ -143,4 +143,4 @@ def _colours(portrait: Portrait, seen: fringe.Seen, by_column: fringe.Columns) -
     return fringe.Colours(near[0].reshape(side, side, -1), float(deviation[0]), float(skin[0]))
 
 
-IN_PHOTO = InPhoto(lambda change: change.fringe is not None, put_on, region, possible)
+IN_PHOTO = InPhoto(of=lambda change: change.fringe, made=put_on, region=region, possible=possible)

@@ -7,7 +7,6 @@ import numpy as np
 
 from facedial import parsing
 from facedial.arrays import LUMA, Floats
-from facedial.changes import Change
 from facedial.compose.blend import Part
 from facedial.compose.glasses import SHADOW_BELOW, SHADOW_REACH, Glasses, worn
 from facedial.compose.masks import smoothstep, soft_mask
@@ -47,11 +46,10 @@ class Layer:
         return np.asarray(covering.max(2), np.float32)
 
 
-def put_on(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
+def put_on(model: Model, portrait: Portrait, change: GlassesChange, photo: Photo) -> Part | None:
     """A part of `photo` with glasses, or with other lenses in its own, and where it lies; or None."""
-    asked = change.glasses
-    worn_by = None if asked is None else _worn_by(model, portrait, asked)
-    if asked is None or worn_by is None:
+    worn_by = _worn_by(model, portrait, change)
+    if worn_by is None:
         return None
     fitted, (x0, y0, x1, y1), own = worn_by
     pixels = photo.pixels[y0:y1, x0:x1].copy()
@@ -69,16 +67,22 @@ def put_on(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Pa
             pixels[rows],
             fitted,
             planes[top - first : bottom - first],
-            darkness=asked.darkness or 0.0,
-            share=1.0 if own else asked.share,
+            darkness=change.darkness or 0.0,
+            share=1.0 if own else change.share,
             own=own,
         )
     return pixels, (x0, y0)
 
 
-def layer_of(model: Model, portrait: Portrait, asked: GlassesChange) -> Layer | None:
+def region(model: Model, portrait: Portrait, change: GlassesChange) -> Touched | None:
+    """Where the photo may change, 0 or 1; None where nothing does."""
+    layer = layer_of(model, portrait, change)
+    return None if layer is None else (layer.box, np.asarray(layer.covered > 0, np.float32))
+
+
+def layer_of(model: Model, portrait: Portrait, change: GlassesChange) -> Layer | None:
     """The glasses that are put on, or those of the photo where it shows some; None for no change."""
-    worn_by = _worn_by(model, portrait, asked)
+    worn_by = _worn_by(model, portrait, change)
     if worn_by is None:
         return None
     fitted, box, own = worn_by
@@ -87,14 +91,14 @@ def layer_of(model: Model, portrait: Portrait, asked: GlassesChange) -> Layer | 
 
 
 def _worn_by(
-    model: Model, portrait: Portrait, asked: GlassesChange
+    model: Model, portrait: Portrait, change: GlassesChange
 ) -> tuple[Glasses, Box, bool] | None:
     """Glasses, where they lie in the photo, and whether it shows them already; None for no change."""
     classes = parsing.classes_of(model, portrait)
     seen = parsing.share(classes, {"glasses"})
-    puts_on = bool(asked.share and asked.drawn)
+    puts_on = bool(change.share and change.drawn)
     own = bool(seen.mean() > (OWN_UNSEEN if puts_on else OWN_GLASSES))
-    if not (asked.darkness if own else puts_on):
+    if not (change.darkness if own else puts_on):
         return None
     head = parsing.head_to_photo(portrait)
 
@@ -102,15 +106,15 @@ def _worn_by(
         eyes = head_template(SIDE)[:2]
         if portrait.face is not None:
             eyes = apply(invert(head), portrait.face.landmarks[:2])
-        if own or asked.drawn is None:
+        if own or change.drawn is None:
             picture, mask = parsing.glasses_seen(model, portrait)
         else:
-            (drawing,) = model.decode(asked.drawn.values[None])
+            (drawing,) = model.decode(change.drawn.values[None])
             picture, mask = parsing.glasses_drawn(model, drawing)
         light = _skin_luma(portrait, classes)
         return Glasses.of(picture, mask, eyes, light, drawn=not own).packed()
 
-    source = b"own" if own or asked.drawn is None else asked.drawn.values.tobytes()
+    source = b"own" if own or change.drawn is None else change.drawn.values.tobytes()
     # A close-up shares the portrait's cache, and shows the face at another size.
     values = portrait.cache.get((SHAPE, source), shape)
     glasses = Glasses.unpacked(values)
@@ -152,9 +156,4 @@ def _skin_luma(portrait: Portrait, classes: Floats) -> float:
     return float(np.median(pixels @ LUMA)) if len(pixels) else SKIN_LUMA
 
 
-def _region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
-    layer = None if change.glasses is None else layer_of(model, portrait, change.glasses)
-    return None if layer is None else (layer.box, np.asarray(layer.covered > 0, np.float32))
-
-
-IN_PHOTO = InPhoto(lambda change: change.glasses is not None, put_on, _region)
+IN_PHOTO = InPhoto(of=lambda change: change.glasses, made=put_on, region=region)

@@ -6,10 +6,10 @@ from facedial import parsing, retouching
 from facedial.arrays import Floats
 from facedial.changes import Change, takes_glasses_off
 from facedial.compose import rims, worn
-from facedial.composing import GLASSES
+from facedial.composing import GLASSES, PhotoChange
 from facedial.editing.request import Edit
 from facedial.model import Model
-from facedial.new_skin import NewSkin, in_photo
+from facedial.new_skin import NewSkin, uncovering
 from facedial.portrait import Portrait
 
 NONE = np.zeros(0, np.float32)
@@ -27,13 +27,10 @@ def unseen(model: Model, portrait: Portrait, edit: Edit) -> tuple[str, ...]:
     return (GLASSES,) if hidden and not _found(model, portrait).size else ()
 
 
-def face_under(model: Model, portrait: Portrait, change: Change) -> NewSkin | None:
+def face_under(model: Model, portrait: Portrait, off: PhotoChange) -> NewSkin | None:
     """The face that glasses leave that are taken off; None where none are, or none are seen."""
-    off = change.glasses_off
-    if off is None or not off.share:
-        return None
     found = _found(model, portrait)
-    if not found.size:
+    if not off.share or not found.size:
         return None
     light, rim, grain, known = np.split(found, [3, 4, 5], 2)
     goes = np.clip(off.share, 0, 1) * rim[..., 0]
@@ -63,4 +60,4 @@ def _found(model: Model, portrait: Portrait) -> Floats:
     return portrait.cache.get("without glasses", make)
 
 
-IN_PHOTO = in_photo(lambda change: change.glasses_off is not None, face_under, possible)
+IN_PHOTO = uncovering(lambda change: change.glasses_off, face_under, possible)

@@ -34,7 +34,7 @@ from facedial.faces.geometry import (
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Box, Photo
 from facedial.faces.sheet import as_bytes
-from facedial.in_photo import InPhoto, Touched
+from facedial.in_photo import InPhoto, Touched, some, widened
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -201,12 +201,15 @@ def _colour(name: str, skin: Floats | None, hair: Floats) -> HairColour:
     return NATURAL[name].beside(skin, hair) if name in NATURAL else HairColour.parse(name)
 
 
-def _region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
-    """The matte of the hair that is recoloured."""
+def region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
+    """The matte of a portrait's hair, 0..1; None where the photo shows none."""
     box = parsing.hair_box(model, portrait)
     if box is None:
         return None
-    return box, np.asarray(layer(model, portrait, box)[..., hair_planes.SHARE], np.float32)
+    matte = np.asarray(layer(model, portrait, box)[..., hair_planes.SHARE], np.float32)
+    return box, matte if change.fringe is None else widened(matte)
 
 
-IN_PHOTO = InPhoto(lambda change: any(change.recolour.values()), recolour, _region)
+IN_PHOTO = InPhoto(
+    of=lambda change: change if some(change.recolour) else None, made=recolour, region=region
+)

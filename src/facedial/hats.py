@@ -9,10 +9,11 @@ from facedial.compose import hats
 from facedial.compose.blend import Part
 from facedial.compose.retouch import OFFSET
 from facedial.compose.scalp import Head, head_of
+from facedial.composing import PhotoChange
 from facedial.faces.geometry import apply, box_in_photo, invert
 from facedial.faces.parse import SIDE
 from facedial.faces.photo import Box, Photo
-from facedial.in_photo import InPhoto, Touched, everywhere, largest
+from facedial.in_photo import InPhoto, Touched, everywhere, include
 from facedial.model import Model
 from facedial.new_skin import grain_of, known_skin
 from facedial.portrait import Portrait
@@ -27,17 +28,17 @@ def possible(model: Model, portrait: Portrait, change: Change) -> Change:
     return change.drawing("hat") if _cap(model, portrait) is None else change
 
 
-def put_on(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
+def put_on(model: Model, portrait: Portrait, change: PhotoChange, photo: Photo) -> Part | None:
     """A part of `photo` with a cap, and where it lies; None where there is none.
 
     Hair above its edge, and beside it, goes. `photo`: the portrait's own, perhaps changed since.
     """
-    found, hat = _cap(model, portrait), change.hat
-    if found is None or hat is None or hat.share <= 0:
+    found = _cap(model, portrait)
+    if found is None or change.share <= 0:
         return None
     cap, head = found
     box, worn = _worn(portrait, cap, head)
-    share = np.float32(hat.share)
+    share = np.float32(change.share)
     first = scalp.taken_off(model, portrait, share * hats.beneath(cap), photo)
     bared = photo if first is None else photo.with_part(*first)
     x0, y0, x1, y1 = box
@@ -52,18 +53,18 @@ def put_on(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Pa
     return bared.with_part(pixels, (x0, y0)).pixels, (0, 0)
 
 
-def region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
-    """Where a photo may change, 0..1; None where nothing does."""
-    found, hat = _cap(model, portrait), change.hat
-    if found is None or hat is None or hat.share <= 0:
+def region(model: Model, portrait: Portrait, change: PhotoChange) -> Touched | None:
+    """Where the photo may change, 0..1; None where nothing does."""
+    found = _cap(model, portrait)
+    if found is None or change.share <= 0:
         return None
     cap, head = found
     mask = scalp.region(model, portrait)
     width, height = portrait.photo.size
     mask = np.zeros((height, width), np.float32) if mask is None else mask
     box, worn = _worn(portrait, cap, head)
-    inside = np.maximum(worn.covers, worn.shade) * hat.share > LEAST
-    largest(mask, (box, inside.astype(np.float32)))
+    inside = np.maximum(worn.covers, worn.shade) * change.share > LEAST
+    include(mask, (box, inside.astype(np.float32)))
     return everywhere(portrait.photo, mask)
 
 
@@ -94,4 +95,4 @@ def _cap(model: Model, portrait: Portrait) -> tuple[hats.Cap, Head] | None:
     return None if cap is None else (cap, head)
 
 
-IN_PHOTO = InPhoto(lambda change: change.hat is not None, put_on, region, possible)
+IN_PHOTO = InPhoto(of=lambda change: change.hat, made=put_on, region=region, possible=possible)

@@ -50,7 +50,7 @@ LOOKS: tuple[Look, ...] = (
     Look("stubble", "Stubble", Edit({"5_o_Clock_Shadow": 1})),
     Look("no-beard", "No beard", Edit({"No_Beard": 1})),
     Look("older", "Older", Edit({"Young": 0})),
-    Look("old", "Old and grey", Edit({"Young": 0, "Gray_Hair": 0.6})),
+    Look("old-and-grey", "Old and grey", Edit({"Young": 0, "Gray_Hair": 0.6})),
     Look("younger", "Younger", Edit({"Young": 1})),
     Look("make-up", "Make-up", Edit({"Heavy_Makeup": 1})),
     Look("bald", "Bald", Edit({"Bald": 1})),

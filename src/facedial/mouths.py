@@ -47,15 +47,14 @@ def possible(model: Model, portrait: Portrait, change: Change) -> Change:
     return change.drawing("mouth") if _contours(model, portrait) is None else change
 
 
-def moved(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
+def moved(model: Model, portrait: Portrait, change: MouthChange, photo: Photo) -> Part | None:
     """A part of `photo` with the mouth moved, and where it lies; None where nothing moves.
 
     `photo`: the portrait's own, perhaps changed since.
     """
     portrait = portrait.seen_in(photo)
-    mouth = change.mouth
-    layer = None if mouth is None else _layer(model, portrait, mouth)
-    if mouth is None or layer is None:
+    layer = _layer(model, portrait, change)
+    if layer is None:
         return None
     x0, y0, x1, y1 = layer.placed.box
     to_photo = parsing.head_to_photo(portrait)
@@ -73,7 +72,7 @@ def moved(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Par
     opening = Opening.of(layer.end, places)
     seen = opening.share > 0
     if seen.any():
-        shown = _inside(model, portrait, layer, mouth, opening.at(seen), source)
+        shown = _inside(model, portrait, layer, change, opening.at(seen), source)
         found[seen] += opening.share[seen, None].astype(np.float32) * (shown - found[seen])
     found *= np.exp(steps[:, 4:7])
     part = photo.pixels[y0:y1, x0:x1].copy()
@@ -101,9 +100,9 @@ def _inside(
     return drawn + _own(layer, shown, colours, change) * (shown - drawn)
 
 
-def region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
-    """Where a photo may change, 0 or 1; None where nothing does."""
-    layer = None if change.mouth is None else _layer(model, portrait, change.mouth)
+def region(model: Model, portrait: Portrait, change: MouthChange) -> Touched | None:
+    """Where the photo may change, 0 or 1; None where nothing does."""
+    layer = _layer(model, portrait, change)
     if layer is None:
         return None
     _, planes = layer.placed.in_box(parsing.head_to_photo(portrait))
@@ -166,4 +165,4 @@ def _contours(model: Model, portrait: Portrait) -> Doubles | None:
     return mouth.astype(np.float64) if mouth.size else None
 
 
-IN_PHOTO = InPhoto(lambda change: change.mouth is not None, moved, region, possible)
+IN_PHOTO = InPhoto(of=lambda change: change.mouth, made=moved, region=region, possible=possible)

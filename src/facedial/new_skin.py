@@ -15,7 +15,7 @@ from facedial.compose.retouch import OFFSET, log_luma
 from facedial.faces.geometry import apply, scale_of
 from facedial.faces.photo import Box, Photo
 from facedial.faces.placed import Placed
-from facedial.in_photo import InPhoto, Touched
+from facedial.in_photo import InPhoto, T, Touched, as_it_is
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -67,30 +67,28 @@ class NewSkin:
         pixels = np.where(goes > 0, np.clip(np.rint(found), 0, 255), own)
         return pixels.astype(np.uint8), (x0, y0)
 
-    def region(self) -> tuple[Box, Floats]:
-        """A rectangle of the photo, and where it may change: 0 or 1 [h, w]."""
+    def region(self) -> Touched:
+        """Where the photo may change, 0 or 1."""
         _, there = self.placed.in_box(parsing.head_to_photo(self.portrait))
         return self.placed.box, np.asarray(there[..., 5] > 0, np.float32)
 
 
-def in_photo(
-    asked: Callable[[Change], bool],
-    under: Callable[[Model, Portrait, Change], NewSkin | None],
-    possible: Callable[[Model, Portrait, Change], Change] | None = None,
-) -> InPhoto:
-    """A kind of change that leaves skin, `under` what goes."""
+def uncovering(
+    of: Callable[[Change], T | None],
+    under: Callable[[Model, Portrait, T], NewSkin | None],
+    possible: Callable[[Model, Portrait, Change], Change] = as_it_is,
+) -> InPhoto[T]:
+    """A kind of change that leaves skin: `under` what goes."""
 
-    def made(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
-        skin = under(model, portrait, change)
+    def made(model: Model, portrait: Portrait, what: T, photo: Photo) -> Part | None:
+        skin = under(model, portrait, what)
         return None if skin is None else skin.shown(photo)
 
-    def region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
-        skin = under(model, portrait, change)
+    def region(model: Model, portrait: Portrait, what: T) -> Touched | None:
+        skin = under(model, portrait, what)
         return None if skin is None else skin.region()
 
-    return (
-        InPhoto(asked, made, region) if possible is None else InPhoto(asked, made, region, possible)
-    )
+    return InPhoto(of=of, made=made, region=region, possible=possible)
 
 
 def known_skin(model: Model, portrait: Portrait) -> Floats:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -46,13 +47,13 @@ from facedial.faces.crop import Crop, head_template
 from facedial.faces.geometry import apply, invert, warp_float
 from facedial.faces.mark import EDITED
 from facedial.faces.photo import Photo
-from facedial.in_photo import largest
+from facedial.in_photo import InPhoto, include
 from facedial.model import FRAME, Model
 from facedial.near import Near
 from facedial.portrait import Portrait, grain
 
 # What is made in the photo, in this order, after what is drawn.
-IN_PHOTO = tuple(
+IN_PHOTO: tuple[InPhoto[Any], ...] = tuple(
     one.IN_PHOTO
     for one in (
         glasses_off, mouths, shaving, retouching, scalp, fringe, hair, hats, beards, glasses,
@@ -135,9 +136,10 @@ def _changed(
     found = _drawn(model, portrait, change, photo, before, residuals)
     changed = photo
     for kind in IN_PHOTO:
-        if kind.asked(change):
+        what = kind.of(change)
+        if what is not None:
             so_far = changed if found is None else changed.with_part(*found)
-            part = kind.made(model, portrait, change, so_far)
+            part = kind.made(model, portrait, what, so_far)
             if part is not None:
                 found, changed = part, so_far
     # Of one change its own part, of several the whole with all of them.
@@ -178,7 +180,8 @@ def _drawn(
 def _possible(model: Model, portrait: Portrait, change: Change) -> Change:
     """A change as a portrait's photo allows it: what it does not show is drawn."""
     for kind in IN_PHOTO:
-        change = kind.possible(model, portrait, change) if kind.asked(change) else change
+        if kind.of(change) is not None:
+            change = kind.possible(model, portrait, change)
     return change
 
 
@@ -333,8 +336,9 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
         seen = warp_float(inside[..., None], invert(crop.to_photo), photo.size)
         mask = np.clip(seen[..., 0], 0, 1)
     for kind in IN_PHOTO:
-        if kind.asked(change):
-            largest(mask, kind.region(model, portrait, change))
+        what = kind.of(change)
+        if what is not None:
+            include(mask, kind.region(model, portrait, what))
     return mask
 
 

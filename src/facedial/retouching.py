@@ -1,10 +1,11 @@
 """Portraits made older, manlier or made up by the photo's own pixels, at the photo's resolution."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from facedial import parsing
 from facedial.arrays import Doubles, Floats
-from facedial.changes import Change
 from facedial.compose import features, wrinkles
 from facedial.compose.blend import Part
 from facedial.compose.retouch import (
@@ -22,7 +23,7 @@ from facedial.faces.geometry import scale_of
 from facedial.faces.photo import Photo
 from facedial.faces.placed import Placed
 from facedial.faces.remap import remapped
-from facedial.in_photo import InPhoto, Touched
+from facedial.in_photo import InPhoto, Touched, some
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -35,12 +36,15 @@ LEAST_WAY, LEAST_LIGHT = 0.02, 2e-3  # px of a crop, and log of light, that coun
 SMALLEST = 0.6  # photo pixels to one of the crop, below which skin shows no roughness
 
 
-def retouched(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
+def retouched(
+    model: Model, portrait: Portrait, shares: Mapping[str, float], photo: Photo
+) -> Part | None:
     """A part of `photo` with the face retouched, and where it lies; None where nothing changes.
 
-    `photo`: the portrait's own, perhaps changed since.
+    `shares`: attribute -> share of what it adds, negative where it is taken away. `photo`: the
+    portrait's own, perhaps changed since.
     """
-    placed = _placed(model, portrait, change)
+    placed = _placed(model, portrait, shares)
     if placed is None:
         return None
     x0, y0, x1, y1 = placed.box
@@ -56,7 +60,7 @@ def retouched(model: Model, portrait: Portrait, change: Change, photo: Photo) ->
     part[rows, columns] = np.clip(moved, 0, 255)
     light = there[..., 2:5]
     scale = scale_of(to_photo)
-    younger, lines = change.retouch.get(AGE, 0.0), there[..., 7:10]
+    younger, lines = shares.get(AGE, 0.0), there[..., 7:10]
     if younger < 0:
         light = light + _lines(lines, -younger, scale, portrait.number - 1)
     if scale >= SMALLEST and (younger > 0 or np.abs(there[..., 5:7]).max() > LEAST_LIGHT):
@@ -88,21 +92,21 @@ def _lines(where: Floats, older: float, scale: float, variant: int) -> Floats:
     return light
 
 
-def region(model: Model, portrait: Portrait, change: Change) -> Touched | None:
-    """Where a photo may change, 0 or 1; None where nothing does."""
-    placed = _placed(model, portrait, change)
+def region(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> Touched | None:
+    """Where the photo may change, 0 or 1; None where nothing does."""
+    placed = _placed(model, portrait, shares)
     if placed is None:
         return None
     _, there = placed.in_box(parsing.head_to_photo(portrait))
     return placed.box, np.asarray(there[..., -1] > 0, np.float32)
 
 
-def _placed(model: Model, portrait: Portrait, change: Change) -> Placed | None:
+def _placed(model: Model, portrait: Portrait, shares: Mapping[str, float]) -> Placed | None:
     """`retouch.Planes` and where anything changes [128, 128, 8 or 11], in the photo."""
     retouch = model.retouch
     if retouch is None:
         return None
-    found = _planes(model, portrait, retouch, change)
+    found = _planes(model, portrait, retouch, shares)
     changes = np.abs(found.back).max(2) > LEAST_WAY
     changes |= np.abs(found.light).max(2) > LEAST_LIGHT
     changes |= np.abs(found.roughness).max(2) > LEAST_LIGHT
@@ -112,13 +116,15 @@ def _placed(model: Model, portrait: Portrait, change: Change) -> Placed | None:
     return Placed.of(together, parsing.head_to_photo(portrait), portrait.photo.size)
 
 
-def _planes(model: Model, portrait: Portrait, retouch: Retouch, change: Change) -> Planes:
+def _planes(
+    model: Model, portrait: Portrait, retouch: Retouch, shares: Mapping[str, float]
+) -> Planes:
     shown = (features.FACE, {"skin"}, {"eyes"}, {"glasses"})
     classes = (parsing.seen(model, portrait, one) for one in shown)
     beside = parsing.seen(model, portrait, parsing.BESIDE_HEAD)
     landmarks = parsing.landmarks_of(model, portrait)
     seen = Seen(points_of(model, portrait), landmarks, 1 - beside, *classes)
-    return OnFace(retouch, seen, portrait.cache.get).planes(change.retouch)
+    return OnFace(retouch, seen, portrait.cache.get).planes(shares)
 
 
 def points_of(model: Model, portrait: Portrait) -> Doubles:
@@ -135,4 +141,4 @@ def points_of(model: Model, portrait: Portrait) -> Doubles:
     return points
 
 
-IN_PHOTO = InPhoto(lambda change: any(change.retouch.values()), retouched, region)
+IN_PHOTO = InPhoto(of=lambda change: some(change.retouch), made=retouched, region=region)

@@ -155,7 +155,7 @@ def seen_of(model: Model, portrait: Portrait) -> scalp.Seen:
 
 
 IN_PHOTO = InPhoto(
-    asked=lambda change: change.bald > 0,
-    made=lambda model, portrait, change, photo: taken_off(model, portrait, change.bald, photo),
-    region=lambda model, portrait, change: everywhere(portrait.photo, region(model, portrait)),
+    of=lambda change: change.bald or None,
+    made=taken_off,
+    region=lambda model, portrait, share: everywhere(portrait.photo, region(model, portrait)),
 )

@@ -123,7 +123,8 @@ def test_skin_in_a_parting_does_not_hang_down() -> None:
 def test_hair_falls_to_both_sides_of_a_parting_and_one_way_without(parting: int) -> None:
     plain = head()
     straight = fringe.columns(plain)
-    assert straight is not None and np.ptp(straight.aside) < 1e-6
+    assert straight is not None
+    np.testing.assert_allclose(straight.aside, fringe.SWAY)
     x, y = np.arange(256)[None], np.arange(256)[:, None]
     line = LINE - 25 * np.exp(-(((x - parting) / 14) ** 2))
     bare = (y >= line) & (y < LINE)
@@ -137,6 +138,26 @@ def test_hair_falls_to_both_sides_of_a_parting_and_one_way_without(parting: int)
     assert found.aside[parting - 25] < -0.1 and found.aside[parting + 25] > 0.1
     assert abs(found.aside[parting]) < 0.1
     assert (np.diff(found.aside) >= 0).all()
+
+
+@pytest.mark.parametrize("aside", [-0.4, 0.4])
+def test_strands_that_fall_aside_lie_there(aside: float) -> None:
+    seen = head()
+    found = fringe.columns(seen)
+    assert found is not None
+    x0, y0, x1, y1 = fringe.box_of(found)
+
+    def light(by: float) -> np.ndarray:
+        leaning = found._replace(aside=np.full(256, by))
+        one = fringe.grown(
+            seen, leaning, fringe.colours(seen, found), 1, seen.pixels[y0:y1, x0:x1], 1
+        )
+        return (one.covers[..., None] * one.colours)[LINE + 22 - y0] @ LUMA
+
+    straight, leans, middle = light(0), light(aside), np.arange(100, 156) - x0
+    alike = [np.corrcoef(straight[middle], leans[middle + k])[0, 1] for k in range(-14, 15)]
+    assert max(alike) > 0.9
+    assert np.argmax(alike) - 14 == pytest.approx(23 * aside, abs=2)
 
 
 def test_hair_that_is_lit_from_behind_is_darker_in_front_of_a_forehead_in_shadow() -> None:

@@ -192,21 +192,37 @@ def test_dark_hair_thins_out_towards_the_forehead_and_light_hair_and_outlines_do
 
 def test_dark_hair_that_becomes_light_keeps_dark_roots_at_skin_and_nowhere_else():
     rng = np.random.default_rng(0)
-    picture, matte, skin = white_on_skin()
-    picture[:60] = 30 + rng.integers(-8, 9, (60, 128, 1))
-    light = {}
-    for name, bare in (("skin", skin), ("wall", 0 * skin)):
-        layer = hair_planes.layer(picture, hair_planes.planes(picture, matte, bare))
-        source = HairColour.seen(layer)
-        assert source is not None
-        for goal in ("Blond_Hair", "Black_Hair"):
-            transfer = Transfer.of(source, NATURAL[goal].beside(None))
+    rows, columns = np.arange(128)[:, None], np.arange(128)[None]
+    hairs = {  # a hairline, the tips of a fringe, hair beside a cheek
+        "line": (rows < 36) & (columns >= 0),
+        "tips": (rows < 60) & (columns >= 0),
+        "beside": (columns < 40) & (rows >= 0),
+    }
+    for place, there in hairs.items():
+        matte = there.astype(np.float32)
+        picture = np.full((128, 128, 3), (205, 160, 140), np.uint8)
+        picture[there] = 30 + rng.integers(-8, 9, (int(there.sum()), 1))
+        light = {}
+        for name, bare in (("skin", 1 - matte), ("wall", 0 * matte)):
+            layer = hair_planes.layer(picture, hair_planes.planes(picture, matte, bare))
+            source = HairColour.seen(layer)
+            assert source is not None
+            transfer = Transfer.of(source, NATURAL["Blond_Hair"].beside(None))
             changed = recoloured(picture, layer, transfer, 0 * matte)
-            light[name, goal] = to_lab(changed)[..., 0].mean(1)
-    darker = light["wall", "Blond_Hair"] - light["skin", "Blond_Hair"]
-    gained = light["wall", "Blond_Hair"][50] - to_lab(picture)[50, :, 0].mean()
-    assert darker[55] > 0.4 * gained and darker[40] < 0.25 * gained and darker[20] == 0
-    assert np.abs(light["wall", "Black_Hair"] - light["skin", "Black_Hair"])[:56].max() < 1
+            light[name] = to_lab(changed)[..., 0].mean(0 if place == "beside" else 1)
+        darker, line = light["wall"] - light["skin"], {"line": 36, "tips": 60, "beside": 40}[place]
+        gained = float(light["wall"][line - 10]) - to_lab(picture)[there][:, 0].mean()
+        assert np.abs(darker[: line - 32]).max(initial=0.0) < 1
+        if place == "tips":
+            assert np.abs(darker[:line]).max() < 2
+        else:
+            assert darker[line - 5] > 0.4 * gained and darker[line - 20] < 0.25 * gained
+
+
+def test_light_hair_that_becomes_lighter_has_no_dark_roots():
+    dark, light, white = (HairColour.usual(np.array([n, 3, 12], np.float32)) for n in (15, 62, 85))
+    assert Transfer.of(dark, light).rooted > 0.5
+    assert Transfer.of(light, white).rooted == 0 == Transfer.of(dark, dark).rooted
 
 
 def test_what_is_lighter_than_the_hair_around_it_or_bluer_becomes_as_dark():

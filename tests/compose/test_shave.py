@@ -41,39 +41,55 @@ def test_the_chin_of_the_mean_face_is_no_darker_than_a_beard_would_make_it(
     assert -0.35 < chin - cheek < 0.2
 
 
-def test_hair_that_falls_beside_a_cheek_is_no_beard(faces: CleanFaces) -> None:
-    landmarks = head_template(SIDE)
+def seen(pixels: np.ndarray, faces: CleanFaces, **planes: np.ndarray) -> Seen:
+    """A face whose features lie where they usually do; planes that are not given are 0."""
+    none = np.zeros((SIDE, SIDE), np.float32)
+    given = {name: plane.astype(np.float32) for name, plane in planes.items()}
+    names = ("skin", "mouth", "hair", "ears", "behind")
+    every = {name: given.get(name, none) for name in names} | {"face": given["skin"]}
+    return Seen(pixels, faces.usual, head_template(SIDE), **every)
+
+
+def test_hair_that_falls_beside_a_cheek_and_hides_the_ear_is_no_beard(faces: CleanFaces) -> None:
     pixels = np.full((SIDE, SIDE, 3), (200, 160, 140), np.uint8)
     x, y = np.arange(SIDE)[None], np.arange(SIDE)[:, None]
-    beside = (x > 150) & (y > 0)  # hair that hides one half of a face
+    beside = np.broadcast_to(x > 150, (SIDE, SIDE))  # hair that hides one half of a face
     beard = (y > 208) & (y < 228) & (x > 110) & (x < 145)
+    ear = (x > 200) & (x < 212) & (y > 120) & (y < 160)
     pixels[beside | beard] = 40
-    hair = (beside | beard).astype(np.float32)
-    none = np.zeros_like(hair)
-    seen = Seen(pixels, faces.usual, landmarks, 1 - hair, 1 - hair, none, hair)
-    goes = shave.shaved(seen, faces).hair
+    hair = beside | beard
+    goes = shave.shaved(seen(pixels, faces, skin=~hair, hair=hair), faces).hair
     assert goes[213:221, 118:135].min() > 0.9
     assert not goes[:, 162:].any()
+    # Beside an ear that is seen it is one.
+    short = seen(pixels, faces, skin=~hair, hair=hair & ~ear, ears=ear)
+    assert shave.shaved(short, faces).hair[200:210, 162:168].min() > 0.5
 
 
-def test_a_rim_of_a_beard_before_a_wall_gives_way_to_the_wall(faces: CleanFaces) -> None:
+def test_a_rim_of_a_beard_before_a_wall_gives_way_to_the_wall_and_an_ear_stays(
+    faces: CleanFaces,
+) -> None:
     x, y = np.arange(SIDE)[None], np.arange(SIDE)[:, None]
-    face = (np.hypot((x - 128) / 58, (y - 150) / 85) < 1).astype(np.float32)
-    rim = (np.hypot((x - 128) / 61, (y - 150) / 89) < 1) & (face == 0) & (y > 225)
-    assert rim.sum() > 100
+    face = np.hypot((x - 128) / 58, (y - 150) / 85) < 1
+    around = (np.hypot((x - 128) / 61, (y - 150) / 89) < 1) & ~face
+    rim, ear = around & (y > 225), (np.hypot((x - 70) / 8, (y - 165) / 16) < 1) & ~face
+    assert rim.sum() > 100 and ear.sum() > 100
     wall = (150, 170, 190)
     pixels = np.full((SIDE, SIDE, 3), wall, np.uint8)
-    pixels[face > 0] = 200, 160, 140
-    none = np.zeros_like(face)
-    for bearded in (False, True):
-        if bearded:
-            pixels[rim | ((face > 0) & (y > 200))] = 40
-        seen = Seen(pixels, faces.usual, head_template(SIDE), face, face, none, none)
-        found = shave.shaved(seen, faces)
-        if not bearded:
-            assert not found.hair[rim].any()
-    assert found.hair[rim].mean() > 0.8
+    pixels[face], pixels[ear] = (200, 160, 140), (60, 40, 35)
+    planes = {"skin": face, "ears": ear, "behind": ~face & ~ear}
+    clean = shave.shaved(seen(pixels, faces, **planes), faces)
+    assert not clean.hair[rim].any()
+    pixels[around & (y > 170) & ~ear] = 40
+    pixels[face & (y > 170)] = 40
+    found = shave.shaved(seen(pixels, faces, **planes), faces)
+    assert found.hair[rim].mean() > 0.8 and found.skin[rim].mean() < 0.2
     assert np.abs(found.light[rim] - np.log(np.array(wall) + 8.0)).mean() < 0.15
+    assert not found.hair[ear].any()
+    # Beyond the rim the wall is what it was.
+    beyond = ~face & (np.hypot((x - 128) / 80, (y - 150) / 108) > 1)
+    assert not found.hair[beyond].any()
+    assert found.skin[215:220, 120:136].min() > 0.9
 
 
 def test_grain_has_the_contrast_of_its_patch_and_no_seam() -> None:

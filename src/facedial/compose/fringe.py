@@ -47,6 +47,7 @@ SWAY, WAVE, WAVE_LENGTH = 0.16, 1.5, 15.0
 # Hair is parted where the forehead shows highest, by so many px (from, wholly) over its sides. There it
 # falls to both sides: by so much of the way down, so far from there, in half widths of a fringe.
 PARTS, ASIDE, ASIDE_BY = (2.0, 8.0), 0.45, 0.7
+AT_TOP = 2.0  # px below the highest place over which columns count for where that is
 SWAYS_AFTER, SWAYS_WHOLLY = 12.0, 20.0  # px below the line; length of a fringe
 FINE, MIDDLE = 0.45, 1.3  # px: widths of strands and of what hangs together
 TUFTS = 4.0, 11.0  # px: widths of what ends together
@@ -163,9 +164,13 @@ def _falls(
     x: NDArray[np.int_], line: Doubles, known: NDArray[np.bool_], half_width: float
 ) -> Doubles:
     """By how much strands fall aside in each column, away from where hair is parted."""
-    at = x[known][np.argmin(line[known])]
-    depth = float(np.median(line[known]) - line[at])
-    parted = float(smoothstep(np.array(depth), PARTS))
+    there, highest = line[known], float(line[known].min())
+    weight = np.exp((highest - there) / AT_TOP)
+    at = float((weight * x[known]).sum() / weight.sum())
+    # A line that only slopes is no parting: it is lower on both sides.
+    sides = [there[side] for side in (x[known] < at, x[known] > at)]
+    depth = min((float(np.median(one)) - highest for one in sides if len(one)), default=0.0)
+    parted = float(smoothstep(np.array(depth), PARTS)) if all(map(len, sides)) else 0.0
     away = np.tanh((x - at) / (ASIDE_BY * half_width))
     return np.asarray(SWAY + parted * (ASIDE * away - SWAY), np.float64)
 

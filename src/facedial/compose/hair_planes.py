@@ -42,6 +42,8 @@ OTHER = 3.0  # weight of the squared distance of a pixel from all mixtures of bo
 # px to each side over which a matte is averaged twice for its edge, and from where to where that is it.
 EDGE, IN_EDGE = 4, (0.97, 0.5)
 ROOT, IN_ROOTS = 14, (1.0, 0.72)  # the same, of roots
+# Rows, of the side, from where to where hair that ends above skin is a fringe, with tips and not roots.
+TIPS = 0.34, 0.42
 LEAST = 0.02  # matte from which on there are strands
 
 
@@ -91,8 +93,10 @@ def planes(
     if skin is not None:
         edge = smoothstep(box_mean(box_mean(matte, EDGE), EDGE), IN_EDGE)
         result[..., HAIRLINE] = edge * beside
-        roots = smoothstep(box_mean(box_mean(matte, ROOT), ROOT), IN_ROOTS)
-        result[..., ROOTS] = roots * _skin_beside(matte, skin, ROOT)
+        roots = box_mean(box_mean(matte, ROOT), ROOT)
+        tips = _ends_downwards(roots) * smoothstep(_ends(matte), TIPS)
+        result[..., ROOTS] = smoothstep(roots, IN_ROOTS) * (1 - tips)
+        result[..., ROOTS] *= _skin_beside(matte, skin, ROOT)
     result[..., STRANDS] = 0
     if with_strands:
         along = strands.directions(to_lab(crop)[..., 0], nearly)
@@ -134,6 +138,19 @@ def _skin_beside(matte: Floats, skin: Floats, reach: int = EDGE) -> Floats:
     bare, every = np.minimum(skin, 1 - matte), 1 - matte
     near = [box_mean(box_mean(one, reach), reach) for one in (bare, every)]
     return np.asarray(near[0] / np.maximum(near[1], 0.02), np.float32)
+
+
+def _ends(matte: Floats) -> Floats:
+    """Row, as a share of the side, at which hair ends below each place [S, S]; 1 where it does not."""
+    rows = np.arange(len(matte), dtype=np.float32)[:, None] / len(matte)
+    ends = np.where(matte < 0.5, rows, np.float32(1))
+    return np.asarray(np.minimum.accumulate(ends[::-1], 0)[::-1], np.float32)
+
+
+def _ends_downwards(smooth: Floats) -> Floats:
+    """How far down, not aside, a smoothed matte ends, 0..1 [S, S]."""
+    down, across = np.gradient(smooth)
+    return np.asarray(np.maximum(-down, 0) / (np.hypot(down, across) + 1e-6), np.float32)
 
 
 def _by_colour(levels: Floats, seen: Floats) -> tuple[Floats, Floats]:

@@ -216,7 +216,8 @@ class Transfer:
     def rooted(self) -> float:
         """Share of the way that hair at its line does not go, 0..1: dyed hair has dark roots."""
         lighter = float(self.target.mean[0] - self.source.mean[0])
-        return ROOTS * float(np.interp(lighter, LIGHTER, (0, 1)))
+        dark = 1 - _light_share(self.source)
+        return ROOTS * dark * float(np.interp(lighter, LIGHTER, (0, 1)))
 
     @property
     def hidden(self) -> float:

@@ -47,8 +47,8 @@ SIDES, STRANDS = (
     12,
 )  # px beside the middle that long hair may cover; px of its strands
 # Px beyond the cheeks, from eyes to nose, up to which beards reach, and from which on hair is the head's.
-# Pixels of skin in a column that is a cheek's.
-WIDER, CHEEK = (3.0, 8.0), 3
+# Pixels of skin in a column that is a cheek's; of an ear, beside which hair is short: a beard's.
+WIDER, CHEEK, EAR = (3.0, 8.0), 3, 40.0
 # Rows of the usual face to which a moustache reaches down, and a goatee up; px beside the middle.
 MOUSTACHE, GOATEE, WIDE = (178.0, 190.0), (168.0, 180.0), (40.0, 50.0)
 PARTS = ("Mustache", "Goatee")  # the others are the whole beard
@@ -88,7 +88,8 @@ class CleanFaces(FacePatterns):
 class Seen:
     """A head crop: pixels [256, 256, 3], `points` [121, 2] (NaN: not seen) and `landmarks` [5, 2].
 
-    Shares [256, 256] of `skin`, of the `face` with brows and eyes, of `mouth` and lips, and of `hair`.
+    Shares [256, 256] of `skin`, of the `face` with brows and eyes, of `mouth` and lips, of `hair`, of
+    `ears`, and of what is `behind` a beard: neck, clothes, and background in the photo.
     """
 
     pixels: Bytes
@@ -98,17 +99,21 @@ class Seen:
     face: Floats
     mouth: Floats
     hair: Floats
+    ears: Floats
+    behind: Floats
 
 
 class Shaved(NamedTuple):
-    """Skin under a beard: log of its `light` [256, 256, 3], without grain, and the share of `hair` now.
+    """What is under a beard: its `light` [256, 256, 3], a log, without grain, and the share of `hair`.
 
-    `known` [256, 256]: skin that is seen, 0 or 1. `parts` [256, 256, 2]: where a moustache and a goatee
+    `skin` [256, 256]: share of skin of what is under it; the rest lies behind its rim. `known`
+    [256, 256]: skin that is seen, 0 or 1. `parts` [256, 256, 2]: where a moustache and a goatee
     would be.
     """
 
     light: Floats
     hair: Floats
+    skin: Floats
     known: Floats
     parts: Floats
 
@@ -161,8 +166,9 @@ def shaved(seen: Seen, faces: CleanFaces) -> Shaved:
     behind, rim = _rim(seen, log, hair, np.clip(zones[..., 1], 0, 1))
     over = np.maximum(hair + rim, 1e-6)
     light = clean + (rim / over)[..., None] * (behind - clean)
-    goes = np.asarray(np.minimum(hair + rim, 1), np.float32)
-    return Shaved(light, goes, known, np.clip(zones[..., 3:], 0, 1))
+    goes, skin = np.minimum(hair + rim, 1), 1 - rim / over
+    parts = np.clip(zones[..., 3:], 0, 1)
+    return Shaved(light, np.asarray(goes, np.float32), np.asarray(skin, np.float32), known, parts)
 
 
 def _rim(seen: Seen, log: Floats, hair: Floats, hangs: Floats) -> tuple[Floats, Floats]:
@@ -170,13 +176,11 @@ def _rim(seen: Seen, log: Floats, hair: Floats, hangs: Floats) -> tuple[Floats, 
 
     Strands that reach over the neck, or over the wall, belong to no skin that the parser sees.
     """
-    person = np.clip(seen.skin + seen.hair + seen.mouth, 0, 1)
-    known = (grown((person > 0.5).astype(np.float32), RIM / SIDE) < 0.5).astype(np.float32)
+    known = (grown((seen.behind < 0.5).astype(np.float32), RIM / SIDE) < 0.5).astype(np.float32)
     behind = fill(log, known, BEHIND)
-    darker = (behind - box_means(log, 1)) @ LUMA
     near = np.minimum(1, 2 * box_mean(grown(hair, RIM_NEAR / SIDE), 2))
-    share = smoothstep(darker, RIM_DARKER) * hangs * near * (1 - person) * (1 - known)
-    return behind, np.asarray(share, np.float32)
+    share = smoothstep((behind - log) @ LUMA, RIM_DARKER) * hangs * near * seen.behind * (1 - known)
+    return np.maximum(behind, log), np.asarray(box_mean(share, 1) * seen.behind, np.float32)
 
 
 def _hair(log: Floats, clean: Floats, grows: Floats, skin: NDArray[np.bool_]) -> Floats:
@@ -191,13 +195,19 @@ def _hair(log: Floats, clean: Floats, grows: Floats, skin: NDArray[np.bool_]) ->
 
 
 def _between_cheeks(seen: Seen) -> Floats:
-    """1 in columns [256] of a face as wide as its cheeks, 0 beside it; of one without cheeks 1."""
+    """1 in columns [256] of a face as wide as its cheeks, 0 beside it where hair hides the ear.
+
+    1 everywhere of a face without cheeks.
+    """
     rows = slice(*np.rint([seen.landmarks[:2, 1].min(), seen.landmarks[2, 1]]).astype(int).tolist())
     (cheeks,) = np.nonzero((seen.skin[rows] > SKIN).sum(0) >= CHEEK)
     if not len(cheeks):
         return np.ones(SIDE, np.float32)
     x = np.arange(SIDE, dtype=np.float32)
-    return np.asarray(1 - smoothstep(np.maximum(cheeks[0] - x, x - cheeks[-1]), WIDER), np.float32)
+    middle = round(float(seen.landmarks[:2, 0].mean()))
+    left, right = (seen.ears[:, side].sum() < EAR for side in (slice(middle), slice(middle, None)))
+    beyond = np.maximum(left * (cheeks[0] - x), right * (x - cheeks[-1]))
+    return np.asarray(1 - smoothstep(beyond, WIDER), np.float32)
 
 
 def _long(hair: NDArray[np.bool_]) -> Floats:
