@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -120,3 +121,46 @@ def test_the_judge_sees_head_crops_of_what_is_decoded() -> None:
     for x, y in np.rint(head_template(128)).astype(int):
         assert found[y, x].mean() > 200
     assert found[:30].max() == 0
+
+
+@pytest.mark.parametrize("keeps_raw", [True, False])
+def test_codes_are_compared_with_uniform_ones_where_a_model_keeps_them(
+    monkeypatch: pytest.MonkeyPatch, keeps_raw: bool
+) -> None:
+    class Model:
+        side = 8
+        frame = "head"
+        bundle = SimpleNamespace(has_file=lambda name: keeps_raw and name == source_tasks.RAW)
+
+        def encode(self, pixels: np.ndarray) -> np.ndarray:
+            return pixels.reshape(len(pixels), -1)[:, :4].astype(np.float32)
+
+        def decode_mse(self, codes: np.ndarray) -> np.ndarray:
+            return np.zeros((len(codes), 8, 8, 3), np.float32)
+
+    store = SimpleNamespace(
+        path=Path("faces"), frame="head", pixels=np.ones((6, 8, 8, 3), np.uint8), size=8,
+        person=np.arange(6), where=lambda split: np.arange(6), file=["x.jpg"] * 6,
+        attributes=np.full((6, 40), np.nan),
+    )  # fmt: skip
+    context = SimpleNamespace(
+        judge=None, sets=None, models={"one": Path("one")}, stores=[store],
+        rows=lambda store, group: np.arange(6), data=lambda store, group: group,
+    )  # fmt: skip
+
+    class Editor(SimpleNamespace):
+        def __enter__(self) -> "Editor":
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+    monkeypatch.setattr(
+        source_tasks, "Editor", SimpleNamespace(open=lambda _: Editor(model=Model()))
+    )
+    monkeypatch.setattr(source_tasks, "_raw", lambda editor, white: white)
+    monkeypatch.setattr(source_tasks, "_uniform", lambda editor, count: np.ones((count, 4)))
+    metrics = {row.metric for row in source_tasks.measure(context)}  # type: ignore[arg-type]
+    assert metrics == {"source_psnr"} | (
+        {"code_in_unit", "code_zero", "uniform_rms"} if keeps_raw else set()
+    )

@@ -1,7 +1,8 @@
-"""The first source's two tasks with its models `ae-mse` and `ae-bce`, on stores of their frame.
+"""The first source's two tasks with its models and others, on stores of their frame.
 
-Task 1: faces of codes drawn uniformly from [0, 1). Task 2: add the difference of two sets' mean codes
-(smiling and sad photos, with and without glasses) to a code.
+Task 1: faces of codes drawn uniformly from [0, 1), of models that keep raw codes: `ae-mse` and `ae-bce`.
+Task 2: add the difference of two sets' mean codes (smiling and sad photos, with and without glasses) to a
+code, of any model.
 """
 
 import io
@@ -54,12 +55,13 @@ class PhotoSets:
 def measure(context: EvaluationContext) -> Iterator[Row]:
     """Distribution of photos' codes beside uniform ones, and composition of the sets of task 2.
 
-    `code_in_unit`: share of code values in [0, 1). `code_zero`: share that are 0. `uniform_rms`: root
-    mean square of whitened uniform codes over that of photos' codes. `source_psnr`: of reconstructions,
-    the mean of dB. `set_share`: share of men and of young people in each set. `mean_of_means`: cosine
-    similarity of the direction by the source's mean of batch means to the direction by plain means.
-    `source_found`: share of unseen people without the attribute on whom the judge finds it once it is
-    added, and `source_found_before` on their reconstructions (with a judge only).
+    Of models that keep raw codes: `code_in_unit`: share of code values in [0, 1). `code_zero`: share that
+    are 0. `uniform_rms`: root mean square of whitened uniform codes over that of photos' codes. Of every
+    model: `source_psnr`: of reconstructions, the mean of dB. `set_share`: share of men and of young
+    people in each set. `mean_of_means`: cosine similarity of the direction by the source's mean of batch
+    means to the direction by plain means. `source_found`: share of unseen people without the attribute
+    on whom the judge finds it once it is added, and `source_found_before` on their reconstructions (with
+    a judge only).
     """
     judge = None if context.judge is None else Judge(context.judge)
     for name, store, editor in _models(context):
@@ -69,19 +71,9 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
                 if len(some):
                     on, psnr = context.data(store, group), _psnr(editor, store, some)
                     yield Row.of("source_psnr", name, on, psnr, "dB", store.person[some])
-            shown = _shown(store, MAX_PHOTOS)
-            white, people = _encoded(editor, store, shown), store.person[shown]
-            raw, uniform = _raw(editor, white), _uniform(editor, MAX_PHOTOS)
             data = f"{store.path.name}-{store.frame}/unseen"
-            inside = ((raw >= 0) & (raw < 1)).mean(1)
-            yield Row.of("code_in_unit", name, data, inside, "share", people)
-            empty = (np.abs(raw) < EMPTY).mean(1)
-            yield Row.of("code_zero", name, data, empty, "share", people)
-            square, power = float(np.square(uniform).mean()), np.square(white).mean(1)
-            far = float(np.sqrt(square / power.mean()))
-            low, high = scores.percentiles(np.sqrt(square / scores.mean_draws(power, people)))
-            unit = "of photos' codes"
-            yield Row("uniform_rms", name, data, far, unit, MAX_PHOTOS, low, high)
+            if editor.model.bundle.has_file(RAW):
+                yield from _uniform_rows(editor, store, name, data)
             for sets in _sets(context, store):
                 for part, rows in (("with", sets.having), ("without", sets.lacking)):
                     for attribute in BALANCED_BY:
@@ -95,6 +87,22 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
                 yield Row("mean_of_means", name, on, float(cosine), "cosine", len(sets.having))
                 if judge is not None:
                     yield from _judged(editor, store, sets, judge, name, on)
+
+
+def _uniform_rows(editor: Editor, store: Store, name: str, data: str) -> Iterator[Row]:
+    """Photos' codes beside uniform ones."""
+    shown = _shown(store, MAX_PHOTOS)
+    white, people = _encoded(editor, store, shown), store.person[shown]
+    raw, uniform = _raw(editor, white), _uniform(editor, MAX_PHOTOS)
+    inside = ((raw >= 0) & (raw < 1)).mean(1)
+    yield Row.of("code_in_unit", name, data, inside, "share", people)
+    empty = (np.abs(raw) < EMPTY).mean(1)
+    yield Row.of("code_zero", name, data, empty, "share", people)
+    square, power = float(np.square(uniform).mean()), np.square(white).mean(1)
+    far = float(np.sqrt(square / power.mean()))
+    low, high = scores.percentiles(np.sqrt(square / scores.mean_draws(power, people)))
+    unit = "of photos' codes"
+    yield Row("uniform_rms", name, data, far, unit, MAX_PHOTOS, low, high)
 
 
 def _psnr(editor: Editor, store: Store, rows: Rows) -> Doubles:
@@ -139,10 +147,12 @@ def show(context: EvaluationContext) -> Iterator[Picture]:
     for name, store, editor in _models(context):
         with editor:
             rows = _shown(store, MAX_PHOTOS)
-            raw = _raw(editor, _encoded(editor, store, rows))
-            yield Picture(f"{name}: code values of unseen photos, beside U[0, 1)", _histograms(raw))
-            drawn = sheet.as_bytes(editor.model.decode_mse(_uniform(editor, 2 * SHOWN)))
-            yield Picture(f"{name}: task 1, sixteen uniform codes", sheet.grid([*drawn], SHOWN))
+            if editor.model.bundle.has_file(RAW):
+                raw = _raw(editor, _encoded(editor, store, rows))
+                title = f"{name}: code values of unseen photos, beside U[0, 1)"
+                yield Picture(title, _histograms(raw))
+                drawn = sheet.as_bytes(editor.model.decode_mse(_uniform(editor, 2 * SHOWN)))
+                yield Picture(f"{name}: task 1, sixteen uniform codes", sheet.grid([*drawn], SHOWN))
             for sets in _sets(context, store):
                 chosen = _lacking(store, sets.name, rows)
                 white = _encoded(editor, store, chosen)
@@ -155,11 +165,11 @@ def show(context: EvaluationContext) -> Iterator[Picture]:
 
 
 def _models(context: EvaluationContext) -> Iterator[tuple[str, Store, Editor]]:
-    """The compared models that keep raw codes, each with the first store of its frame."""
+    """The compared models, each with the first store of its frame; those without one are left out."""
     for name, path in context.models.items():
         editor = Editor.open(path)
         stores = [s for s in context.stores if s.frame == editor.model.frame]
-        if editor.model.bundle.has_file(RAW) and stores:
+        if stores:
             yield name, stores[0], editor
         else:
             editor.close()
