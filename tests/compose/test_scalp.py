@@ -96,11 +96,14 @@ def test_a_lobe_that_shows_is_no_ear(heads: BaldHeads, person: tuple[np.ndarray,
     soft = dataclasses.replace(heads, outline=0.85 * heads.outline)
     lobe, ear = np.zeros((2, SIDE, SIDE), np.float32)
     lobe[150:157, 55:62] = ear[130:157, 50:62] = 1
-    new = [
-        scalp.bald(pixels, TEMPLATE, dataclasses.replace(seen, ears=one), soft).skin[:, :128].sum()
+    found = [
+        scalp.bald(pixels, TEMPLATE, dataclasses.replace(seen, ears=one, features=one), soft)
         for one in (0 * lobe, lobe, ear)
     ]
+    new = [one.skin[:, :128].sum() for one in found]
     assert new[0] == new[1] < new[2] - 50
+    # It goes with the hair around it, and an ear stays.
+    assert found[1].new[lobe > 0].mean() > 0.9 and found[2].new[ear > 0].mean() < 0.2
 
 
 def test_what_hair_shades_goes_with_it_above_the_brows_alone(

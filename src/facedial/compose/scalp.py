@@ -155,19 +155,21 @@ def bald(pixels: Bytes, landmarks: Doubles, seen: Seen, heads: BaldHeads) -> Bal
     outline, light = _of_person(landmarks, seen, heads)
     rows = np.arange(SIDE, dtype=np.float32)[:, None] / SIDE
     ear, jaw = smoothstep(rows, EAR_ROWS), smoothstep(rows, JAW_ROWS)
-    narrower = JAW * (jaw + _without_ear(seen.ears, landmarks) * (ear - jaw))
+    hidden = _without_ear(seen.ears, landmarks)
+    narrower = JAW * (jaw + hidden * (ear - jaw))
+    # A lobe that is all one sees of an ear would be left alone.
+    lobe = hidden * seen.ears
+    features = np.clip(seen.features - lobe, 0, 1)
     head = smoothstep(outline - narrower, OUTLINE)
-    strands = box_mean(grown(hair, STRANDS), 1)
+    strands = box_mean(grown(np.maximum(hair, lobe), STRANDS), 1)
     only = (hair > GONE[1]).astype(np.float32)
     hairline = box_mean(grown(only, HAIRLINE), HAIRLINE_SOFT)
     shaded = box_mean(grown(only, SHADED), SHADED_SOFT) * (1 - smoothstep(rows, BROWS))
     hairline = np.maximum(hairline, shaded)
-    hairline = np.where(seen.features > GONE[1], 0, hairline)
-    stays = smoothstep(seen.features, GONE)
+    hairline = np.where(features > GONE[1], 0, hairline)
+    stays = smoothstep(features, GONE)
     scalp = smoothstep(np.maximum(hair, hairline), GONE) * head * (1 - stays)
-    gone = (
-        smoothstep(strands, GONE) * (1 - head) * (1 - smoothstep(seen.skin + seen.features, GONE))
-    )
+    gone = smoothstep(strands, GONE) * (1 - head) * (1 - smoothstep(seen.skin + features, GONE))
     picture = pixels.astype(np.float32)
     drawn = _skin(picture, light, hair, seen.skin)
     drawn += _meeting(picture - drawn, (seen.skin > BARE) & (scalp < LEAST_NEW))
