@@ -46,7 +46,7 @@ def widened(mask: Floats) -> Floats:
 
     For what is read again from a photo that other kinds have changed, and may lie a little elsewhere.
     """
-    return np.maximum(mask, FAINT * (box_mean(mask, AROUND) > 0)).astype(np.float32)
+    return np.asarray(np.maximum(mask, FAINT * (box_mean(mask, AROUND) > 0)), np.float32)
 
 
 def some(shares: Mapping[str, float]) -> Mapping[str, float] | None:
