@@ -1,6 +1,7 @@
 """Glasses put on: their outline from a mask, the photo through their lenses, bits kept beside them."""
 
 import dataclasses
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -130,10 +131,16 @@ def test_the_photo_is_seen_through_clear_lenses_and_keeps_its_bits_beside_them()
     assert np.array_equal(worn(pixels, one, layer, darkness=1.0, share=0.0), pixels)
 
 
+@lru_cache(maxsize=1)
+def usual() -> np.ndarray:
+    """The layer of the usual glasses, which no test changes."""
+    return planes(glasses())[1]
+
+
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_darker_lenses_let_less_light_through(one: float, other: float) -> None:
     low, high = sorted((one, other))
-    _, layer = planes(glasses())
+    layer = usual()
     pixels = np.full((*layer.shape[:2], 3), 150, np.uint8)
     lens = layer[..., 1] == 1
     light, dark = (
