@@ -39,7 +39,7 @@ from facedial.model import Model
 from facedial.portrait import Portrait
 
 STRIP_PIXELS = 500_000  # of hair that are recoloured at a time
-LARGEST_KEPT = 9_600_000  # numbers of a layer that a portrait keeps
+LARGEST_KEPT = STRIP_PIXELS * hair_planes.LAYER  # numbers of a layer that a portrait keeps
 TILE = 128  # photo pixels along the side of what is looked at at a time: many have no hair
 WIDE_SMOOTHED = 2  # as `hair_planes.SMOOTHED`, of the frame twice as wide
 COLOURS = "hair colours"  # key of a portrait's cache for `colours`
@@ -115,7 +115,7 @@ def layer(model: Model, portrait: Portrait, box: Box, *, keep: bool = True) -> H
         tile = (left, top, min(left + TILE, x1), min(top + TILE, y1))
         rows, columns = slice(top - y0, tile[3] - y0), slice(left - x0, tile[2] - x0)
         found[rows, columns] = _tile(model, portrait, tile)
-    if keep and found.size < LARGEST_KEPT:
+    if keep and found.size <= LARGEST_KEPT:
         portrait.cache.put(key, found)  # type: ignore[arg-type]
     return found
 

@@ -1,4 +1,4 @@
-"""From a change to the photo: drawn regions are pasted, hair is recoloured, glasses are put on."""
+"""From a change to the photo: what is drawn is pasted, then each kind of `IN_PHOTO` makes its part."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -94,12 +94,11 @@ def paste(
 ) -> Photo:
     """The photo (or `onto`) with a change, at full size.
 
-    What is drawn is confined to the regions of the attributes (`editing.regions`); hair colours are
-    transferred to the photo's own hair; glasses are put on at the photo's resolution. `before`
-    [S, S, 3]: the decoded code before the change, where it is known. `residuals`: keeps the photo's
-    residuals (`compose.blend.high_frequency`), for photos that are rendered often. `in_place`: as for
-    `Photo.with_part`, which saves a copy of the photo. A change of nothing gives the same photo; anything
-    else is marked as edited (`faces.mark`).
+    What is drawn is confined to the regions of the attributes (`editing.regions`); the rest is made in
+    the photo, at its resolution (`IN_PHOTO`). `before` [S, S, 3]: the decoded code before the change,
+    where it is known. `residuals`: keeps the photo's residuals (`compose.blend.high_frequency`), for
+    photos that are rendered often. `in_place`: as for `Photo.with_part`, which saves a copy of the
+    photo. A change of nothing gives the same photo; anything else is marked as edited (`faces.mark`).
     """
     photo = portrait.photo if onto is None else onto
     corner = (0, 0)
@@ -111,7 +110,9 @@ def paste(
     if onto is not None:
         # Edits of other faces may have changed what lies around this one.
         portrait = portrait.seen_in(part)
-    found = _changed(model, portrait, change, part, before, residuals)
+    change = _possible(model, portrait, change)
+    drawn = _drawn(model, portrait, change, part, before, residuals)
+    found = _made(model, portrait, change, part, drawn)
     if found is None:
         return photo
     pixels, (x, y) = found
@@ -121,31 +122,6 @@ def paste(
         pixels = tone.kept(own, pixels)
     changed = photo.with_part(pixels, (x + corner[0], y + corner[1]), in_place=in_place)
     return dataclasses.replace(changed, mark=EDITED)
-
-
-def _changed(
-    model: Model,
-    portrait: Portrait,
-    change: Change,
-    photo: Photo,
-    before: Floats | None,
-    residuals: Cache | None,
-) -> Part | None:
-    """The pixels of `photo` that a change touches, changed, and where they lie; None for nothing."""
-    change = _possible(model, portrait, change)
-    found = _drawn(model, portrait, change, photo, before, residuals)
-    changed = photo
-    for kind in IN_PHOTO:
-        what = kind.of(change)
-        if what is not None:
-            so_far = changed if found is None else changed.with_part(*found)
-            part = kind.made(model, portrait, what, so_far)
-            if part is not None:
-                found, changed = part, so_far
-    # Of one change its own part, of several the whole with all of them.
-    return (
-        found if found is None or changed is photo else (changed.with_part(*found).pixels, (0, 0))
-    )
 
 
 def _drawn(
@@ -174,6 +150,27 @@ def _drawn(
         composite.difference,
         soft_mask(crop.pixels.shape[0]),
         loss=DetailLoss(composite.detail_loss, noise, residual),
+    )
+
+
+def _made(
+    model: Model, portrait: Portrait, change: Change, photo: Photo, drawn: Part | None
+) -> Part | None:
+    """The pixels of `photo` that a change touches, changed, and where they lie; None for nothing.
+
+    `drawn`: the part with what is drawn of it.
+    """
+    found, changed = drawn, photo
+    for kind in IN_PHOTO:
+        what = kind.of(change)
+        if what is not None:
+            so_far = changed if found is None else changed.with_part(*found)
+            part = kind.made(model, portrait, what, so_far)
+            if part is not None:
+                found, changed = part, so_far
+    # Of one change its own part, of several the whole with all of them.
+    return (
+        found if found is None or changed is photo else (changed.with_part(*found).pixels, (0, 0))
     )
 
 
@@ -323,9 +320,8 @@ def redrawn(composite: Composite) -> Floats:
 def region(model: Model, portrait: Portrait, change: Change) -> Floats:
     """Where a change may alter the portrait's photo: 0..1, [H, W].
 
-    The regions of its attributes in the photo's parse and in the drawing's, and the hair matte where
-    hair is recoloured, the beard that is grown and the glasses that are put on; the whole crop for models
-    without a parser.
+    Of what is drawn the regions of its attributes in the photo's parse and in the drawing's, or the whole
+    crop for models without a parser; and the regions of what is made in the photo (`IN_PHOTO`).
     """
     photo, crop = portrait.photo, portrait.crop
     change = _possible(model, portrait, change)

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facedial.arrays import Bytes, Doubles, Floats
 from facedial.compose.mouth import columns, contours, crossings, sampled, smoothed
@@ -23,10 +24,8 @@ REACH, EDGE, HIDING, HIDDEN = (30, 150), 0.5, 6, 0.4
 # Px across and down around an eye and a brow, and eye distances from the eye up to its brow.
 AROUND_EYE, AROUND_BROW, UP = (24, 14), (34, 20), 0.3
 NARROWEST = 8  # px of an eye or a brow
-SEEN, LEAST_BROWS = (
-    0.5,
-    30,
-)  # share of a pixel that is brow, and pixels of both that show where they are
+# Share of a pixel that is brow, and pixels of both that show where they are.
+SEEN, LEAST_BROWS = 0.5, 30
 FIRST_BROW, BROWS_ABOVE = 15, 0.42  # percentile of their rows; distances of the eyes above the eyes
 FACE = ("skin", "brows", "eyes", "glasses", "mouth", "lips")
 OVER = ("hair", "hat")
@@ -51,6 +50,17 @@ def points(pixels: Bytes, classes: Floats, landmarks: Doubles) -> Doubles:
             _outline(share(classes, FACE), share(classes, OVER), landmarks),
         ]
     )
+
+
+def on_the_right(landmarks: Doubles) -> NDArray[np.bool_]:
+    """Columns [256] on the right of the middle of both eyes."""
+    return np.asarray(np.arange(SIDE) > landmarks[:2, 0].mean())
+
+
+def ear_pixels(ears: Floats, landmarks: Doubles) -> Floats:
+    """Pixels of the left and of the right ear [2], by the share of ears [256, 256]."""
+    right = on_the_right(landmarks)
+    return np.array([ears[:, side].sum() for side in (~right, right)], np.float32)
 
 
 def brow_row(brows: Floats, eyes: Doubles) -> float:

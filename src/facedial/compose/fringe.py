@@ -168,9 +168,9 @@ def _falls(
     weight = np.exp((highest - there) / AT_TOP)
     at = float((weight * x[known]).sum() / weight.sum())
     # A line that only slopes is no parting: it is lower on both sides.
-    sides = [there[side] for side in (x[known] < at, x[known] > at)]
-    depth = min((float(np.median(one)) - highest for one in sides if len(one)), default=0.0)
-    parted = float(smoothstep(np.array(depth), PARTS)) if all(map(len, sides)) else 0.0
+    sides = (there[side] for side in (x[known] < at, x[known] > at))
+    lower = min(float(np.median(one)) if len(one) else highest for one in sides)
+    parted = float(smoothstep(np.array(lower - highest), PARTS))
     away = np.tanh((x - at) / (ASIDE_BY * half_width))
     return np.asarray(SWAY + parted * (ASIDE * away - SWAY), np.float64)
 

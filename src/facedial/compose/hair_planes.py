@@ -95,8 +95,8 @@ def planes(
         result[..., HAIRLINE] = edge * beside
         roots = box_mean(box_mean(matte, ROOT), ROOT)
         tips = _ends_downwards(roots) * smoothstep(_ends(matte), TIPS)
-        result[..., ROOTS] = smoothstep(roots, IN_ROOTS) * (1 - tips)
-        result[..., ROOTS] *= _skin_beside(matte, skin, ROOT)
+        near = smoothstep(roots, IN_ROOTS) * _skin_beside(matte, skin, ROOT)
+        result[..., ROOTS] = near * (1 - tips)
     result[..., STRANDS] = 0
     if with_strands:
         along = strands.directions(to_lab(crop)[..., 0], nearly)

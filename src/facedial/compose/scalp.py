@@ -18,6 +18,7 @@ from PIL import Image
 
 from facedial.arrays import LUMA, Bytes, Doubles, Floats, open_part, save_arrays
 from facedial.compose.completion import Places, meeting, sources
+from facedial.compose.features import ear_pixels, on_the_right
 from facedial.compose.inpaint import BEHIND, continued, fill
 from facedial.compose.masks import box_mean, grown, resize_mask, smoothstep
 from facedial.faces.parse import SIDE
@@ -211,9 +212,8 @@ def _of_person(landmarks: Doubles, seen: Seen, heads: BaldHeads) -> tuple[Floats
 
 def _without_ear(ears: Floats, landmarks: Doubles) -> Floats:
     """How much the ear on a column's side of the head is hidden, 0..1 [256]."""
-    right = np.arange(SIDE) > landmarks[:2, 0].mean()
-    seen = [smoothstep(ears[:, side].sum(), EAR) for side in (~right, right)]
-    return np.asarray(1 - np.where(right, seen[1], seen[0]), np.float32)
+    left, right = smoothstep(ear_pixels(ears, landmarks), EAR)
+    return np.asarray(1 - np.where(on_the_right(landmarks), right, left), np.float32)
 
 
 def _meeting(lacking: Floats, known: NDArray[np.bool_]) -> Floats:

@@ -204,8 +204,7 @@ def _between_cheeks(seen: Seen) -> Floats:
     if not len(cheeks):
         return np.ones(SIDE, np.float32)
     x = np.arange(SIDE, dtype=np.float32)
-    middle = round(float(seen.landmarks[:2, 0].mean()))
-    left, right = (seen.ears[:, side].sum() < EAR for side in (slice(middle), slice(middle, None)))
+    left, right = features.ear_pixels(seen.ears, seen.landmarks) < EAR
     beyond = np.maximum(left * (cheeks[0] - x), right * (x - cheeks[-1]))
     return np.asarray(1 - smoothstep(beyond, WIDER), np.float32)
 
