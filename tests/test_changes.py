@@ -333,7 +333,8 @@ def test_edits_that_cannot_be_made_are_refused(editor: Editor, portrait: Portrai
 
 
 @pytest.mark.parametrize(
-    "targets", [{"Mouth_Slightly_Open": 1}, {"Mustache": 1}, {"Blond_Hair": 1}]
+    "targets",
+    [{"Mouth_Slightly_Open": 1}, {"Mustache": 1}, {"Blond_Hair": 1}, {"Bald": 1}, {"Young": 0}],
 )
 def test_an_edit_of_a_photo_opens_what_was_named_and_nothing_more(
     targets: dict[str, float], astronaut: Path, monkeypatch: pytest.MonkeyPatch

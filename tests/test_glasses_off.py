@@ -75,7 +75,7 @@ def test_eyes_that_no_lens_shows_are_drawn(editor: Editor, portrait: Portrait) -
     assert blind.glasses_off is not None
     drawn = glasses_off.possible(editor.model, dark, blind)
     assert drawn.glasses_off is None and drawn.drawn_names == ("Eyeglasses",)
-    step = blind.glasses_off.step
+    step = blind.glasses_off.step.value
     np.testing.assert_array_equal(drawn.pasted.values, blind.before.values + step)
     assert glasses_off.face_under(editor.model, dark, blind.glasses_off) is None
     moved = difference(editor.paste(dark, change), dark.photo)

@@ -117,7 +117,7 @@ def test_a_mouth_that_is_hidden_is_drawn(editor: Editor, portrait: Portrait) -> 
     assert drawn.mouth is None and drawn.drawn_names == ("Smiling",)
     assert change.mouth is not None
     step = drawn.pasted.values - change.before.values
-    np.testing.assert_allclose(step, change.mouth.step, atol=1e-5)
+    np.testing.assert_allclose(step, change.mouth.step.value, atol=1e-5)
     assert mouths.moved(editor.model, hidden, change.mouth, hidden.photo) is None
     result = editor.paste(hidden, change)
     assert moved(hidden.photo, result).any()

@@ -1,8 +1,9 @@
 """From an edit to a change of a code: each attribute by its method, implied attributes resolved once."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.codes.code import Code
+from facedial.codes.later import Later
 from facedial.compose.retouch import RETOUCHED
 from facedial.composing import (
     BALD,
@@ -47,8 +49,8 @@ from facedial.errors import BadRequest
 from facedial.flow.inversion import BY_DISTILLED, BY_FLOW, BY_REFINING, FlowEdit, condition_of
 from facedial.model import Model
 
-STEPS = 6  # of an edit:
-DRAWN, COMPOSED, MOUTHS, OFF, FRINGE, HATS = range(STEPS)
+# Kinds of steps of an edit.
+DRAWN, COMPOSED, MOUTHS, OFF, FRINGE, HATS = range(6)
 _KIND_OF = {**dict.fromkeys(MOUTH, MOUTHS), BANGS: FRINGE, HAT: HATS}
 NOTICED = 0.03  # probability by which an implied attribute must change to be named
 WEARS = 0.5  # probability from which on a face has glasses: none are added
@@ -111,6 +113,12 @@ class Change:
         return self.after if self.drawn is None else self.drawn
 
     @property
+    def draws(self) -> bool:
+        """Whether anything is pasted as drawn."""
+        pasted = self.pasted
+        return pasted is not self.before and not np.array_equal(pasted.values, self.before.values)
+
+    @property
     def drawn_names(self) -> tuple[str, ...]:
         """Attributes and learned directions, of those asked for, that are pasted as drawn."""
         composed = {*self.recolour, *self.beard, *self.retouch, *self.shave}
@@ -136,9 +144,9 @@ class Change:
         """Whether glasses, if there are some, go with eyes that are drawn, since the photo shows none."""
         return GLASSES in self.drawn_names and takes_glasses_off(self.edit)
 
-    def also_drawn(self, step: Floats, detail_replacement: float) -> "Change":
+    def also_drawn(self, step: Later[Floats], detail_replacement: float) -> "Change":
         """The same with what a step [D] adds drawn as well."""
-        drawn = Code(self.pasted.values + step, self.before.space)
+        drawn = _stepped(self.pasted, step)
         replaced = max(self.detail_replacement, detail_replacement)
         return dataclasses.replace(self, drawn=drawn, detail_replacement=replaced)
 
@@ -185,7 +193,7 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
         return Change(code, code, edit, {})
     asked = {*edit.targets, *edit.shifts}
     glasses = None if edit.lens_darkness is None else GlassesChange(darkness=edit.lens_darkness)
-    made = _Made(np.zeros((STEPS, len(code.values)), np.float32), set(colours), glasses)
+    made = _Made(set(colours), glasses)
     for part, recolours in (
         (only(plan.directions, asked - colours), False),
         (only(plan.directions, colours), True),
@@ -193,7 +201,8 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
         if not part.is_zero:
             resolved = with_implied(part, model.directions.readings(code), asked)
             made.implied |= _besides(resolved.targets, asked)
-            made.steps[COMPOSED if recolours else DRAWN] += direction_step(model, code, resolved)
+            step = direction_step(model, code, resolved)
+            made.add(COMPOSED if recolours else DRAWN, partial(np.asarray, step))
     for name, (part, own_method) in plan.flow.items():
         if attributes is None:
             raise ValueError("an edit by the flow needs the attributes of the face")
@@ -202,8 +211,8 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
     recolour = {} if not colours or attributes is None else _shares(edit, colours, attributes)
     if edit.hair_colour is not None and edit.recolours:
         recolour[edit.hair_colour] = edit.strength * edit.hair_amount
-    drawn = _stepped(code, made.steps[DRAWN])
-    after = _stepped(drawn, made.steps[[MOUTHS, OFF, FRINGE, HATS, COMPOSED]].sum(0))
+    drawn = _stepped(code, made.step([DRAWN]))
+    after = _stepped(drawn, made.step([MOUTHS, OFF, FRINGE, HATS, COMPOSED]))
     kept = {name: m.detail_replacement for name, (_, m) in plan.flow.items()}
     replaced = max((kept[name] for name in kept.keys() - made.composed), default=0.0)
     mouth = None
@@ -213,13 +222,15 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
             made.implied,
             edit,
             attributes[SMILE],
-            made.steps[MOUTHS],
+            made.whole_step(MOUTHS, code),
             max(kept.values()),
         )
 
     def in_photo(name: str, kind: int, way: int = 1) -> PhotoChange | None:
         share = way * made.shares.get(name, 0.0)
-        return PhotoChange(share, made.steps[kind], kept[name]) if share > 0 else None
+        if share <= 0:
+            return None
+        return PhotoChange(share, made.whole_step(kind, code), kept[name])
 
     return Change(
         before=code,
@@ -246,16 +257,33 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
 class _Made:
     """What an edit's attributes add up to.
 
-    `steps` [6, D]: of what is drawn, of what is composed (hair colours, glasses that are put on), of
-    mouths, of glasses that are taken off, of a fringe, of a hat. `composed`: names of all but the first.
-    `shares`: name -> share of the way that is made on the photo's own head.
+    `composed`: names of all that is not drawn. `shares`: name -> share of the way that is made on the
+    photo's own head. `steps`: kind -> steps [D] of the code, which are computed when they are needed:
+    of what is drawn, of what is composed (hair colours, glasses that are put on), of mouths, of glasses
+    that are taken off, of a fringe, of a hat.
     """
 
-    steps: Floats
     composed: set[str]
     glasses: GlassesChange | None
     implied: dict[str, float] = dataclasses.field(default_factory=dict)
     shares: dict[str, float] = dataclasses.field(default_factory=dict)
+    steps: dict[int, list[Later[Floats]]] = dataclasses.field(default_factory=dict)
+
+    def add(self, kind: int, step: Callable[[], Floats]) -> None:
+        """Add a step of that kind."""
+        self.steps.setdefault(kind, []).append(Later(step))
+
+    def step(self, kinds: Sequence[int]) -> Later[Floats] | None:
+        """The sum of all steps of these kinds [D]; None where there are none."""
+        sums = [self.steps[kind] for kind in kinds if kind in self.steps]
+        if not sums:
+            return None
+        return Later(lambda: _sum([_sum([step.value for step in one]) for one in sums]))
+
+    def whole_step(self, kind: int, code: Code) -> Later[Floats]:
+        """The sum of all steps of a kind [D]; zeros where there are none."""
+        found = self.step([kind])
+        return Later(lambda: np.zeros_like(code.values)) if found is None else found
 
 
 def _shaved(model: Model, made: _Made, attributes: Mapping[str, float] | None) -> dict[str, float]:
@@ -312,7 +340,7 @@ def _add(
         mask=model.masks.mask(name, own.mask_threshold),
     )
     asked = {*edit.targets, *edit.shifts}
-    moved, besides = _flow_step(flow, code, part, name, attributes, asked)
+    step, besides = _flow_step(flow, code, part, name, attributes, asked)
     for other, arrived in besides.items():
         # Two attributes may imply a third: what is reported is the larger of both changes.
         now = attributes[other]
@@ -327,7 +355,7 @@ def _add(
         kind = _KIND_OF.get(name, COMPOSED)
         if name == GLASSES and lowers:
             kind = OFF
-    made.steps[kind] += model.directions.keeping(moved, edit.keep)
+    made.add(kind, lambda: model.directions.keeping(step(), edit.keep))
 
 
 def needs_attributes(model: Model, edit: Edit, method: str = BEST) -> bool:
@@ -351,20 +379,31 @@ def graphs_of(model: Model, edit: Edit, method: str = BEST) -> tuple[str, ...]:
         for name in drawn
         if any(is_composed(model, name, method, lowers=way) for way in (False, True))
     }
-    table, needed = model.edit_table, ["autoencoder-encode"]
+    table, needed = model.edit_table, []
+    # What is made in the photo alone needs no code, but for the shape of glasses and the shade of hair.
+    coded = bool(drawn or colours or GLASSES in plan.flow)
+    if coded:
+        needed.append("autoencoder-encode")
     ways = [(name, lowers) for name in drawn & plan.flow.keys() for lowers in (False, True)]
     if any(table.quality(name, method, lowers=lowers) != FAST for name, lowers in ways):
         needed.append("flow")
-    if plan.flow:
+    if plan.flow and coded:
         needed += ["flow-code", "student", "flow-planes"]
-    if drawn or colours or GLASSES in plan.flow:
+    if coded:
         needed.append("sharp" if model.has_gan_decoder else "autoencoder-decode")
     detail = ["detail"] if drawn else []
     return (*needed, "reader", "parser", *detail)
 
 
-def _stepped(code: Code, step: Floats) -> Code:
-    return Code(code.values + step, code.space) if step.any() else code
+def _stepped(code: Code, step: Later[Floats] | None) -> Code:
+    """A code plus a step that is computed when it is needed; the same code for None."""
+    if step is None:
+        return code
+    return Code.later(lambda: code.values + step.value, code.space, code.size)
+
+
+def _sum(steps: Sequence[Floats]) -> Floats:
+    return np.asarray(sum(steps[1:], steps[0]), np.float32)
 
 
 def direction_step(model: Model, code: Code, edit: Edit) -> Floats:
@@ -456,8 +495,8 @@ def _put_on(
     flow = flow_edit(model, method, FAST, cache=cache, mask=mask)
     source = condition_of(flow.names, attributes)
     _, whole = flow.target_condition(source, GLASSES, True, {})
-    step = flow.step(code.values, source, GLASSES, whole, {})
-    return GlassesChange(share, Code(code.values + step, code.space), edit.lens_darkness)
+    step = Later(lambda: flow.step(code.values, source, GLASSES, whole, {}))
+    return GlassesChange(share, _stepped(code, step), edit.lens_darkness)
 
 
 def _check(model: Model, edit: Edit, method: str, quality: str) -> None:
@@ -490,8 +529,8 @@ def _flow_step(
     name: str,
     attributes: Mapping[str, float],
     asked: set[str],
-) -> tuple[Floats, dict[str, float]]:
-    """The step [D] of one attribute, and where its implied attributes arrive.
+) -> tuple[Callable[[], Floats], dict[str, float]]:
+    """What computes the step [D] of one attribute, and where its implied attributes arrive.
 
     A shift of one standard deviation is taken as half the way from without to with.
     """
@@ -501,7 +540,10 @@ def _flow_step(
     if amount and not part.exactly:
         implied = implied_by({name: float(amount > 0)}, flow.names, {*asked, *part.keep})
     source = condition_of(flow.names, attributes)
-    step = flow.step(code.values, source, name, part.strength * amount, implied)
+
+    def step() -> Floats:
+        return flow.step(code.values, source, name, part.strength * amount, implied)
+
     if not implied:
         return step, {}
     _, distance = flow.target_condition(source, name, amount > 0, implied)

@@ -8,6 +8,7 @@ import numpy as np
 
 from facedial.arrays import Floats
 from facedial.codes.code import Code
+from facedial.codes.later import Later
 from facedial.compose.retouch import RETOUCHED
 from facedial.editing.request import Edit
 from facedial.editing.table import BEST
@@ -58,13 +59,13 @@ class MouthChange:
 
     smile: tuple[float, float]
     opened: float
-    step: Floats
+    step: Later[Floats]
     detail_replacement: float = 0.0
 
     def part(self, share: float) -> "MouthChange":
         """A share 0..1 of the change."""
         before, after = self.smile
-        smile, step = (before, before + share * (after - before)), np.float32(share) * self.step
+        smile, step = (before, before + share * (after - before)), scaled(self.step, share)
         return dataclasses.replace(self, smile=smile, opened=share * self.opened, step=step)
 
 
@@ -77,14 +78,17 @@ class PhotoChange:
     """
 
     share: float
-    step: Floats
+    step: Later[Floats]
     detail_replacement: float = 0.0
 
     def part(self, share: float) -> "PhotoChange":
         """A share 0..1 of the change."""
-        return dataclasses.replace(
-            self, share=share * self.share, step=np.float32(share) * self.step
-        )
+        return dataclasses.replace(self, share=share * self.share, step=scaled(self.step, share))
+
+
+def scaled(step: Later[Floats], share: float) -> Later[Floats]:
+    """A share of a step [D], computed when it is needed."""
+    return Later(lambda: np.float32(share) * step.value)
 
 
 def recolours_hair(model: Model) -> bool:
@@ -132,7 +136,7 @@ def mouth_of(
     implied: Mapping[str, float],
     edit: Edit,
     smiles: float,
-    step: Floats,
+    step: Later[Floats],
     detail_replacement: float,
 ) -> MouthChange:
     """How a mouth moves that smiles by `smiles` now.

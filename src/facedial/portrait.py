@@ -1,7 +1,7 @@
 """Portraits: the faces of a photo, found, aligned and encoded once, to be edited often."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,7 @@ from facedial.arrays import Bytes, Doubles, Floats
 from facedial.cache import Cache
 from facedial.codes.attributes import ATTRIBUTES
 from facedial.codes.code import Code
+from facedial.codes.later import Later
 from facedial.compose.blend import noise_level
 from facedial.detail import decode
 from facedial.errors import BadRequest
@@ -126,7 +127,7 @@ class PortraitReader:
             return []
         crops = [align(photo, face, model.frame, model.side) for face in found]
         if codes is None:
-            codes = self.encode(np.stack([crop.pixels for crop in crops]))
+            codes = self._encoded_later([crop.pixels for crop in crops])
         among = found if everybody is None else everybody
         return [
             Portrait(
@@ -143,6 +144,16 @@ class PortraitReader:
     def encode(self, crops: Bytes, attributes: Floats | None = None) -> list[Code]:
         """Crops uint8 [N, S, S, 3] on the model's frame -> codes; see `Model.encode`."""
         return [Code(values, self.model.space) for values in self.model.encode(crops, attributes)]
+
+    def _encoded_later(self, crops: Sequence[Bytes]) -> list[Code]:
+        """Codes of crops [S, S, 3], all encoded when one is first read: many edits need none."""
+        encoded = Later(lambda: self.model.encode(np.stack(crops)))
+
+        def values_of(number: int) -> Callable[[], Floats]:
+            return lambda: np.asarray(encoded.value[number])
+
+        space, size = self.model.space, self.model.dimensions
+        return [Code.later(values_of(number), space, size) for number in range(len(crops))]
 
     def of_crop(self, pixels: Bytes) -> Portrait:
         """A crop [S, S, 3] on the model's frame as a photo of nothing but that crop, encoded."""

@@ -133,7 +133,7 @@ def _drawn(
     residuals: Cache | None,
 ) -> Part | None:
     """A part of `photo` with what is drawn of a change, and where it lies; None where nothing is."""
-    if np.array_equal(change.pasted.values, change.before.values):
+    if not change.draws:
         return None
     composite, crop = composed(model, portrait, change, before), portrait.crop
     if change.fine and composes_finely(model, portrait):
@@ -327,7 +327,7 @@ def region(model: Model, portrait: Portrait, change: Change) -> Floats:
     change = _possible(model, portrait, change)
     width, height = photo.size
     mask = np.zeros((height, width), np.float32)
-    if not np.array_equal(change.pasted.values, change.before.values):
+    if change.draws:
         inside = soft_mask(model.side) * composed(model, portrait, change).region
         seen = warp_float(inside[..., None], invert(crop.to_photo), photo.size)
         mask = np.clip(seen[..., 0], 0, 1)

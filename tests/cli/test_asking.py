@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -353,11 +354,16 @@ def test_edit_shows_what_the_photo_has(
 
 
 @pytest.mark.usefixtures("few_steps")
-def test_the_photo_is_encoded_once(
+def test_the_photo_is_read_once(
     answering: Answering, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encode, calls = PortraitReader.encode, []
-    monkeypatch.setattr(PortraitReader, "encode", lambda *what: calls.append(1) or encode(*what))
+    read, calls = PortraitReader.read, []
+
+    def noted(*what: Any, **more: Any) -> Any:
+        calls.append(1)
+        return read(*what, **more)
+
+    monkeypatch.setattr(PortraitReader, "read", noted)
     assert answering("\ny\n", "edit", "--ask", photo).code == 0
     assert len(calls) == 1
 

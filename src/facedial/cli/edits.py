@@ -87,11 +87,10 @@ class Work:
             rows.append(self._reported(made, edit, name))
             if change.implied:
                 streams.warn(asking.also_set(change.implied, name))
-            values = self.editor.readings(change)
-            for attribute, (before, after) in values.items():
-                if self.explain:
+            if self.explain:
+                for attribute, (before, after) in self.editor.readings(change).items():
                     streams.tell(f"{name}: {attribute} {before:.2f} -> {after:.2f}")
-            if change.draws_eyes and values["Eyeglasses"][0] > WEARS:
+            if change.draws_eyes and self.editor.readings(change)["Eyeglasses"][0] > WEARS:
                 streams.warn(
                     f"{name} shows no eyes behind its glasses, so they are drawn: softer than the photo, "
                     "and nobody's own"
@@ -100,7 +99,7 @@ class Work:
                 streams.warn(
                     f"{name} shows no hair that could be recoloured and is left unchanged"
                     if any(change.recolour.values())
-                    else f"{name} has the target values already ({', '.join(values)}) and is left "
+                    else f"{name} has the target values already ({', '.join(change.names)}) and is left "
                     "unchanged; --add goes further"
                 )
         shown = strips.edit_strip(self.editor, portraits, result) if self.strip else result

@@ -1,6 +1,6 @@
 """A code with the model it belongs to, and files of many codes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from facedial.arrays import Floats, load_arrays
+from facedial.codes.later import Later
 from facedial.errors import BadRequest, CodeSpaceMismatch
 from facedial.files import atomic_write
 
@@ -32,21 +33,42 @@ def check_same_space(*things: InSpace) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, init=False, repr=False)
 class Code:
     """One face: `values` float32 [D], whitened (1 = one standard deviation); `space`, its model.
 
-    Raises `BadRequest` when the values are not one row of finite numbers.
+    Values may be computed later (`Code.later`), when they are first read. Raises `BadRequest` when they
+    are not one row of finite numbers.
     """
 
-    values: Floats
     space: str
+    size: int
+    _values: Later[Floats]
 
-    def __post_init__(self) -> None:
-        values = np.ascontiguousarray(self.values, dtype=np.float32)
-        if values.ndim != 1 or not np.isfinite(values).all():
-            raise BadRequest(f"a code is one row of finite numbers, found shape {values.shape}")
-        object.__setattr__(self, "values", values)
+    def __init__(self, values: Floats, space: str) -> None:
+        found = _row(values)
+        self._set(Later(lambda: found), space, len(found))
+        self.values  # noqa: B018  (known)
+
+    @staticmethod
+    def later(make: Callable[[], Floats], space: str, size: int) -> "Code":
+        """A code of `size` numbers whose values `make` computes when they are first read."""
+        code = object.__new__(Code)
+        code._set(Later(lambda: _row(make())), space, size)
+        return code
+
+    def _set(self, values: Later[Floats], space: str, size: int) -> None:
+        object.__setattr__(self, "_values", values)
+        object.__setattr__(self, "space", space)
+        object.__setattr__(self, "size", size)
+
+    @property
+    def values(self) -> Floats:
+        """float32 [D]."""
+        return self._values.value
+
+    def __repr__(self) -> str:
+        return f"Code({self.size} numbers, {self.space!r})"
 
     def to_bytes(self) -> bytes:
         """The numbers, little-endian float32."""
@@ -69,15 +91,22 @@ class Code:
                 f"the code belongs to {self.space}, the model to {space}; "
                 "encode the photo again with this model"
             )
-        if len(self.values) != size:
+        if self.size != size:
             raise BadRequest(
-                f"a code of {space} has {size} numbers, found {len(self.values)}; "
-                "encode the photo again"
+                f"a code of {space} has {size} numbers, found {self.size}; encode the photo again"
             )
 
     def moved(self, step: Floats) -> "Code":
         """This code plus `step`, float32 [D]."""
         return Code(self.values + step, self.space)
+
+
+def _row(values: Floats) -> Floats:
+    """Values as float32 [D]; raises `BadRequest` for anything but one row of finite numbers."""
+    found = np.ascontiguousarray(values, dtype=np.float32)
+    if found.ndim != 1 or not np.isfinite(found).all():
+        raise BadRequest(f"a code is one row of finite numbers, found shape {found.shape}")
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -116,7 +116,7 @@ def composite(editor: Editor, store: Store, row: int, name: str) -> UInt8 | None
     (portrait,) = editor.read(Photo(store.pixels[row]), [face])
     away = editor.predict_attributes(portrait)[name] > PRESENT
     change = editor.change(portrait, Edit({name: 0.0 if away else 1.0}))
-    if np.array_equal(change.pasted.values, change.before.values):
+    if not change.draws:
         return None
     fine = parsing.head_crop(portrait)
     drawn = render.composed(editor.model, portrait, change)

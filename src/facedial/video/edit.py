@@ -181,7 +181,7 @@ def of_person(
         seen = np.isfinite(found).any(0)
         colours = np.where(seen, np.nanmedian(np.where(seen, found, 0), axis=0), np.nan)
     steps = None
-    if not np.array_equal(whole.pasted.values, whole.before.values):
+    if whole.draws:
         some = own[None]
         if model.edit_table.plan(whole.edit, method).flow:
             some = _apart(np.concatenate([track.all_codes for track in person.tracks]))

@@ -1,0 +1,38 @@
+"""A value that is computed when it is first read."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Later(Generic[T]):
+    """What `make` returns: called when `value` is first read, and not again.
+
+    Threads may call it twice at the same time; what both return must be equal, and one of the results is
+    kept. It is pickled, and copied, with its value, which is computed for it.
+    """
+
+    __slots__ = ("_make", "_value")
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make: Callable[[], T] | None = make
+        self._value: T | None = None
+
+    @property
+    def value(self) -> T:
+        """The value."""
+        make = self._make
+        if make is not None:
+            self._value = make()
+            self._make = None  # what the function holds is freed
+        return self._value  # type: ignore[return-value]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _known, (self.value,)
+
+
+def _known(value: T) -> Later[T]:
+    found: Later[T] = Later(lambda: value)
+    found.value  # noqa: B018  (read once, so that no function is kept)
+    return found
