@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,8 @@ def measure(context: EvaluationContext) -> Iterator[Row]:
     to 128 px and enlarged again; what is drawn anew costs squared error. With a judge: `frechet_256`:
     Frechet distance of features of at most 2,000 new faces to training people's crops, over that of
     other training people's, and `sharpness_256_new`. Features are the judge's, of each quarter of a
-    picture, so of pixels that are not shrunk; no training used them.
+    picture, so of pixels that are not shrunk; no training used them. Beside them, of test people: their
+    crops as they are (`real crops`), and shrunk to 128 px and enlarged again.
     """
     model = context.editor.model
     stores = [s for s in context.stores if s.frame == FRAME and s.size == detail.SIDE]
@@ -128,24 +130,41 @@ def _frechet(context: EvaluationContext, stores: list[Store], judge: Judge) -> I
     ]
     baseline = scores.frechet(*real)
     small = context.editor.decode(context.editor.generate(count, seed=context.seed))
+    unseen = np.concatenate(
+        [s.pixels[evenly(s.where(UNSEEN), count // len(stores))] for s in stores]
+    )
+    shrunk = np.stack([np.asarray(Image.fromarray(one).reduce(2)) for one in unseen])
+    model, names = context.editor.model, ", ".join(s.path.name for s in stores)
+    on = f"random against {context.data(stores[0], 'unseen')}"
     sharpness = scores.sharpness(stores[0].pixels[evenly(stores[0].where(UNSEEN), 400)]).mean()
-    for label, large in (
-        ("facedial", detail.enlarged(context.editor.model, small)),
-        ("facedial 128", _enlarged(small)),
+    # What photos themselves reach, as they are, and shrunk to 128 px: no network does better.
+    yield _ratio("real crops", unseen, f"{names}/unseen", names, (judge, real[0], baseline))
+    for label, draw in (
+        ("facedial", partial(detail.enlarged, model)),
+        ("facedial 128", _enlarged),
     ):
-        ratio = scores.frechet(_features(judge, large), real[0]) / baseline
-        names = ", ".join(s.path.name for s in stores)
-        yield Row(
-            "frechet_256",
-            label,
-            f"random against {names}/train",
-            ratio,
-            "of real against real",
-            count,
-        )
+        pictures = draw(shrunk)
+        yield _ratio(label, pictures, f"{names}/unseen", names, (judge, real[0], baseline))
+        large = draw(small)
+        yield _ratio(label, large, "random", names, (judge, real[0], baseline))
         own = scores.sharpness(large[:400]) / sharpness
-        on = f"random against {context.data(stores[0], 'unseen')}"
         yield Row.of("sharpness_256_new", label, on, own, "of real crops")
+    for store in context.stores:
+        if store.frame == FRAME and store.size == model.side:
+            # Of people of another collection: how far apart two collections are.
+            crops = store.pixels[evenly(store.where(UNSEEN), count)]
+            data = context.data(store, "unseen")
+            large = detail.enlarged(model, crops)
+            yield _ratio("facedial", large, data, names, (judge, real[0], baseline))
+
+
+def _ratio(
+    label: str, pictures: Bytes, data: str, names: str, scale: tuple[Judge, Doubles, float]
+) -> Row:
+    judge, real, baseline = scale
+    ratio = scores.frechet(_features(judge, pictures), real) / baseline
+    on = f"{data} against {names}/train"
+    return Row("frechet_256", label, on, ratio, "of real against real", len(pictures))
 
 
 def _features(judge: Judge, pictures: Bytes) -> Doubles:
