@@ -163,6 +163,8 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     between = partial(FlowInterpolation, steps=1)
     monkeypatch.setattr("facedial.generation.FlowInterpolation", between)
     monkeypatch.setattr("facedial.changes.FlowEdit", partial(FlowEdit, steps=1))
+    monkeypatch.setattr("facedial.flow.resampling.STEPS", 1)
+    monkeypatch.setattr("facedial.flow.resampling.REPEATS", 1)
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ class Change:
     attributes -> share of their hair that goes from it (`shaving`). `glasses_off`: glasses that are taken
     off (`glasses_off`); None where there are none to take, or they are drawn. `fringe`: one that is grown
     from the photo's own hair (`fringe`), `hat`: one that is put on (`hats`); None where none is, or it is
-    drawn.
+    drawn. `covered` [32, 32]: where what things hid is drawn anew, 0 or 1; None where nothing is.
     """
 
     before: Code
@@ -101,6 +101,7 @@ class Change:
     glasses_off: PhotoChange | None = None
     fringe: PhotoChange | None = None
     hat: PhotoChange | None = None
+    covered: Floats | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -158,9 +159,14 @@ class Change:
         return dataclasses.replace(drawn, **none)
 
 
+def lowers(edit: Edit, name: str) -> bool:
+    """Whether an edit asks for a face without an attribute, or with less of it."""
+    return edit.targets.get(name, 1.0) < WEARS or edit.shifts.get(name, 0.0) < 0
+
+
 def takes_glasses_off(edit: Edit) -> bool:
     """Whether an edit asks for a face without glasses, or with less of them."""
-    return edit.targets.get(GLASSES, 1.0) < WEARS or edit.shifts.get(GLASSES, 0.0) < 0
+    return lowers(edit, GLASSES)
 
 
 def change(  # noqa: PLR0913  (one request and what its photo shows)
@@ -173,13 +179,15 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
     quality: str = FULL,
     cache: Cache | None = None,
     unseen: Collection[str] = (),
+    hidden: Mapping[str, Floats] | None = None,
 ) -> Change:
     """What an edit does to a face of that code.
 
     `attributes`: probability of each attribute of the face, needed where the flow edits
     (`needs_attributes`). `method` and `quality`: see `editing.table`; where both are `best`, the
     quality is the one measured to be best for the attribute. `unseen`: attributes that are drawn, since
-    the photo does not show what they would be made of. Implied attributes (`editing.implied`) are
+    the photo does not show what they would be made of. `hidden`: attribute -> what is drawn anew where it
+    falls (`hidden.hidden`). Implied attributes (`editing.implied`) are
     resolved here, once. Raises `BadRequest`, `UnknownName`, `CodeSpaceMismatch`.
     """
     model.check(code)
@@ -206,7 +214,8 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
     for name, (part, own_method) in plan.flow.items():
         if attributes is None:
             raise ValueError("an edit by the flow needs the attributes of the face")
-        by = _By(name, part, own_method, method, quality, name in unseen)
+        covered = None if hidden is None else hidden.get(name)
+        by = _By(name, part, own_method, method, quality, name in unseen, covered)
         _add(made, model, code, edit, attributes, by, cache)
     recolour = {} if not colours or attributes is None else _shares(edit, colours, attributes)
     if edit.hair_colour is not None and edit.recolours:
@@ -250,6 +259,7 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
         glasses_off=in_photo(GLASSES, OFF, -1),
         fringe=in_photo(BANGS, FRINGE),
         hat=in_photo(HAT, HATS),
+        covered=np.max(made.covered, axis=0) if made.covered else None,
     )
 
 
@@ -260,7 +270,7 @@ class _Made:
     `composed`: names of all that is not drawn. `shares`: name -> share of the way that is made on the
     photo's own head. `steps`: kind -> steps [D] of the code, which are computed when they are needed:
     of what is drawn, of what is composed (hair colours, glasses that are put on), of mouths, of glasses
-    that are taken off, of a fringe, of a hat.
+    that are taken off, of a fringe, of a hat. `covered`: what is drawn anew, [32, 32] each.
     """
 
     composed: set[str]
@@ -268,6 +278,7 @@ class _Made:
     implied: dict[str, float] = dataclasses.field(default_factory=dict)
     shares: dict[str, float] = dataclasses.field(default_factory=dict)
     steps: dict[int, list[Later[Floats]]] = dataclasses.field(default_factory=dict)
+    covered: list[Floats] = dataclasses.field(default_factory=list)
 
     def add(self, kind: int, step: Callable[[], Floats]) -> None:
         """Add a step of that kind."""
@@ -302,7 +313,7 @@ def _shaved(model: Model, made: _Made, attributes: Mapping[str, float] | None) -
 class _By:
     """An attribute that the flow changes: its part of the edit, its own method, what was asked for.
 
-    `drawn`: whether it is drawn where it could be composed.
+    `drawn`: whether it is drawn where it could be composed. `hidden`: see `change`.
     """
 
     name: str
@@ -311,6 +322,7 @@ class _By:
     method: str
     quality: str
     drawn: bool = False
+    hidden: Floats | None = None
 
 
 def _add(
@@ -325,13 +337,13 @@ def _add(
     """Add to `made` what becomes of one attribute that the flow changes."""
     name, part = by.name, by.part
     amount = _amount(part, name, attributes)
-    lowers = amount < 0
-    own = model.edit_table.lowering.get(name, by.own) if lowers else by.own
+    falls = amount < 0
+    own = model.edit_table.lowering.get(name, by.own) if falls else by.own
     # Of what is composed the distilled editor says what the code becomes.
-    composes = not by.drawn and is_composed(model, name, by.method, lowers=lowers)
-    if composes and (lowers or name != GLASSES):
+    composes = not by.drawn and is_composed(model, name, by.method, lowers=falls)
+    if composes and (falls or name != GLASSES):
         made.shares[name] = share_of(name, part.strength * amount, attributes)
-    quality = model.edit_table.quality(name, by.method, by.quality, lowers=lowers)
+    quality = model.edit_table.quality(name, by.method, by.quality, lowers=falls)
     flow = flow_edit(
         model,
         own,
@@ -340,20 +352,23 @@ def _add(
         mask=model.masks.mask(name, own.mask_threshold),
     )
     asked = {*edit.targets, *edit.shifts}
-    step, besides = _flow_step(flow, code, part, name, attributes, asked)
+    anew = by.hidden if falls and not composes else None
+    step, besides = _flow_step(flow, code, part, name, attributes, asked, anew)
+    if anew is not None:
+        made.covered.append(anew)
     for other, arrived in besides.items():
         # Two attributes may imply a third: what is reported is the larger of both changes.
         now = attributes[other]
         if abs(arrived - now) >= abs(made.implied.get(other, now) - now):
             made.implied[other] = arrived
     if name == GLASSES:
-        puts_on = composes and not lowers
+        puts_on = composes and not falls
         made.glasses = _put_on(model, code, edit, attributes, cache) if puts_on else None
     made.composed |= {name} if composes else set()
     kind = DRAWN
     if name in made.composed:
         kind = _KIND_OF.get(name, COMPOSED)
-        if name == GLASSES and lowers:
+        if name == GLASSES and falls:
             kind = OFF
     made.add(kind, lambda: model.directions.keeping(step(), edit.keep))
 
@@ -529,6 +544,7 @@ def _flow_step(
     name: str,
     attributes: Mapping[str, float],
     asked: set[str],
+    hidden: Floats | None = None,
 ) -> tuple[Callable[[], Floats], dict[str, float]]:
     """What computes the step [D] of one attribute, and where its implied attributes arrive.
 
@@ -542,6 +558,8 @@ def _flow_step(
     source = condition_of(flow.names, attributes)
 
     def step() -> Floats:
+        if hidden is not None:
+            return flow.step_anew(code.values, source, name, part.strength * amount, hidden)
         return flow.step(code.values, source, name, part.strength * amount, implied)
 
     if not implied:

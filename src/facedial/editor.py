@@ -13,7 +13,7 @@ from typing import Self
 
 import numpy as np
 
-from facedial import changes, detail, fringe, generation, glasses_off, identity, render
+from facedial import changes, detail, fringe, generation, glasses_off, hidden, identity, render
 from facedial.arrays import Bytes, Floats
 from facedial.changes import Change
 from facedial.codes.code import Code
@@ -140,6 +140,10 @@ class Editor:
         own = None
         if changes.needs_attributes(self.model, edit, method):
             own = self.predict_attributes(portrait)
+        unseen = self.unseen(portrait, edit, method, quality)
+        anew = None
+        if quality == FULL and method == BEST:
+            anew = hidden.hidden(self.model, portrait, edit, unseen)
         return changes.change(
             self.model,
             portrait.code,
@@ -148,7 +152,8 @@ class Editor:
             method=method,
             quality=quality,
             cache=portrait.cache,
-            unseen=self.unseen(portrait, edit, method, quality),
+            unseen=unseen,
+            hidden=anew,
         )
 
     def unseen(

@@ -208,8 +208,12 @@ def composed(
     after = after - parsing.broad_tone(regions, after - before, first, last)
     bared = np.zeros_like(loss)
     drawn = after
+    # What is drawn anew shows nothing of the drawing before.
+    anew = np.zeros_like(loss)
+    if change.covered is not None:
+        anew = resize_mask(change.covered, len(loss))
     if not any(one.recolours for one in regions):
-        after = hue.kept(before, after, parsing.unchanged(first, last))
+        after = hue.kept(before, after, parsing.unchanged(first, last) * (1 - anew))
     if all(one.adds_hair for one in regions):
         inside = _mask(portrait, regions, own, last, np.ones_like(loss))
         on_head = crop[parsing.share(own, {"hair"}) > SURELY]
@@ -225,7 +229,8 @@ def composed(
     whole = [parsing.replaced(one, own, first, last) for one in regions]
     loss = np.maximum(loss, change.detail_replacement * np.max([other, bared, *whole], axis=0))
     much = np.maximum(changed_mask(after - before), other)
-    mask = _mask(portrait, regions, own, last, much)
+    loss = np.maximum(loss, anew)
+    mask = np.maximum(_mask(portrait, regions, own, last, much), anew)
     uncovers = any(one.uncovers for one in regions)
     known = 1 - loss * mask
     if uncovers:

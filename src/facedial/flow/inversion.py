@@ -11,6 +11,7 @@ from facedial.codes.attributes import match
 from facedial.errors import BadRequest, UnknownName
 from facedial.flow import ToCodes, ToLatents, Velocity
 from facedial.flow.guidance import extrapolated, under_both
+from facedial.flow.resampling import resampled
 from facedial.flow.solver import check_solver, followed
 
 EDIT_GUIDANCE, EDIT_STEPS, T_START = 4.0, 4, 0.1
@@ -19,6 +20,7 @@ EDIT_GUIDANCE, EDIT_STEPS, T_START = 4.0, 4, 0.1
 REFINED_FROM, REFINED_STEPS, REFINED_SHARE = 0.7, 1, 0.85
 # Kinds of results: of the whole flow, of its last part after the distilled editor, of that editor alone.
 BY_FLOW, BY_REFINING, BY_DISTILLED = "flow", "refined", "distilled"
+ANEW = 2  # seed of what is drawn anew: noise of its own would be another face each time
 MIN_DISTANCE = 0.5  # of a target from the source, on the scale -1..1 of conditions
 
 
@@ -100,6 +102,27 @@ class FlowEdit:
         return np.float32(self.gain * abs(amount) / distance) * self.whole_step(
             values, source, target
         )
+
+    def step_anew(
+        self, values: Floats, source: Floats, name: str, amount: float, hidden: Floats
+    ) -> Floats:
+        """As `step`, of an attribute that falls: what it has `hidden` [32, 32] is drawn anew.
+
+        What is drawn is the same for the same face (`ANEW`), and goes with the rest of it.
+        """
+        k = self.index(name)
+        bare, covered = source.copy(), source.copy()
+        bare[k], covered[k] = -1, 1
+        key = ("anew", values.tobytes(), source.tobytes(), k, hidden.tobytes())
+
+        def whole() -> Floats:
+            latents = self.to_latents(values[None])
+            rng = np.random.default_rng(ANEW)
+            found = resampled(self.velocity, latents, hidden, (bare[None], covered[None]), rng)
+            return self.code_change(latents, found - latents)
+
+        distance = max(abs(-1 - float(source[k])), MIN_DISTANCE)
+        return np.float32(min(1.0, abs(amount) / distance)) * self.cache.get(key, whole)
 
     def whole_step(self, values: Floats, source: Floats, target: Floats) -> Floats:
         """What is added to a code [D] when its condition goes from `source` to `target`, both [K]."""

@@ -1,0 +1,67 @@
+"""What a thing on a head hides, which is drawn anew where the thing comes off."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from facedial import parsing
+from facedial.arrays import Floats
+from facedial.changes import lowers
+from facedial.composing import GLASSES, HAT, recolours_hair
+from facedial.editing.request import Edit
+from facedial.faces.parse import dilated
+from facedial.model import Model
+from facedial.portrait import Portrait
+
+CELLS = 32  # along the side of the flow's latents
+PART = 0.3  # share of a cell that a thing covers, from which on the cell is drawn anew
+MOST = 0.7  # of a cell that is drawn anew beside it
+AROUND = 2  # cells around it: its shadow, its rim, and what the encoder took from it
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Classes of the parse that hide what is behind them, and those that are drawn anew beside them.
+
+    `clear`: whether one may see through them.
+    """
+
+    classes: frozenset[str]
+    beside: frozenset[str]
+    clear: bool = False
+
+
+THINGS: Mapping[str, Thing] = {
+    # Half an eyebrow is no eyebrow.
+    GLASSES: Thing(frozenset({"glasses"}), frozenset({"skin", "brows", "eyes"}), clear=True),
+    # Hair under a hat is pressed flat, and its brim throws a shadow.
+    HAT: Thing(frozenset({"hat"}), frozenset({"skin", "hair", "background"})),
+}
+
+
+def hidden(
+    model: Model, portrait: Portrait, edit: Edit, unseen: Collection[str]
+) -> dict[str, Floats]:
+    """Attribute -> what is to be drawn anew where an edit takes the thing off: 0 or 1, [32, 32].
+
+    `unseen`: attributes whose things one does not see through in this photo.
+    """
+    found: dict[str, Floats] = {}
+    if not (model.has_flow and recolours_hair(model)):
+        return found
+    for name, thing in THINGS.items():
+        if not lowers(edit, name) or (thing.clear and name not in unseen):
+            continue
+        classes = parsing.classes_of(model, portrait)
+        covers = _cells(parsing.share(classes, thing.classes)) > PART
+        if covers.any():
+            beside = dilated(covers, AROUND) & (_cells(parsing.share(classes, thing.beside)) > MOST)
+            found[name] = (covers | beside).astype(np.float32)
+    return found
+
+
+def _cells(share: Floats) -> Floats:
+    """Means of a plane [S, S] over the cells of the latents, [32, 32]."""
+    block = len(share) // CELLS
+    return np.asarray(share.reshape(CELLS, block, CELLS, block).mean((1, 3)), np.float32)
