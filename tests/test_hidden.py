@@ -69,3 +69,17 @@ def test_a_share_of_it_is_a_share_of_its_step(editor: Editor, wearer: Portrait) 
         (whole.pasted.values - whole.before.values) / 2,
         atol=1e-5,
     )
+
+
+@pytest.mark.parametrize("name", ["Wearing_Hat", "Bangs"])
+def test_what_was_put_on_comes_off_and_eyes_and_mouth_stay(
+    name: str, editor: Editor, portrait: Portrait
+) -> None:
+    (wearer,) = editor.portraits(editor.render(portrait, {name: 1}))
+    off = editor.change(wearer, Edit({name: 0}))
+    assert off.covered is not None
+    cells = parsing.landmarks_of(editor.model, wearer)[[0, 1, 3, 4]] * CELLS / 256
+    assert not any(off.covered[y, x] for x, y in cells.astype(int))
+    (bare,) = editor.read(editor.paste(wearer, off), [wearer.face] if wearer.face else None)
+    before, after = (editor.predict_attributes(one)[name] for one in (wearer, bare))
+    assert after < min(0.5, before - 0.3)

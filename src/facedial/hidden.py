@@ -6,17 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from facedial import parsing
-from facedial.arrays import Floats
+from facedial.arrays import Doubles, Floats
 from facedial.changes import lowers
-from facedial.composing import GLASSES, HAT, recolours_hair
+from facedial.composing import BANGS, GLASSES, HAT, recolours_hair
 from facedial.editing.request import Edit
-from facedial.faces.parse import dilated
+from facedial.faces.parse import SIDE, Bools, dilated
 from facedial.model import Model
 from facedial.portrait import Portrait
 
 CELLS = 32  # along the side of the flow's latents
-PART = 0.3  # share of a cell that a thing covers, from which on the cell is drawn anew
+# Share of a cell that a thing covers, from which on it is surely there, and beside that is drawn anew.
+SURELY, PART = 0.5, 0.12
 MOST = 0.7  # of a cell that is drawn anew beside it
+# Of a forehead: its width in eye distances, its height in halves of that from mouth to eyes.
+WIDE, HIGH = 1.7, 1.6
 AROUND = 2  # cells around it: its shadow, its rim, and what the encoder took from it
 
 
@@ -24,19 +27,22 @@ AROUND = 2  # cells around it: its shadow, its rim, and what the encoder took fr
 class Thing:
     """Classes of the parse that hide what is behind them, and those that are drawn anew beside them.
 
-    `clear`: whether one may see through them.
+    `clear`: whether one may see through them. `forehead`: whether it is they that hide a forehead alone
+    that come off.
     """
 
     classes: frozenset[str]
     beside: frozenset[str]
     clear: bool = False
+    forehead: bool = False
 
 
 THINGS: Mapping[str, Thing] = {
     # Half an eyebrow is no eyebrow.
     GLASSES: Thing(frozenset({"glasses"}), frozenset({"skin", "brows", "eyes"}), clear=True),
     # Hair under a hat is pressed flat, and its brim throws a shadow.
-    HAT: Thing(frozenset({"hat"}), frozenset({"skin", "hair", "background"})),
+    BANGS: Thing(frozenset({"hair"}), frozenset({"skin", "brows", "hair"}), forehead=True),
+    HAT: Thing(frozenset({"hat"}), frozenset({"skin", "brows", "hair", "background"})),
 }
 
 
@@ -54,11 +60,26 @@ def hidden(
         if not lowers(edit, name) or (thing.clear and name not in unseen):
             continue
         classes = parsing.classes_of(model, portrait)
-        covers = _cells(parsing.share(classes, thing.classes)) > PART
+        share = _cells(parsing.share(classes, thing.classes))
+        covers = (share > PART) & dilated(share > SURELY, AROUND)
+        if thing.forehead:
+            covers &= _forehead(parsing.landmarks_of(model, portrait))
         if covers.any():
             beside = dilated(covers, AROUND) & (_cells(parsing.share(classes, thing.beside)) > MOST)
             found[name] = (covers | beside).astype(np.float32)
     return found
+
+
+def _forehead(landmarks: Doubles) -> Bools:
+    """Cells of a face's forehead [32, 32], by its landmarks in pixels of its parse [5, 2]."""
+    eyes, mouth = landmarks[:2].mean(0), landmarks[3:].mean(0)
+    across = (landmarks[1] - landmarks[0]) / 2
+    up = (eyes - mouth) / 2
+    middles = (np.arange(CELLS) + 0.5) * SIDE / CELLS
+    places = np.stack(np.meshgrid(middles, middles), -1) - eyes
+    along = places @ across / (across @ across)
+    above = places @ up / (up @ up)
+    return np.asarray((np.abs(along) < WIDE) & (above > 0) & (above < HIGH))
 
 
 def _cells(share: Floats) -> Floats:

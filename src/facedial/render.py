@@ -23,7 +23,7 @@ from facedial import (
 from facedial.arrays import Floats
 from facedial.cache import Cache
 from facedial.changes import Change
-from facedial.compose import facial_hair, hue
+from facedial.compose import completion, facial_hair, hue
 from facedial.compose.blend import (
     DetailLoss,
     Part,
@@ -43,7 +43,7 @@ from facedial.compose.masks import (
 )
 from facedial.compose.monochrome import Tone
 from facedial.editing.regions import EVERYTHING, JAW, Region, region_of
-from facedial.faces.crop import Crop, head_template
+from facedial.faces.crop import Crop, head_template, inside_photo
 from facedial.faces.geometry import apply, invert, warp_float
 from facedial.faces.mark import EDITED
 from facedial.faces.photo import Photo
@@ -65,6 +65,8 @@ LEAST_FILLED = 0.7  # of 256 px that a head has in its photo to be composed at 2
 SURELY, MIN_HAIR = 0.9, 40
 BESIDE_FRINGE = 0.45  # of the side: hair above it is lit as hair that comes is
 STRANDS = 0.03  # of the side, around hair
+# Share of background that is copied, of the person beside it at most, and of a place that is uncovered.
+BARE, HAZE, LEAST_GONE = 0.9, 0.3, 0.02
 BESIDE = 0.06  # of the side, around what is uncovered
 
 
@@ -253,7 +255,10 @@ def composed(
         face = crop[parsing.share(own, {"skin"}) > SURELY].astype(np.float32)
         difference += hue.like_skin(crop + difference, bare, face)
         gone = _gone(regions, own, first, last, mask)
-        background = _background(portrait, grown(parsing.person(own), STRANDS))
+        if change.covered is None:
+            background = _background(portrait, grown(parsing.person(own), STRANDS))
+        else:
+            background = _copied(portrait, own, gone)
         difference += gone[..., None] * (background - crop - difference)
         loss, noise = np.maximum(loss, gone), 1 - gone
         mask = np.maximum(mask, gone)
@@ -391,3 +396,19 @@ def _background(portrait: Portrait, person: Floats) -> Floats:
     return portrait.cache.get(
         "background", lambda: inpaint_background(portrait.crop.pixels, person)
     )
+
+
+def _copied(portrait: Portrait, own: Floats, gone: Floats) -> Floats:
+    """The crop [S, S, 3] with places beside copied to where `gone` [S, S] uncovers the background.
+
+    `own` [12, S, S]: class probabilities of the crop.
+    """
+    crop = portrait.crop.pixels.astype(np.float32)
+    background = 1 - parsing.person(own)
+    known = (background > BARE) & (grown(1 - background, STRANDS) < HAZE) & (gone < LEAST_GONE)
+    known &= inside_photo(portrait.photo.size, portrait.crop.to_photo, len(crop)) > 0
+    missing = (gone >= LEAST_GONE) & ~known
+    places = completion.sources(crop, known, missing)
+    if places is None:
+        return _background(portrait, grown(parsing.person(own), STRANDS))
+    return np.asarray(crop[places], np.float32)
