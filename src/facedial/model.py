@@ -349,7 +349,7 @@ class Model:
         return self.holder("detector").run("detector", pictures)
 
     def face_odds(self, patches: Bytes) -> Floats:
-        """Patches uint8 [N, 64, 64, 3] -> log-odds of a face [N] (`faces.second_stage`)."""
+        """Patches uint8 [N, 96, 96, 3] -> log-odds of a face [N] (`faces.second_stage`)."""
         return self.holder("second_stage").run("second_stage", patches)
 
     def predict_attributes(self, crops: Bytes) -> Floats:

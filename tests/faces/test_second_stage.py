@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from facedial.faces.face import Detection
-from facedial.faces.second_stage import BIAS, FIRST_WEIGHT, MOST, PATCH, SURE, patch, rescored
+from facedial.faces.second_stage import (
+    AROUND,
+    BIAS,
+    FIRST_WEIGHT,
+    MOST,
+    PATCH,
+    SURE,
+    patch,
+    rescored,
+)
 
 BOX = np.array([60.0, 50.0, 100.0, 90.0])
 
@@ -13,7 +22,7 @@ def test_a_patch_shows_the_box_and_what_lies_around_it_upright() -> None:
     pixels = np.zeros((140, 160, 3), np.uint8)
     pixels[50:70, 60:100] = 200  # the upper half of the box
     upright = patch(pixels, Detection(BOX, 0.5))
-    edge = round(PATCH * (1 - 1 / 1.5) / 2)
+    edge = round(PATCH * (1 - 1 / AROUND) / 2)
     assert upright.shape == (PATCH, PATCH, 3)
     assert upright[edge + 3 : PATCH // 2 - 3, edge + 3 : -edge - 3].min() > 190
     assert upright[: edge - 3].max() < 10 and upright[PATCH // 2 + 3 :].max() < 10

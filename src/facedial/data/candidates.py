@@ -23,15 +23,15 @@ Generator = np.random.Generator
 # Overlap with a face from which a candidate is one; up to which it is none.
 MIN_IOU, APART = 0.4, 0.2
 EASY, KEPT_EASY = 0.85, 0.4  # of faces that score more, so many are kept
-SIDES = (320, 448, 640, 900)  # of whole photos
+SIDES = (320, 448, 640, 640, 900)  # of whole photos
 ENLARGE = 1.5
 # Shares of scenes as configured, with mostly no faces, large ones, and of whole photos.
-KINDS = (0.35, 0.245, 0.105, 0.3)
+KINDS = (0.3, 0.2, 0.1, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Patches uint8 [N, 64, 64, 3], whether each shows a face bool [N], first scores float32 [N]."""
+    """Patches uint8 [N, 96, 96, 3], whether each shows a face bool [N], first scores float32 [N]."""
 
     patches: UInt8
     faces: NDArray[np.bool_]

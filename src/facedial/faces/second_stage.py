@@ -15,19 +15,20 @@ from numpy.typing import NDArray
 from facedial.faces.face import Detection
 from facedial.faces.geometry import UInt8, similarity, warp_quick
 
-PATCH = 64
-AROUND = 1.5  # side of a patch, in longer sides of the box
+# So wide that hair, a hood and shoulders are seen: they tell faces that are covered or turned away.
+PATCH = 96
+AROUND = 2.25  # side of a patch, in longer sides of the box
 # A detection that scores more is a face without a second look; of the others, the best so many are
 # looked at, and the rest dropped.
 SURE, MOST = 0.97, 128
 # The log-odds of a face are the second stage's, and so many times the first's, and a constant.
 FIRST_WEIGHT, BIAS = 0.7, -1.7
-# Patches uint8 [N, 64, 64, 3] -> log-odds of a face float32 [N].
+# Patches uint8 [N, 96, 96, 3] -> log-odds of a face float32 [N].
 SecondStage: TypeAlias = Callable[[UInt8], NDArray[np.float32]]
 
 
 def patch(pixels: UInt8, detection: Detection) -> UInt8:
-    """The square around a detection, turned so that the face is upright: uint8 [64, 64, 3]."""
+    """The square around a detection, turned so that the face is upright: uint8 [96, 96, 3]."""
     box = detection.box
     side = AROUND * float(max(box[2] - box[0], box[3] - box[1]))
     middle = np.array([(box[0] + box[2] - 1) / 2, (box[1] + box[3] - 1) / 2])

@@ -8,19 +8,19 @@ from torch import Tensor, nn
 from facedial.faces.second_stage import PATCH
 from facedial.training.models.landmarks import Block
 
-CELLS = 4  # a side of the last feature map
+CELLS = 6  # a side of the last feature map
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Channels at 32x32, 16x16, 8x8 and 4x4; share of features dropped in training."""
+    """Channels at 48x48, 24x24, 12x12 and 6x6; share of features dropped in training."""
 
     widths: tuple[int, int, int, int] = (16, 32, 64, 96)
     dropout: float = 0.2
 
 
 class SecondStage(nn.Module):
-    """Patches [N, 3, 64, 64] in 0..1 -> log-odds of a face [N], float32."""
+    """Patches [N, 3, 96, 96] in 0..1 -> log-odds of a face [N], float32."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class SecondStage(nn.Module):
 
 
 class Look(nn.Module):
-    """The graph `second_stage`: bytes [N, 64, 64, 3] -> log-odds [N].
+    """The graph `second_stage`: bytes [N, 96, 96, 3] -> log-odds [N].
 
     The mean of those of a patch and of its mirror image.
     """

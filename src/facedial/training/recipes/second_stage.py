@@ -47,8 +47,8 @@ class Settings:
     photos: str = ""
     teachers: str = ""
     labels: str = ""
-    candidates: int = 48000
-    val_candidates: int = 8000
+    candidates: int = 90000
+    val_candidates: int = 10000
     min_score: float = 0.12
     rotation: float = 9.0
     log_scale: float = 0.1
