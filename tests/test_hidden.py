@@ -1,5 +1,7 @@
 """What is drawn anew where a thing comes off a head."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -61,18 +63,41 @@ def test_eyes_are_drawn_anew_and_are_somebodys(editor: Editor, wearer: Portrait)
 
 
 @pytest.mark.usefixtures("few_steps")
-def test_a_share_of_it_is_a_share_of_its_step(editor: Editor, wearer: Portrait) -> None:
-    whole = editor.change(wearer, OFF)
-    half = editor.change(wearer, Edit(OFF.targets, strength=0.5))
-    np.testing.assert_allclose(
-        half.pasted.values - half.before.values,
-        (whole.pasted.values - whole.before.values) / 2,
-        atol=1e-5,
-    )
+def test_a_share_of_it_is_a_share_of_the_change(editor: Editor, wearer: Portrait) -> None:
+    def moved(strength: float) -> np.ndarray:
+        result = editor.paste(wearer, editor.change(wearer, Edit(OFF.targets, strength=strength)))
+        return np.abs(result.pixels.astype(float) - wearer.photo.pixels).max(2)
+
+    whole, half, little = moved(1.0), moved(0.5), moved(0.01)
+    assert 0.3 < half.sum() / whole.sum() < 0.75
+    assert whole.max() > 60 and little.max() < 6
+    assert editor.render(wearer, Edit(OFF.targets, strength=0)) is wearer.photo
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_things_that_go_together_are_drawn_once(editor: Editor, wearer: Portrait) -> None:
+    """Else two drawings are added to one another where both things were."""
+    (both,) = editor.portraits(editor.render(wearer, {"Wearing_Hat": 1}))
+    off = editor.change(both, Edit({"Eyeglasses": 0, "Wearing_Hat": 0}))
+    single = [editor.change(both, Edit({name: 0})) for name in ("Eyeglasses", "Wearing_Hat")]
+    covered = [one.covered for one in (off, *single)]
+    assert all(one is not None for one in covered)
+    np.testing.assert_array_equal(covered[0] > 0, np.maximum(covered[1], covered[2]) > 0)
+    assert len(both.cache.keys("anew")) == 0  # nothing is drawn before it is read
+    assert not np.array_equal(off.pasted.values, off.before.values)
+    assert len(both.cache.keys("anew")) == 1
+
+
+def test_hats_of_others_stay(editor: Editor, wearer: Portrait) -> None:
+    """A head beside it, to whose side everything is nearer."""
+    x, y = parsing.landmarks_of(editor.model, wearer)[0] * wearer.crop.pixels.shape[0] / 256
+    beside = dataclasses.replace(wearer, others=np.array([[x, y, 200.0]]))
+    alone, shared = (hidden(editor.model, one, OFF, ("Eyeglasses",)) for one in (wearer, beside))
+    assert alone["Eyeglasses"].sum() > 2 * shared.get("Eyeglasses", np.zeros(1)).sum()
 
 
 @pytest.mark.parametrize("name", ["Wearing_Hat", "Bangs"])
-def test_what_was_put_on_comes_off_and_eyes_and_mouth_stay(
+def test_what_was_put_on_comes_off_and_is_no_eye_or_mouth(
     name: str, editor: Editor, portrait: Portrait
 ) -> None:
     (wearer,) = editor.portraits(editor.render(portrait, {name: 1}))

@@ -53,6 +53,7 @@ from facedial.model import Model
 DRAWN, COMPOSED, MOUTHS, OFF, FRINGE, HATS = range(6)
 _KIND_OF = {**dict.fromkeys(MOUTH, MOUTHS), BANGS: FRINGE, HAT: HATS}
 NOTICED = 0.03  # probability by which an implied attribute must change to be named
+MIN_THERE = 0.25  # probability of a thing that comes off, below which nothing is drawn anew
 WEARS = 0.5  # probability from which on a face has glasses: none are added
 # What makes the best result, by the measured quality of an attribute.
 _KINDS = {FULL: BY_FLOW, REFINED: BY_REFINING, FAST: BY_DISTILLED}
@@ -81,7 +82,8 @@ class Change:
     attributes -> share of their hair that goes from it (`shaving`). `glasses_off`: glasses that are taken
     off (`glasses_off`); None where there are none to take, or they are drawn. `fringe`: one that is grown
     from the photo's own hair (`fringe`), `hat`: one that is put on (`hats`); None where none is, or it is
-    drawn. `covered` [32, 32]: where what things hid is drawn anew, 0 or 1; None where nothing is.
+    drawn. `covered` [32, 32]: share 0..1 of the way to what is drawn anew where things
+    hid it; None where nothing is.
     """
 
     before: Code
@@ -220,6 +222,9 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
     recolour = {} if not colours or attributes is None else _shares(edit, colours, attributes)
     if edit.hair_colour is not None and edit.recolours:
         recolour[edit.hair_colour] = edit.strength * edit.hair_amount
+    covered = None
+    if made.anew and attributes is not None:
+        covered = _drawn_anew(made, model, code, edit, attributes, cache)
     drawn = _stepped(code, made.step([DRAWN]))
     after = _stepped(drawn, made.step([MOUTHS, OFF, FRINGE, HATS, COMPOSED]))
     kept = {name: m.detail_replacement for name, (_, m) in plan.flow.items()}
@@ -259,7 +264,7 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
         glasses_off=in_photo(GLASSES, OFF, -1),
         fringe=in_photo(BANGS, FRINGE),
         hat=in_photo(HAT, HATS),
-        covered=np.max(made.covered, axis=0) if made.covered else None,
+        covered=covered,
     )
 
 
@@ -270,7 +275,8 @@ class _Made:
     `composed`: names of all that is not drawn. `shares`: name -> share of the way that is made on the
     photo's own head. `steps`: kind -> steps [D] of the code, which are computed when they are needed:
     of what is drawn, of what is composed (hair colours, glasses that are put on), of mouths, of glasses
-    that are taken off, of a fringe, of a hat. `covered`: what is drawn anew, [32, 32] each.
+    that are taken off, of a fringe, of a hat. `anew`: attribute -> what is
+    drawn anew [32, 32], and its share.
     """
 
     composed: set[str]
@@ -278,7 +284,7 @@ class _Made:
     implied: dict[str, float] = dataclasses.field(default_factory=dict)
     shares: dict[str, float] = dataclasses.field(default_factory=dict)
     steps: dict[int, list[Later[Floats]]] = dataclasses.field(default_factory=dict)
-    covered: list[Floats] = dataclasses.field(default_factory=list)
+    anew: dict[str, tuple[Floats, float]] = dataclasses.field(default_factory=dict)
 
     def add(self, kind: int, step: Callable[[], Floats]) -> None:
         """Add a step of that kind."""
@@ -352,15 +358,16 @@ def _add(
         mask=model.masks.mask(name, own.mask_threshold),
     )
     asked = {*edit.targets, *edit.shifts}
-    anew = by.hidden if falls and not composes else None
-    step, besides = _flow_step(flow, code, part, name, attributes, asked, anew)
-    if anew is not None:
-        made.covered.append(anew)
-    for other, arrived in besides.items():
-        # Two attributes may imply a third: what is reported is the larger of both changes.
-        now = attributes[other]
-        if abs(arrived - now) >= abs(made.implied.get(other, now) - now):
-            made.implied[other] = arrived
+    step, besides = _flow_step(flow, code, part, name, attributes, asked)
+    if by.hidden is not None and falls and not composes:
+        # Of all of it, 1 where it goes wholly; what is hardly there is not drawn anew.
+        there = attributes[name]
+        share = min(1.0, part.strength * abs(amount) / (WHOLE_RANGE * max(there, MIN_THERE)))
+        if there >= MIN_THERE and share > 0:
+            made.anew[name] = (by.hidden, share)
+            _named(made, attributes, besides)
+            return
+    _named(made, attributes, besides)
     if name == GLASSES:
         puts_on = composes and not falls
         made.glasses = _put_on(model, code, edit, attributes, cache) if puts_on else None
@@ -371,6 +378,38 @@ def _add(
         if name == GLASSES and falls:
             kind = OFF
     made.add(kind, lambda: model.directions.keeping(step(), edit.keep))
+
+
+def _named(made: _Made, attributes: Mapping[str, float], besides: Mapping[str, float]) -> None:
+    """Keep where implied attributes arrive, to be reported."""
+    for other, arrived in besides.items():
+        # Two attributes may imply a third: what is reported is the larger of both changes.
+        now = attributes[other]
+        if abs(arrived - now) >= abs(made.implied.get(other, now) - now):
+            made.implied[other] = arrived
+
+
+def _drawn_anew(
+    made: _Made,
+    model: Model,
+    code: Code,
+    edit: Edit,
+    attributes: Mapping[str, float],
+    cache: Cache | None,
+) -> Floats:
+    """Add the step of all that is drawn anew, at once; its places [32, 32], each with its share."""
+    names = sorted(made.anew)
+    flow = flow_edit(model, model.edit_table.of_attribute(names[0]), FULL, cache=cache)
+    hidden = np.max([made.anew[name][0] for name in names], axis=0)
+    share = max(made.anew[name][1] for name in names)
+    source = condition_of(flow.names, attributes)
+
+    def step() -> Floats:
+        found = flow.step_anew(code.values, source, names, share, hidden)
+        return model.directions.keeping(found, edit.keep)
+
+    made.add(DRAWN, step)
+    return np.asarray(share * hidden, np.float32)
 
 
 def needs_attributes(model: Model, edit: Edit, method: str = BEST) -> bool:
@@ -392,7 +431,7 @@ def graphs_of(model: Model, edit: Edit, method: str = BEST) -> tuple[str, ...]:
     drawn -= {
         name
         for name in drawn
-        if any(is_composed(model, name, method, lowers=way) for way in (False, True))
+        if any(is_composed(model, name, method, lowers=way) for way in _ways(known, name))
     }
     table, needed = model.edit_table, []
     # What is made in the photo alone needs no code, but for the shape of glasses and the shade of hair.
@@ -408,6 +447,14 @@ def graphs_of(model: Model, edit: Edit, method: str = BEST) -> tuple[str, ...]:
         needed.append("sharp" if model.has_gan_decoder else "autoencoder-decode")
     detail = ["detail"] if drawn else []
     return (*needed, "reader", "parser", *detail)
+
+
+def _ways(edit: Edit, name: str) -> tuple[bool, ...]:
+    """Whether an attribute falls: what an edit says of it, or both where the face decides."""
+    if name in edit.shifts:
+        return (edit.shifts[name] < 0,)
+    target = edit.targets.get(name, WEARS)
+    return (target <= 0,) if target <= 0 or target >= 1 else (False, True)
 
 
 def _stepped(code: Code, step: Later[Floats] | None) -> Code:
@@ -544,7 +591,6 @@ def _flow_step(
     name: str,
     attributes: Mapping[str, float],
     asked: set[str],
-    hidden: Floats | None = None,
 ) -> tuple[Callable[[], Floats], dict[str, float]]:
     """What computes the step [D] of one attribute, and where its implied attributes arrive.
 
@@ -558,8 +604,6 @@ def _flow_step(
     source = condition_of(flow.names, attributes)
 
     def step() -> Floats:
-        if hidden is not None:
-            return flow.step_anew(code.values, source, name, part.strength * amount, hidden)
         return flow.step(code.values, source, name, part.strength * amount, implied)
 
     if not implied:

@@ -10,7 +10,7 @@ from facedial.arrays import Doubles, Floats
 from facedial.changes import lowers
 from facedial.composing import BANGS, GLASSES, HAT, recolours_hair
 from facedial.editing.request import Edit
-from facedial.faces.parse import SIDE, Bools, dilated
+from facedial.faces.parse import SIDE, Bools, dilated, head_distance
 from facedial.model import Model
 from facedial.portrait import Portrait
 
@@ -61,13 +61,33 @@ def hidden(
             continue
         classes = parsing.classes_of(model, portrait)
         share = _cells(parsing.share(classes, thing.classes))
-        covers = (share > PART) & dilated(share > SURELY, AROUND)
+        covers = (share > PART) & dilated(share > SURELY, AROUND) & _own(model, portrait)
         if thing.forehead:
             covers &= _forehead(parsing.landmarks_of(model, portrait))
         if covers.any():
-            beside = dilated(covers, AROUND) & (_cells(parsing.share(classes, thing.beside)) > MOST)
+            beside = _cells(parsing.share(classes, thing.beside)) > MOST
+            beside &= dilated(covers, AROUND) & _own(model, portrait)
             found[name] = (covers | beside).astype(np.float32)
     return found
+
+
+def _own(model: Model, portrait: Portrait) -> Bools:
+    """Cells that are nearer to a portrait's own head than to those of others [32, 32]."""
+    side = portrait.crop.pixels.shape[0]
+    eyes = parsing.landmarks_of(model, portrait)[:2] * side / SIDE
+    own = np.array([*eyes.mean(0), np.linalg.norm(eyes[1] - eyes[0])])
+    places = _places() * side / SIDE
+    distance = head_distance(places, own)
+    nearer = np.ones(distance.shape, np.bool_)
+    for other in portrait.others:
+        nearer &= distance <= head_distance(places, other)
+    return nearer
+
+
+def _places() -> Doubles:
+    """Middles of the cells, in pixels of the parse [32, 32, 2]."""
+    middles = (np.arange(CELLS) + 0.5) * SIDE / CELLS
+    return np.stack(np.meshgrid(middles, middles), -1)
 
 
 def _forehead(landmarks: Doubles) -> Bools:
@@ -75,8 +95,7 @@ def _forehead(landmarks: Doubles) -> Bools:
     eyes, mouth = landmarks[:2].mean(0), landmarks[3:].mean(0)
     across = (landmarks[1] - landmarks[0]) / 2
     up = (eyes - mouth) / 2
-    middles = (np.arange(CELLS) + 0.5) * SIDE / CELLS
-    places = np.stack(np.meshgrid(middles, middles), -1) - eyes
+    places = _places() - eyes
     along = places @ across / (across @ across)
     above = places @ up / (up @ up)
     return np.asarray((np.abs(along) < WIDE) & (above > 0) & (above < HIGH))

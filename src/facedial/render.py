@@ -232,7 +232,8 @@ def composed(
     loss = np.maximum(loss, change.detail_replacement * np.max([other, bared, *whole], axis=0))
     much = np.maximum(changed_mask(after - before), other)
     loss = np.maximum(loss, anew)
-    mask = np.maximum(_mask(portrait, regions, own, last, much), anew)
+    where = anew if not anew.any() else anew / anew.max()
+    mask = np.maximum(_mask(portrait, regions, own, last, much), where)
     uncovers = any(one.uncovers for one in regions)
     known = 1 - loss * mask
     if uncovers:
@@ -405,7 +406,7 @@ def _copied(portrait: Portrait, own: Floats, gone: Floats) -> Floats:
     """
     crop = portrait.crop.pixels.astype(np.float32)
     background = 1 - parsing.person(own)
-    known = (background > BARE) & (grown(1 - background, STRANDS) < HAZE) & (gone < LEAST_GONE)
+    known = (background > BARE) & (grown(1 - background, STRANDS) < HAZE)
     known &= inside_photo(portrait.photo.size, portrait.crop.to_photo, len(crop)) > 0
     missing = (gone >= LEAST_GONE) & ~known
     places = completion.sources(crop, known, missing)

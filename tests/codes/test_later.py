@@ -44,3 +44,9 @@ def test_wrong_values_are_refused_when_they_are_read() -> None:
     code = Code.later(lambda: np.array([1.0, np.nan]), "space", 2)
     with pytest.raises(BadRequest, match="finite"):
         _ = code.values
+
+
+def test_a_code_of_another_size_is_refused_when_it_is_read() -> None:
+    code = Code.later(lambda: np.zeros(3), "space", 4)
+    with pytest.raises(BadRequest, match="has 4 numbers, found 3"):
+        _ = code.values

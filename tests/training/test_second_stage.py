@@ -63,7 +63,7 @@ def test_it_learns_what_its_candidates_show_and_its_export_says_the_same(
     patches[~truth, PATCH // 2 :] += 150
     for split in ("train", "val"):
         found = Candidates(patches.astype(np.uint8), truth, np.full(64, 0.5, np.float32))
-        found.save(labels / f"candidates-{split}.npz")
+        found.save(labels / f"candidates-{split}-{PATCH}.npz")
     settings = (
         f"photos={photos}", f"labels={labels}", f"model.widths={list(TINY)}",
         "optim.batch=16", "optim.lr=0.02", "optim.ema_steps=5",

@@ -92,8 +92,7 @@ class Work:
                     streams.tell(f"{name}: {attribute} {before:.2f} -> {after:.2f}")
             if change.draws_eyes and self.editor.readings(change)["Eyeglasses"][0] > WEARS:
                 streams.warn(
-                    f"{name} shows no eyes behind its glasses, so they are drawn: they go with the face, "
-                    "and are nobody's own"
+                    f"{name} shows no eyes behind its glasses, so they are drawn, and are nobody's own"
                 )
             if result is before_it:
                 streams.warn(

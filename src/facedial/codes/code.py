@@ -53,8 +53,15 @@ class Code:
     @staticmethod
     def later(make: Callable[[], Floats], space: str, size: int) -> "Code":
         """A code of `size` numbers whose values `make` computes when they are first read."""
+
+        def values() -> Floats:
+            found = _row(make())
+            if len(found) != size:
+                raise BadRequest(f"a code of {space} has {size} numbers, found {len(found)}")
+            return found
+
         code = object.__new__(Code)
-        code._set(Later(lambda: _row(make())), space, size)
+        code._set(Later(values), space, size)
         return code
 
     def _set(self, values: Later[Floats], space: str, size: int) -> None:

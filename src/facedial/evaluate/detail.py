@@ -138,13 +138,13 @@ def _frechet(context: EvaluationContext, stores: list[Store], judge: Judge) -> I
     on = f"random against {context.data(stores[0], 'unseen')}"
     sharpness = scores.sharpness(stores[0].pixels[evenly(stores[0].where(UNSEEN), 400)]).mean()
     # What photos themselves reach, as they are, and shrunk to 128 px: no network does better.
-    yield _ratio("real crops", unseen, f"{names}/unseen", names, (judge, real[0], baseline))
+    yield _ratio("real crops", unseen, f"{names} unseen", names, (judge, real[0], baseline))
     for label, draw in (
         ("facedial", partial(detail.enlarged, model)),
         ("facedial 128", _enlarged),
     ):
         pictures = draw(shrunk)
-        yield _ratio(label, pictures, f"{names}/unseen", names, (judge, real[0], baseline))
+        yield _ratio(label, pictures, f"{names} unseen", names, (judge, real[0], baseline))
         large = draw(small)
         yield _ratio(label, large, "random", names, (judge, real[0], baseline))
         own = scores.sharpness(large[:400]) / sharpness
@@ -153,7 +153,7 @@ def _frechet(context: EvaluationContext, stores: list[Store], judge: Judge) -> I
         if store.frame == FRAME and store.size == model.side:
             # Of people of another collection: how far apart two collections are.
             crops = store.pixels[evenly(store.where(UNSEEN), count)]
-            data = context.data(store, "unseen")
+            data = f"{store.path.name} unseen"
             large = detail.enlarged(model, crops)
             yield _ratio("facedial", large, data, names, (judge, real[0], baseline))
 

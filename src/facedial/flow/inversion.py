@@ -104,16 +104,22 @@ class FlowEdit:
         )
 
     def step_anew(
-        self, values: Floats, source: Floats, name: str, amount: float, hidden: Floats
+        self,
+        values: Floats,
+        source: Floats,
+        names: Sequence[str],
+        share: float,
+        hidden: Floats,
     ) -> Floats:
-        """As `step`, of an attribute that falls: what it has `hidden` [32, 32] is drawn anew.
+        """What is added to a code [D] where what things have `hidden` [32, 32] is drawn anew.
 
-        What is drawn is the same for the same face (`ANEW`), and goes with the rest of it.
+        `names`: their attributes, which the face that is drawn lacks; `share`: of the whole step. What is
+        drawn is the same for the same face (`ANEW`), and goes with the rest of it.
         """
-        k = self.index(name)
+        chosen = [self.index(name) for name in names]
         bare, covered = source.copy(), source.copy()
-        bare[k], covered[k] = -1, 1
-        key = ("anew", values.tobytes(), source.tobytes(), k, hidden.tobytes())
+        bare[chosen], covered[chosen] = -1, 1
+        key = ("anew", values.tobytes(), source.tobytes(), tuple(chosen), hidden.tobytes())
 
         def whole() -> Floats:
             latents = self.to_latents(values[None])
@@ -121,8 +127,7 @@ class FlowEdit:
             found = resampled(self.velocity, latents, hidden, (bare[None], covered[None]), rng)
             return self.code_change(latents, found - latents)
 
-        distance = max(abs(-1 - float(source[k])), MIN_DISTANCE)
-        return np.float32(min(1.0, abs(amount) / distance)) * self.cache.get(key, whole)
+        return np.float32(share) * self.cache.get(key, whole)
 
     def whole_step(self, values: Floats, source: Floats, target: Floats) -> Floats:
         """What is added to a code [D] when its condition goes from `source` to `target`, both [K]."""

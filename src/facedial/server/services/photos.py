@@ -80,7 +80,7 @@ def find_faces(editor: Editor, limits: Limits, data: bytes) -> dict[str, Any]:
 
 
 def open_photo(editor: Editor, limits: Limits, data: bytes) -> OpenPhoto:
-    """A photo with its faces encoded; raises `BadPhoto`, `NoFaceFound`."""
+    """A photo with its faces; raises `BadPhoto`, `NoFaceFound`."""
     photo = load_photo(data, limits)
     faces = editor.faces(photo)[: limits.faces]
     return OpenPhoto(photo, tuple(editor.read(photo, faces)))

@@ -146,7 +146,7 @@ class Task:
 
 def _candidates(settings: Settings, context: RunContext, split: str, count: int) -> Candidates:
     """The candidates of a split, collected once for all runs with the same folder of labels."""
-    path = labels_folder(settings, context) / f"candidates-{split}.npz"
+    path = labels_folder(settings, context) / f"candidates-{split}-{PATCH}.npz"
     if path.exists():
         return Candidates.load(path)
     scenes = scenes_of(settings, settings.scenes, context, split)
