@@ -16,7 +16,7 @@ from facedial.faces.photo import Photo
 
 GREY = 114
 SAME_FACE = 0.3  # largest distance of two detections' eye centres for one face, in face units
-PART_INSIDE, PART_OF = 0.75, 0.35  # shares of a box in a face's, and of their areas
+PART_INSIDE, PART_OF = 0.75, 0.6  # shares of a box in a face's, and of their areas
 SMALL = 32.0  # a face of fewer pixels in the detector's picture may have smaller ones beside it
 
 
