@@ -8,7 +8,14 @@ import numpy as np
 from facedial.errors import BadRequest, NoFaceFound
 from facedial.faces.crop import HEAD_TEMPLATE
 from facedial.faces.detector import shrunk
-from facedial.faces.face import Detection, Detector, Face, Landmarker, non_max_suppression
+from facedial.faces.face import (
+    Detection,
+    Detector,
+    Face,
+    Landmarker,
+    ious,
+    non_max_suppression,
+)
 from facedial.faces.face_boxes import FaceBoxes, covered
 from facedial.faces.geometry import Affine, Floats, Points, UInt8, apply, fit_similarity, scaling
 from facedial.faces.landmarks import MIN_EYE_PX, locate, plausible
@@ -17,6 +24,8 @@ from facedial.faces.photo import Photo
 GREY = 114
 SAME_FACE = 0.3  # largest distance of two detections' eye centres for one face, in face units
 PART_INSIDE, PART_OF = 0.75, 0.6  # shares of a box in a face's, and of their areas
+# Overlap with a better face, from which on another must score so much.
+OVERLAP, ANOTHER = 0.25, 0.8
 SMALL = 32.0  # a face of fewer pixels in the detector's picture may have smaller ones beside it
 
 
@@ -128,7 +137,7 @@ def _likely(detection: Detection, min_score: float) -> bool:
 def _faces(pixels: UInt8, detections: list[Detection], landmarker: Landmarker) -> list[Face]:
     faces: list[Face] = []
     for detection in detections:
-        if any(_part_of(detection.box, face.box) for face in faces):
+        if any(_part_of(detection.box, f.box) or _beside(detection, f.box) for f in faces):
             continue
         landmarks = _located(pixels, detection, landmarker)
         if plausible(landmarks) and not any(_same(landmarks, f.landmarks) for f in faces):
@@ -139,6 +148,12 @@ def _faces(pixels: UInt8, detections: list[Detection], landmarker: Landmarker) -
 def _part_of(box: Floats, face: Floats) -> bool:
     """Whether a box is but a part of a face that scores better, such as an eye."""
     return bool(covered(face, box[None])[0] > PART_INSIDE and _area(box) < PART_OF * _area(face))
+
+
+def _beside(detection: Detection, face: Floats) -> bool:
+    """Whether a detection may be the hair or the chin of a face that scores better."""
+    overlaps = float(ious(detection.box, face[None])[0]) > OVERLAP
+    return overlaps and detection.score < ANOTHER
 
 
 def _located(pixels: UInt8, detection: Detection, landmarker: Landmarker) -> Floats:
