@@ -132,6 +132,14 @@ def test_a_mirrored_photo_mirrors_boxes(editor, portrait):
     assert iou(mirrored.box, np.array([512 - x1, y0, 512 - x0, y1])) > 0.8
 
 
+@pytest.mark.parametrize("box", [(90, 20, 346, 276), (130, 40, 330, 240), (160, 60, 300, 200)])
+def test_a_close_crop_shows_one_face(editor, portrait, box):
+    """A wide look sees another where the hair is, which overlaps the face."""
+    x0, y0, x1, y1 = box
+    (face,) = editor.faces(Photo(portrait.pixels[y0:y1, x0:x1].copy()))
+    assert holds(face, LANDMARKS - [x0, y0])
+
+
 def test_two_faces_are_both_kept_the_larger_first(editor, portrait):
     small = np.asarray(Image.fromarray(portrait.pixels).resize((400, 400)))
     both = np.full((512, 912, 3), 128, np.uint8)
