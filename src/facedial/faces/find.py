@@ -25,7 +25,7 @@ GREY = 114
 SAME_FACE = 0.3  # largest distance of two detections' eye centres for one face, in face units
 PART_INSIDE, PART_OF = 0.75, 0.6  # shares of a box in a face's, and of their areas
 # Overlap with a better face, from which on another must score so much.
-OVERLAP, ANOTHER = 0.25, 0.8
+OVERLAP, ANOTHER = 0.15, 0.8
 SMALL = 32.0  # a face of fewer pixels in the detector's picture may have smaller ones beside it
 
 
