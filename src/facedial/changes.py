@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -82,8 +81,8 @@ class Change:
     attributes -> share of their hair that goes from it (`shaving`). `glasses_off`: glasses that are taken
     off (`glasses_off`); None where there are none to take, or they are drawn. `fringe`: one that is grown
     from the photo's own hair (`fringe`), `hat`: one that is put on (`hats`); None where none is, or it is
-    drawn. `covered` [32, 32]: share 0..1 of the way to what is drawn anew where things
-    hid it; None where nothing is.
+    drawn. `covered` [32, 32]: share 0..1 of the way to what is drawn anew where things hid it; None
+    where nothing is.
     """
 
     before: Code
@@ -145,7 +144,7 @@ class Change:
     @property
     def draws_eyes(self) -> bool:
         """Whether glasses, if there are some, go with eyes that are drawn, since the photo shows none."""
-        return GLASSES in self.drawn_names and takes_glasses_off(self.edit)
+        return GLASSES in self.drawn_names and lowers(self.edit, GLASSES)
 
     def also_drawn(self, step: Later[Floats], detail_replacement: float) -> "Change":
         """The same with what a step [D] adds drawn as well."""
@@ -164,11 +163,6 @@ class Change:
 def lowers(edit: Edit, name: str) -> bool:
     """Whether an edit asks for a face without an attribute, or with less of it."""
     return edit.targets.get(name, 1.0) < WEARS or edit.shifts.get(name, 0.0) < 0
-
-
-def takes_glasses_off(edit: Edit) -> bool:
-    """Whether an edit asks for a face without glasses, or with less of them."""
-    return lowers(edit, GLASSES)
 
 
 def change(  # noqa: PLR0913  (one request and what its photo shows)
@@ -211,8 +205,8 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
         if not part.is_zero:
             resolved = with_implied(part, model.directions.readings(code), asked)
             made.implied |= _besides(resolved.targets, asked)
-            step = direction_step(model, code, resolved)
-            made.add(COMPOSED if recolours else DRAWN, partial(np.asarray, step))
+            step = Later.of(direction_step(model, code, resolved))
+            made.add(COMPOSED if recolours else DRAWN, step)
     for name, (part, own_method) in plan.flow.items():
         if attributes is None:
             raise ValueError("an edit by the flow needs the attributes of the face")
@@ -225,8 +219,8 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
     covered = None
     if made.anew and attributes is not None:
         covered = _drawn_anew(made, model, code, edit, attributes, cache)
-    drawn = _stepped(code, made.step([DRAWN]))
-    after = _stepped(drawn, made.step([MOUTHS, OFF, FRINGE, HATS, COMPOSED]))
+    drawn = made.added(code, [DRAWN])
+    after = made.added(drawn, [MOUTHS, OFF, FRINGE, HATS, COMPOSED])
     kept = {name: m.detail_replacement for name, (_, m) in plan.flow.items()}
     replaced = max((kept[name] for name in kept.keys() - made.composed), default=0.0)
     mouth = None
@@ -236,15 +230,13 @@ def change(  # noqa: PLR0913  (one request and what its photo shows)
             made.implied,
             edit,
             attributes[SMILE],
-            made.whole_step(MOUTHS, code),
+            made.step(MOUTHS),
             max(kept.values()),
         )
 
     def in_photo(name: str, kind: int, way: int = 1) -> PhotoChange | None:
         share = way * made.shares.get(name, 0.0)
-        if share <= 0:
-            return None
-        return PhotoChange(share, made.whole_step(kind, code), kept[name])
+        return PhotoChange(share, made.step(kind), kept[name]) if share > 0 else None
 
     return Change(
         before=code,
@@ -275,8 +267,8 @@ class _Made:
     `composed`: names of all that is not drawn. `shares`: name -> share of the way that is made on the
     photo's own head. `steps`: kind -> steps [D] of the code, which are computed when they are needed:
     of what is drawn, of what is composed (hair colours, glasses that are put on), of mouths, of glasses
-    that are taken off, of a fringe, of a hat. `anew`: attribute -> what is
-    drawn anew [32, 32], and its share.
+    that are taken off, of a fringe, of a hat. `anew`: attribute -> what is drawn anew [32, 32], and its
+    share.
     """
 
     composed: set[str]
@@ -286,21 +278,18 @@ class _Made:
     steps: dict[int, list[Later[Floats]]] = dataclasses.field(default_factory=dict)
     anew: dict[str, tuple[Floats, float]] = dataclasses.field(default_factory=dict)
 
-    def add(self, kind: int, step: Callable[[], Floats]) -> None:
+    def add(self, kind: int, step: Later[Floats]) -> None:
         """Add a step of that kind."""
-        self.steps.setdefault(kind, []).append(Later(step))
+        self.steps.setdefault(kind, []).append(step)
 
-    def step(self, kinds: Sequence[int]) -> Later[Floats] | None:
-        """The sum of all steps of these kinds [D]; None where there are none."""
-        sums = [self.steps[kind] for kind in kinds if kind in self.steps]
-        if not sums:
-            return None
-        return Later(lambda: _sum([_sum([step.value for step in one]) for one in sums]))
+    def step(self, kind: int) -> Later[Floats]:
+        """The sum of all steps of a kind that has some [D]."""
+        return _sum(self.steps[kind])
 
-    def whole_step(self, kind: int, code: Code) -> Later[Floats]:
-        """The sum of all steps of a kind [D]; zeros where there are none."""
-        found = self.step([kind])
-        return Later(lambda: np.zeros_like(code.values)) if found is None else found
+    def added(self, code: Code, kinds: Sequence[int]) -> Code:
+        """A code plus all steps of these kinds; the same code where there are none."""
+        steps = [self.step(kind) for kind in kinds if kind in self.steps]
+        return _stepped(code, _sum(steps)) if steps else code
 
 
 def _shaved(model: Model, made: _Made, attributes: Mapping[str, float] | None) -> dict[str, float]:
@@ -359,15 +348,18 @@ def _add(
     )
     asked = {*edit.targets, *edit.shifts}
     step, besides = _flow_step(flow, code, part, name, attributes, asked)
+    for other, arrived in besides.items():
+        # Two attributes may imply a third: what is reported is the larger of both changes.
+        now = attributes[other]
+        if abs(arrived - now) >= abs(made.implied.get(other, now) - now):
+            made.implied[other] = arrived
     if by.hidden is not None and falls and not composes:
         # Of all of it, 1 where it goes wholly; what is hardly there is not drawn anew.
         there = attributes[name]
         share = min(1.0, part.strength * abs(amount) / (WHOLE_RANGE * max(there, MIN_THERE)))
         if there >= MIN_THERE and share > 0:
             made.anew[name] = (by.hidden, share)
-            _named(made, attributes, besides)
             return
-    _named(made, attributes, besides)
     if name == GLASSES:
         puts_on = composes and not falls
         made.glasses = _put_on(model, code, edit, attributes, cache) if puts_on else None
@@ -377,16 +369,7 @@ def _add(
         kind = _KIND_OF.get(name, COMPOSED)
         if name == GLASSES and falls:
             kind = OFF
-    made.add(kind, lambda: model.directions.keeping(step(), edit.keep))
-
-
-def _named(made: _Made, attributes: Mapping[str, float], besides: Mapping[str, float]) -> None:
-    """Keep where implied attributes arrive, to be reported."""
-    for other, arrived in besides.items():
-        # Two attributes may imply a third: what is reported is the larger of both changes.
-        now = attributes[other]
-        if abs(arrived - now) >= abs(made.implied.get(other, now) - now):
-            made.implied[other] = arrived
+    made.add(kind, Later(lambda: model.directions.keeping(step(), edit.keep)))
 
 
 def _drawn_anew(
@@ -408,7 +391,7 @@ def _drawn_anew(
         found = flow.step_anew(code.values, source, names, share, hidden)
         return model.directions.keeping(found, edit.keep)
 
-    made.add(DRAWN, step)
+    made.add(DRAWN, Later(step))
     return np.asarray(share * hidden, np.float32)
 
 
@@ -433,18 +416,16 @@ def graphs_of(model: Model, edit: Edit, method: str = BEST) -> tuple[str, ...]:
         for name in drawn
         if any(is_composed(model, name, method, lowers=way) for way in _ways(known, name))
     }
-    table, needed = model.edit_table, []
     # What is made in the photo alone needs no code, but for the shape of glasses and the shade of hair.
-    coded = bool(drawn or colours or GLASSES in plan.flow)
-    if coded:
-        needed.append("autoencoder-encode")
-    ways = [(name, lowers) for name in drawn & plan.flow.keys() for lowers in (False, True)]
-    if any(table.quality(name, method, lowers=lowers) != FAST for name, lowers in ways):
+    if not (drawn or colours or GLASSES in plan.flow):
+        return ("reader", "parser")
+    table, needed = model.edit_table, ["autoencoder-encode"]
+    ways = [(name, falls) for name in drawn & plan.flow.keys() for falls in (False, True)]
+    if any(table.quality(name, method, lowers=falls) != FAST for name, falls in ways):
         needed.append("flow")
-    if plan.flow and coded:
+    if plan.flow:
         needed += ["flow-code", "student", "flow-planes"]
-    if coded:
-        needed.append("sharp" if model.has_gan_decoder else "autoencoder-decode")
+    needed.append("sharp" if model.has_gan_decoder else "autoencoder-decode")
     detail = ["detail"] if drawn else []
     return (*needed, "reader", "parser", *detail)
 
@@ -457,15 +438,14 @@ def _ways(edit: Edit, name: str) -> tuple[bool, ...]:
     return (target <= 0,) if target <= 0 or target >= 1 else (False, True)
 
 
-def _stepped(code: Code, step: Later[Floats] | None) -> Code:
-    """A code plus a step that is computed when it is needed; the same code for None."""
-    if step is None:
-        return code
+def _stepped(code: Code, step: Later[Floats]) -> Code:
+    """A code plus a step, computed when it is needed."""
     return Code.later(lambda: code.values + step.value, code.space, code.size)
 
 
-def _sum(steps: Sequence[Floats]) -> Floats:
-    return np.asarray(sum(steps[1:], steps[0]), np.float32)
+def _sum(steps: Sequence[Later[Floats]]) -> Later[Floats]:
+    """The sum of one or more steps [D], computed when it is needed."""
+    return Later(lambda: np.asarray(np.sum([step.value for step in steps], axis=0), np.float32))
 
 
 def direction_step(model: Model, code: Code, edit: Edit) -> Floats:

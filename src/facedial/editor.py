@@ -142,7 +142,7 @@ class Editor:
             own = self.predict_attributes(portrait)
         unseen = self.unseen(portrait, edit, method, quality)
         anew = None
-        if quality == FULL and method == BEST:
+        if _is_best(method, quality):
             anew = hidden.hidden(self.model, portrait, edit, unseen)
         return changes.change(
             self.model,
@@ -160,7 +160,7 @@ class Editor:
         self, portrait: Portrait, edit: Edit, method: str = BEST, quality: str = FULL
     ) -> tuple[str, ...]:
         """Attributes that an edit draws since the photo does not show what they would be made of."""
-        if edit.is_zero or quality != FULL or method != BEST:
+        if edit.is_zero or not _is_best(method, quality):
             return ()
         return tuple(
             name for one in (glasses_off, fringe) for name in one.unseen(self.model, portrait, edit)
@@ -315,3 +315,8 @@ class Editor:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _is_best(method: str, quality: str) -> bool:
+    """Whether an edit looks at what the photo shows before it is made."""
+    return method == BEST and quality == FULL

@@ -4,7 +4,7 @@ import numpy as np
 
 from facedial import parsing, retouching
 from facedial.arrays import Floats
-from facedial.changes import Change, takes_glasses_off
+from facedial.changes import Change, lowers
 from facedial.compose import rims, worn
 from facedial.composing import GLASSES, PhotoChange
 from facedial.editing.request import Edit
@@ -23,7 +23,7 @@ def possible(model: Model, portrait: Portrait, change: Change) -> Change:
 
 def unseen(model: Model, portrait: Portrait, edit: Edit) -> tuple[str, ...]:
     """`GLASSES` where an edit takes glasses off behind which the photo shows no eyes."""
-    hidden = model.bare_eyes is not None and takes_glasses_off(edit)
+    hidden = model.bare_eyes is not None and lowers(edit, GLASSES)
     return (GLASSES,) if hidden and not _found(model, portrait).size else ()
 
 

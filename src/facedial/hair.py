@@ -72,8 +72,7 @@ def colours(model: Model, portrait: Portrait) -> Floats:
 def recolour(model: Model, portrait: Portrait, change: Change, photo: Photo) -> Part | None:
     """The portrait's hair in `photo` in other colours, and where it lies; None where there is no hair."""
     redrawn = any("hair" in region_of(name).drawn for name in change.drawn_names)
-    redrawn |= change.covered is not None  # a head under a hat
-    if redrawn or change.bald or change.fringe is not None:
+    if redrawn or change.covered is not None or change.bald or change.fringe is not None:
         # Hair of another shape: its matte is that of the picture with it.
         portrait = portrait.seen_in(photo)
     box = parsing.hair_box(model, portrait)

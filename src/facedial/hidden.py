@@ -27,8 +27,8 @@ AROUND = 2  # cells around it: its shadow, its rim, and what the encoder took fr
 class Thing:
     """Classes of the parse that hide what is behind them, and those that are drawn anew beside them.
 
-    `clear`: whether one may see through them. `forehead`: whether it is they that hide a forehead alone
-    that come off.
+    `clear`: whether one may see through them. `forehead`: whether only what lies before the forehead
+    comes off.
     """
 
     classes: frozenset[str]
@@ -40,8 +40,8 @@ class Thing:
 THINGS: Mapping[str, Thing] = {
     # Half an eyebrow is no eyebrow.
     GLASSES: Thing(frozenset({"glasses"}), frozenset({"skin", "brows", "eyes"}), clear=True),
-    # Hair under a hat is pressed flat, and its brim throws a shadow.
     BANGS: Thing(frozenset({"hair"}), frozenset({"skin", "brows", "hair"}), forehead=True),
+    # Hair under a hat is pressed flat, and its brim throws a shadow.
     HAT: Thing(frozenset({"hat"}), frozenset({"skin", "brows", "hair", "background"})),
 }
 
@@ -54,19 +54,23 @@ def hidden(
     `unseen`: attributes whose things one does not see through in this photo.
     """
     found: dict[str, Floats] = {}
-    if not (model.has_flow and recolours_hair(model)):
+    off = [
+        name
+        for name, thing in THINGS.items()
+        if lowers(edit, name) and (name in unseen or not thing.clear)
+    ]
+    if not (off and model.has_flow and recolours_hair(model)):
         return found
-    for name, thing in THINGS.items():
-        if not lowers(edit, name) or (thing.clear and name not in unseen):
-            continue
-        classes = parsing.classes_of(model, portrait)
+    classes, own = parsing.classes_of(model, portrait), _own(model, portrait)
+    for name in off:
+        thing = THINGS[name]
         share = _cells(parsing.share(classes, thing.classes))
-        covers = (share > PART) & dilated(share > SURELY, AROUND) & _own(model, portrait)
+        covers = (share > PART) & dilated(share > SURELY, AROUND) & own
         if thing.forehead:
             covers &= _forehead(parsing.landmarks_of(model, portrait))
         if covers.any():
-            beside = _cells(parsing.share(classes, thing.beside)) > MOST
-            beside &= dilated(covers, AROUND) & _own(model, portrait)
+            beside = dilated(covers, AROUND) & own
+            beside &= _cells(parsing.share(classes, thing.beside)) > MOST
             found[name] = (covers | beside).astype(np.float32)
     return found
 

@@ -47,8 +47,7 @@ class Code:
 
     def __init__(self, values: Floats, space: str) -> None:
         found = _row(values)
-        self._set(Later(lambda: found), space, len(found))
-        self.values  # noqa: B018  (known)
+        self._set(Later.of(found), space, len(found))
 
     @staticmethod
     def later(make: Callable[[], Floats], space: str, size: int) -> "Code":

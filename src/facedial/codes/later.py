@@ -19,6 +19,13 @@ class Later(Generic[T]):
         self._make: Callable[[], T] | None = make
         self._value: T | None = None
 
+    @staticmethod
+    def of(value: T) -> "Later[T]":
+        """A value that is known."""
+        known: Later[T] = Later(lambda: value)
+        known._value, known._make = value, None
+        return known
+
     @property
     def value(self) -> T:
         """The value."""
@@ -29,10 +36,4 @@ class Later(Generic[T]):
         return self._value  # type: ignore[return-value]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _known, (self.value,)
-
-
-def _known(value: T) -> Later[T]:
-    found: Later[T] = Later(lambda: value)
-    found.value  # noqa: B018  (read once, so that no function is kept)
-    return found
+        return Later.of, (self.value,)

@@ -137,34 +137,28 @@ def _frechet(context: EvaluationContext, stores: list[Store], judge: Judge) -> I
     model, names = context.editor.model, ", ".join(s.path.name for s in stores)
     on = f"random against {context.data(stores[0], 'unseen')}"
     sharpness = scores.sharpness(stores[0].pixels[evenly(stores[0].where(UNSEEN), 400)]).mean()
+
+    def ratio(label: str, pictures: Bytes, data: str) -> Row:
+        value = scores.frechet(_features(judge, pictures), real[0]) / baseline
+        against = f"{data} against {names}/train"
+        return Row("frechet_256", label, against, value, "of real against real", len(pictures))
+
     # What photos themselves reach, as they are, and shrunk to 128 px: no network does better.
-    yield _ratio("real crops", unseen, f"{names} unseen", names, (judge, real[0], baseline))
+    yield ratio("real crops", unseen, f"{names} unseen")
     for label, draw in (
         ("facedial", partial(detail.enlarged, model)),
         ("facedial 128", _enlarged),
     ):
-        pictures = draw(shrunk)
-        yield _ratio(label, pictures, f"{names} unseen", names, (judge, real[0], baseline))
+        yield ratio(label, draw(shrunk), f"{names} unseen")
         large = draw(small)
-        yield _ratio(label, large, "random", names, (judge, real[0], baseline))
+        yield ratio(label, large, "random")
         own = scores.sharpness(large[:400]) / sharpness
         yield Row.of("sharpness_256_new", label, on, own, "of real crops")
     for store in context.stores:
         if store.frame == FRAME and store.size == model.side:
             # Of people of another collection: how far apart two collections are.
             crops = store.pixels[evenly(store.where(UNSEEN), count)]
-            data = f"{store.path.name} unseen"
-            large = detail.enlarged(model, crops)
-            yield _ratio("facedial", large, data, names, (judge, real[0], baseline))
-
-
-def _ratio(
-    label: str, pictures: Bytes, data: str, names: str, scale: tuple[Judge, Doubles, float]
-) -> Row:
-    judge, real, baseline = scale
-    ratio = scores.frechet(_features(judge, pictures), real) / baseline
-    on = f"{data} against {names}/train"
-    return Row("frechet_256", label, on, ratio, "of real against real", len(pictures))
+            yield ratio("facedial", detail.enlarged(model, crops), f"{store.path.name} unseen")
 
 
 def _features(judge: Judge, pictures: Bytes) -> Doubles:
